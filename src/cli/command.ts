@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { TailrayError } from '../engine/errors.js';
+
+/**
+ * What every command shares: errors that a person caused are printed as one message (exit 2), bugs keep their stack
+ * trace (exit 1), and `--help` looks the same everywhere.
+ */
+export function command(name: string, description: string): Command {
+  return new Command(name).description(description).showHelpAfterError().exitOverride();
+}
+
+/** Parses `process.argv`, runs the command's action and sets the exit code. */
+export async function runCommand(program: Command, argv = process.argv): Promise<void> {
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}
+
+function reportError(error: unknown): number {
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
+    // commander has already printed its message (or the help text, with exit code 0)
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  if (error instanceof TailrayError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return 2;
+  }
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return 1;
+}

@@ -1,0 +1,25 @@
+/**
+ * The errors that a caller may want to tell apart. Every message says what was wrong, where, and what to do.
+ * `TailrayError` is what a command prints without a stack trace; anything else is a bug and keeps its trace.
+ */
+export class TailrayError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Shapes, dtypes or attributes of an op do not fit; thrown while tracing, before anything runs. */
+export class ShapeError extends TailrayError {}
+
+/** No adapter fits what was asked for, or the one named does not exist. */
+export class AdapterError extends TailrayError {}
+
+/** A tensor or the whole plan needs more than the adapter gives; names the op or tensor and both sizes. */
+export class OutOfMemoryError extends TailrayError {}
+
+/** The adapter has no kernel variant for an op, or the driver refused one; names the op. */
+export class KernelError extends TailrayError {}
+
+/** The device went away (driver reset, unplugged, `close()` while work was pending). */
+export class DeviceLostError extends TailrayError {}
