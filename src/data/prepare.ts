@@ -1,0 +1,80 @@
+import { decodeImage, defaultPixelLimit, type GreyImage } from './decode.js';
+import { ImageError } from './image-error.js';
+import type { Preprocessing } from './preprocessing.js';
+import { resizeBilinear } from './resize.js';
+
+/**
+ * From a decoded radiograph to the small picture that the network is shown: window, resize, round to 16 bits. The
+ * rounding is part of the definition, so that a picture from the cache and one decoded again are the same bytes; at
+ * 1/65535 it is lossless for 8-bit files that keep their size, and far below what any file holds otherwise.
+ */
+
+/** About how many pixels the percentiles are taken from. */
+const sampleSize = 2000;
+
+/** Decodes and prepares one file. @returns [height, width] grey values, 0…65535 for 0…1 @throws ImageError */
+export async function prepareImage(
+  path: string,
+  preprocessing: Preprocessing,
+  pixelLimit = defaultPixelLimit,
+): Promise<Uint16Array> {
+  const image = await decodeImage(path, pixelLimit);
+  if (isFlat(image)) {
+    throw new ImageError(
+      'blank',
+      path,
+      `all ${image.width} × ${image.height} pixels have the value ${image.pixels[0]}: there is nothing to see.`,
+    );
+  }
+  return prepareGrey(image, preprocessing);
+}
+
+/** Window, resize and rounding of a decoded image. @returns [height, width], 0…65535 for 0…1 */
+export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Uint16Array {
+  const [height, width] = preprocessing.size;
+  const [low, high] = windowOf(image, preprocessing.window);
+  const look = new Float32Array(image.maximum + 1);
+  for (let v = 0; v < look.length; v++) look[v] = Math.min(1, Math.max(0, (v - low) / (high - low)));
+  const resized =
+    image.width === width && image.height === height
+      ? Float32Array.from(image.pixels, (value) => look[value] ?? 0)
+      : resizeBilinear(image, height, width, look);
+  return Uint16Array.from(resized, (value) => Math.round(value * 65535));
+}
+
+/**
+ * The file's values that become 0 and 1. Percentiles follow numpy's linear definition, on every k-th pixel of every
+ * k-th row with k chosen so that 2,000 pixels or more are looked at.
+ */
+export function windowOf(image: GreyImage, window: Preprocessing['window']): [low: number, high: number] {
+  if (window.kind === 'full') return [0, image.maximum];
+  const step = Math.max(1, Math.floor(Math.sqrt((image.width * image.height) / sampleSize)));
+  const sample: number[] = [];
+  for (let y = step >> 1; y < image.height; y += step) {
+    for (let x = step >> 1; x < image.width; x += step) sample.push(image.pixels[y * image.width + x] ?? 0);
+  }
+  const sorted = Float64Array.from(sample).sort();
+  const low = percentile(sorted, window.low);
+  const high = percentile(sorted, window.high);
+  if (low < high) return [low, high];
+  // a picture that is flat but for a few pixels (a marker on black): what range there is, is the window
+  let [least, most] = [image.maximum, 0];
+  for (const value of image.pixels) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return least < most ? [least, most] : [0, image.maximum];
+}
+
+function percentile(sorted: Float64Array, percent: number): number {
+  const at = ((sorted.length - 1) * percent) / 100;
+  const below = Math.floor(at);
+  const low = sorted[below] ?? 0;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? low;
+  return low + (high - low) * (at - below);
+}
+
+function isFlat(image: GreyImage): boolean {
+  const first = image.pixels[0];
+  return image.pixels.every((value) => value === first);
+}
