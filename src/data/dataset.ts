@@ -54,7 +54,9 @@ export class Dataset {
   async loadGrey(index: number): Promise<Float32Array> {
     const { image, line } = this.row(index);
     const prepared = await this.store.prepared(image, line);
-    return Float32Array.from(prepared, (value) => value / 65535);
+    const grey = new Float32Array(prepared.length);
+    for (let i = 0; i < grey.length; i++) grey[i] = (prepared[i] ?? 0) / 65535;
+    return grey;
   }
 
   /** The picture as the network sees it: [height, width, channels], normalised. @throws ImageError */

@@ -10,6 +10,9 @@ import type { Preprocessing } from './preprocessing.js';
  * and a least-recently-used cache smaller than the data set would throw out each picture just before its turn.
  */
 
+/** Files in the making at once: what libuv's pool works on, so that waiting files don't pile up in memory. */
+const filesAtOnce = 4;
+
 export interface ImageStoreOptions {
   /** Folder that image identifiers are relative to. */
   root: string;
@@ -27,6 +30,8 @@ export class ImageStore {
   readonly #budget: number;
   readonly #kept = new Map<string, Uint16Array>();
   readonly #pending = new Map<string, Promise<Uint16Array>>();
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
   #bytes = 0;
 
   constructor(options: ImageStoreOptions) {
@@ -62,15 +67,29 @@ export class ImageStore {
   }
 
   async #prepare(image: string): Promise<Uint16Array> {
-    const picture = await prepareImage(
-      await resolveImage(this.root, image),
-      this.preprocessing,
-      this.#pixelLimit,
-    );
-    if (this.#bytes + picture.byteLength <= this.#budget) {
-      this.#kept.set(image, picture);
-      this.#bytes += picture.byteLength;
+    await this.#enter();
+    try {
+      const path = await resolveImage(this.root, image);
+      const picture = await prepareImage(path, this.preprocessing, this.#pixelLimit);
+      if (this.#bytes + picture.byteLength <= this.#budget) {
+        this.#kept.set(image, picture);
+        this.#bytes += picture.byteLength;
+      }
+      return picture;
+    } finally {
+      this.#leave();
     }
-    return picture;
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#working < filesAtOnce) this.#working++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Hands the place to the one who has waited longest. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#working--;
+    else next();
   }
 }
