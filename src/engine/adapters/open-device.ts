@@ -1,0 +1,57 @@
+import { Device } from '../device.js';
+import { openAdapter } from './open-adapter.js';
+
+/**
+ * node's `openDevice`: finds an adapter, asks for everything it offers, and waits in a way that leaves a software
+ * adapter the cores it computes on.
+ */
+export interface OpenDeviceOptions {
+  /** `gpu`, `lavapipe`, `swiftshader` or a part of the adapter's description; default: TAILRAY_ADAPTER, else the best. */
+  readonly adapter?: string | undefined;
+}
+
+/** Optional WebGPU features the engine makes use of where they exist. */
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+
+/** @throws AdapterError when no adapter fits */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const { adapter } = await openAdapter(options.adapter);
+  const { limits } = adapter;
+  const gpu = await adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      maxStorageTexturesPerShaderStage: limits.maxStorageTexturesPerShaderStage,
+      maxTextureDimension2D: limits.maxTextureDimension2D,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+    },
+  });
+  return new Device(gpu, adapter.info, { wait: throttledWait });
+}
+
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+/** Milliseconds asleep between two looks at a pending promise: long enough to leave the core, too short to notice. */
+const NAP = 0.3;
+
+/**
+ * While WebGPU work is pending, Dawn keeps node's event loop spinning at full load. Sleeping a little in every turn
+ * gives that core to the software adapter's own threads.
+ */
+async function throttledWait<T>(promise: Promise<T>): Promise<T> {
+  let pending = true;
+  const settled = promise.finally(() => {
+    pending = false;
+  });
+  const doze = () => {
+    if (!pending) return;
+    Atomics.wait(clock, 0, 0, NAP);
+    setImmediate(doze);
+  };
+  setImmediate(doze);
+  return settled;
+}

@@ -1,0 +1,188 @@
+import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
+import type { DeviceTraits } from './tensor.js';
+
+/**
+ * One GPU device: memory, pipelines, reading back, and errors with names. Everything WebGPU-specific that the rest of
+ * the engine needs passes through here; how the adapter was found does not (see adapters/).
+ */
+export interface DeviceOptions {
+  /**
+   * Waits for a promise of the GPU without starving a software adapter of the core it computes on. In node, a pending
+   * `mapAsync` spins the event loop; adapters/ passes a throttled wait.
+   */
+  readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+}
+
+export class Device {
+  readonly gpu: GPUDevice;
+  readonly traits: DeviceTraits;
+  /** The adapter's own description, e.g. of the driver; for reports and cache keys. */
+  readonly description: string;
+  readonly #wait: <T>(promise: Promise<T>) => Promise<T>;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  #failure: Error | undefined;
+  #closed = false;
+
+  constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions = {}) {
+    this.gpu = gpu;
+    this.traits = readTraits(gpu, info);
+    this.description = [info.vendor, info.architecture, info.device, info.description]
+      .filter(Boolean)
+      .join(' ');
+    this.#wait = options.wait ?? ((promise) => promise);
+    gpu.addEventListener('uncapturederror', (event) => {
+      this.#failure ??= toTypedError(event.error);
+    });
+    void gpu.lost.then((lost) => {
+      if (!this.#closed) this.#failure = new DeviceLostError(`the GPU device was lost: ${lost.message}`);
+    });
+  }
+
+  /** Zero-initialised storage. `label` names what it holds, for the error when memory runs out. */
+  async createBuffer(label: string, bytes: number, usage = storageUsage()): Promise<GPUBuffer> {
+    this.assertUsable();
+    const limit = this.gpu.limits.maxBufferSize;
+    if (bytes > limit) {
+      throw new OutOfMemoryError(
+        `${label} needs ${megabytes(bytes)}, a buffer of this adapter holds ${megabytes(limit)}`,
+      );
+    }
+    this.gpu.pushErrorScope('out-of-memory');
+    const buffer = this.gpu.createBuffer({ label, size: roundUp(Math.max(bytes, 16), 16), usage });
+    const error = await this.#wait(this.gpu.popErrorScope());
+    if (error) throw new OutOfMemoryError(`no memory for ${label} (${megabytes(bytes)}): ${error.message}`);
+    return buffer;
+  }
+
+  /** `label` names the op in the error when the driver refuses the shader. */
+  createPipeline(
+    label: string,
+    code: string,
+    layout: GPUBindGroupLayoutDescriptor,
+  ): Promise<GPUComputePipeline> {
+    this.assertUsable();
+    const key = `${code}\n${JSON.stringify(layout.entries)}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#wait(this.#compile(label, code, layout));
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(
+    label: string,
+    code: string,
+    layout: GPUBindGroupLayoutDescriptor,
+  ): Promise<GPUComputePipeline> {
+    try {
+      // A refused shader module surfaces as a rejected pipeline; the scope keeps it from being reported twice.
+      this.gpu.pushErrorScope('validation');
+      const module = this.gpu.createShaderModule({ label, code });
+      const bindGroupLayout = this.gpu.createBindGroupLayout(layout);
+      const pipeline = this.gpu.createComputePipelineAsync({
+        label,
+        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
+        compute: { module, entryPoint: 'main' },
+      });
+      const refusal = this.gpu.popErrorScope();
+      const [built, error] = await Promise.all([pipeline, refusal]);
+      if (error) throw error;
+      return built;
+    } catch (error) {
+      const reason = error instanceof Error || error instanceof GPUError ? error.message : String(error);
+      throw new KernelError(`the driver refused the kernel of ${label}: ${reason}`, { cause: error });
+    }
+  }
+
+  write(buffer: GPUBuffer, offset: number, data: Float32Array | Uint32Array): void {
+    this.assertUsable();
+    this.gpu.queue.writeBuffer(buffer, offset, data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Waits for everything submitted, then copies `bytes` out of a buffer. */
+  async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    this.assertUsable();
+    const size = roundUp(bytes, 4);
+    const staging = await this.createBuffer(
+      `read-back of ${buffer.label}`,
+      size,
+      GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    );
+    const encoder = this.gpu.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+    this.gpu.queue.submit([encoder.finish()]);
+    try {
+      await this.#settle(staging.mapAsync(GPUMapMode.READ, 0, size));
+      return staging.getMappedRange(0, size).slice(0, bytes);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Resolves when all submitted work is done; throws what went wrong meanwhile. */
+  async idle(): Promise<void> {
+    this.assertUsable();
+    await this.#settle(this.gpu.queue.onSubmittedWorkDone());
+  }
+
+  async #settle<T>(promise: Promise<T>): Promise<T> {
+    try {
+      const value = await this.#wait(promise);
+      this.assertUsable();
+      return value;
+    } catch (error) {
+      // The loss of a device rejects what is pending before `lost` resolves: give it a turn.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.assertUsable();
+      throw error;
+    }
+  }
+
+  /** Throws the first error that the device reported since it was opened. */
+  assertUsable(): void {
+    if (this.#closed) throw new DeviceLostError('the device was closed');
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Frees the device and everything on it. Later calls throw `DeviceLostError`. */
+  close(): void {
+    this.#closed = true;
+    this.gpu.destroy();
+  }
+}
+
+export function storageUsage(): number {
+  return GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+}
+
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+function readTraits(gpu: GPUDevice, info: GPUAdapterInfo): DeviceTraits {
+  const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`.toLowerCase();
+  const software = /llvmpipe|lavapipe|swiftshader|software/.test(text) || info.isFallbackAdapter === true;
+  const fixedSubgroups = gpu.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize;
+  const { limits } = gpu;
+  return {
+    kind: software ? 'software' : 'gpu',
+    subgroupSize: fixedSubgroups ? info.subgroupMinSize : 0,
+    maxBindings: limits.maxStorageBuffersPerShaderStage,
+    maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+    maxTextureSide: limits.maxTextureDimension2D,
+    maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
+    bindingAlignment: limits.minStorageBufferOffsetAlignment,
+  };
+}
+
+function toTypedError(error: GPUError): Error {
+  if (error instanceof GPUOutOfMemoryError) return new OutOfMemoryError(error.message);
+  return new KernelError(error.message);
+}

@@ -1,0 +1,66 @@
+import type { Device } from './device.js';
+import { KernelError } from './errors.js';
+import type { PlanRow } from './program.js';
+
+/** Times of one profiled run, from timestamp queries around each kernel's dispatches. */
+export interface OpTime extends PlanRow {
+  /** Milliseconds on the device, copies to textures included (they lie between the timestamps). */
+  readonly ms: number;
+  readonly gflops: number;
+  /** Gigabytes (10⁹) a second of the bytes that the op must move at least. */
+  readonly gbps: number;
+}
+
+export class Profiler {
+  readonly #rows: number[] = [];
+
+  private constructor(
+    readonly device: Device,
+    readonly queries: GPUQuerySet,
+    readonly resolved: GPUBuffer,
+  ) {}
+
+  static async create(device: Device, dispatches: number): Promise<Profiler> {
+    if (!device.gpu.features.has('timestamp-query')) {
+      throw new KernelError('profiling needs the feature timestamp-query, which this adapter lacks');
+    }
+    const count = Math.max(1, dispatches) * 2;
+    if (count > 4096)
+      throw new KernelError(`a profile holds at most 2048 dispatches, the program has ${dispatches}`);
+    const queries = device.gpu.createQuerySet({ type: 'timestamp', count });
+    const resolved = await device.createBuffer(
+      'timestamps',
+      count * 8,
+      GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    );
+    return new Profiler(device, queries, resolved);
+  }
+
+  /** Timestamps for the next pass, which belongs to plan row `row`. */
+  span(row: number): GPUComputePassTimestampWrites {
+    const first = this.#rows.length * 2;
+    this.#rows.push(row);
+    return { querySet: this.queries, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
+  }
+
+  resolve(encoder: GPUCommandEncoder): void {
+    encoder.resolveQuerySet(this.queries, 0, this.#rows.length * 2, this.resolved, 0);
+  }
+
+  async times(rows: readonly PlanRow[]): Promise<OpTime[]> {
+    const stamps = new BigUint64Array(await this.device.read(this.resolved, 0, this.#rows.length * 16));
+    const nanoseconds = new Array<number>(rows.length).fill(0);
+    let previousEnd = stamps[0] ?? 0n;
+    for (const [i, row] of this.#rows.entries()) {
+      const end = stamps[2 * i + 1] ?? previousEnd;
+      nanoseconds[row] = (nanoseconds[row] ?? 0) + Math.max(0, Number(end - previousEnd));
+      previousEnd = end;
+    }
+    this.queries.destroy();
+    this.resolved.destroy();
+    return rows.map((row, i) => {
+      const ns = nanoseconds[i] ?? 0;
+      return { ...row, ms: ns / 1e6, gflops: ns ? row.flops / ns : 0, gbps: ns ? row.bytes / ns : 0 };
+    });
+  }
+}

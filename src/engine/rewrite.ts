@@ -1,0 +1,76 @@
+import type { Node, Tensor } from './tensor.js';
+
+/**
+ * Graph rewrites before kernels are chosen: what nobody asks for is dropped, and chains of ops that can share one
+ * kernel are merged. Which ops can merge is for the ops to say (`Op.absorb`); the engine only finds the places.
+ *
+ * @param nodes in graph order
+ * @param keep tensors whose values somebody reads after the run
+ */
+export function rewrite(
+  nodes: readonly Node[],
+  keep: ReadonlySet<Tensor>,
+  limits: { maxBindings: number },
+): Node[] {
+  return fuse(dropUnused(nodes, keep), keep, limits);
+}
+
+function dropUnused(nodes: readonly Node[], keep: ReadonlySet<Tensor>): Node[] {
+  const needed = new Set(keep);
+  const kept: Node[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.op.mutates && !node.outputs.some((output) => needed.has(output))) continue;
+    for (const input of node.inputs) needed.add(input);
+    kept.push(node);
+  }
+  return kept.reverse();
+}
+
+function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBindings: number }): Node[] {
+  const uses = countUses(nodes);
+  const producers = new Map<Tensor, number>();
+  const result: (Node | undefined)[] = [];
+  // An op that updates memory in place must not see its readers move behind it: nothing merges across one.
+  let lastEffect = -1;
+
+  for (const original of nodes) {
+    let node = original;
+    if (node.op.mutates) lastEffect = result.length;
+    for (let at = 0; at < node.inputs.length && node.op.absorb; ) {
+      const input = node.inputs[at];
+      const position = input && producers.get(input);
+      const producer = position === undefined ? undefined : result[position];
+      const fused =
+        input &&
+        position !== undefined &&
+        producer &&
+        position > lastEffect &&
+        uses.get(input) === 1 &&
+        !keep.has(input) &&
+        producer.outputs.length === 1
+          ? node.op.absorb(node, at, producer, limits)
+          : undefined;
+      if (!fused || position === undefined || !producer) {
+        at++;
+        continue;
+      }
+      result[position] = undefined;
+      for (const operand of producer.inputs) uses.set(operand, (uses.get(operand) ?? 0) - 1);
+      for (const operand of node.inputs) uses.set(operand, (uses.get(operand) ?? 0) - 1);
+      node = { ...node, ...fused };
+      for (const operand of node.inputs) uses.set(operand, (uses.get(operand) ?? 0) + 1);
+      at = 0;
+    }
+    const position = result.push(node) - 1;
+    for (const output of node.outputs) producers.set(output, position);
+  }
+  return result.filter((node) => node !== undefined);
+}
+
+function countUses(nodes: readonly Node[]): Map<Tensor, number> {
+  const uses = new Map<Tensor, number>();
+  for (const node of nodes) {
+    for (const input of node.inputs) uses.set(input, (uses.get(input) ?? 0) + 1);
+  }
+  return uses;
+}

@@ -1,0 +1,38 @@
+import { openDevice } from '../src/engine/adapters/open-device.js';
+import type { Preference } from '../src/engine/choose.js';
+import { compile } from '../src/engine/compile.js';
+import type { Device } from '../src/engine/device.js';
+import { Graph, type Shape, type Tensor } from '../src/engine/tensor.js';
+
+let opened: Promise<Device> | undefined;
+
+/** One device for a whole test file; TAILRAY_ADAPTER chooses which. */
+export function testDevice(): Promise<Device> {
+  opened ??= openDevice();
+  return opened;
+}
+
+export interface Operand {
+  readonly shape: Shape;
+  readonly values: Float32Array | Uint32Array;
+}
+
+/** Traces `build` over inputs with these values, runs it once and returns the values of the tensors it gives. */
+export async function evaluate(
+  operands: readonly Operand[],
+  build: (inputs: Tensor[], graph: Graph) => readonly Tensor[],
+  preference: Preference = {},
+): Promise<Float32Array[]> {
+  const device = await testDevice();
+  const graph = new Graph();
+  const inputs = operands.map(({ shape, values }, i) =>
+    graph.input(`x${i}`, shape, values instanceof Uint32Array ? 'u32' : 'f32'),
+  );
+  const outputs = build(inputs, graph);
+  const program = await compile(device, { graph, outputs, preference });
+  program.run(Object.fromEntries(operands.map(({ values }, i) => [`x${i}`, values])));
+  const results: Float32Array[] = [];
+  for (const output of outputs) results.push(await program.read(output));
+  program.destroy();
+  return results;
+}
