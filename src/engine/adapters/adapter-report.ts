@@ -1,6 +1,6 @@
 /**
  * What is known about one adapter, in plain data: the same words for `devices`, for error messages and for whoever
- * opens a device. No node, no driver: only types and the naming rule.
+ * opens a device.
  */
 
 /** `gpu` is hardware; the rest compute on the CPU. `software` is a software adapter that is neither of the two known. */
@@ -14,6 +14,8 @@ export interface AcceptedAdapter {
   readonly kind: AdapterKind;
   /** The driver's own words, e.g. `llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)`. */
   readonly description: string;
+  /** The device's name in Dawn's spelling, e.g. `nvidia-h100-pcie`. */
+  readonly device: string;
   /** Where it comes from: a Vulkan driver manifest, or the graphics system (`Vulkan`, `Metal`, `Direct3D`). */
   readonly driver: string;
   /** WebGPU feature names, sorted. */
@@ -22,34 +24,52 @@ export interface AcceptedAdapter {
   readonly limits: Readonly<Record<string, number>>;
 }
 
-/** Something that looked like an adapter and cannot be used. */
+/** Something that might have been an adapter and cannot be used. */
 export interface RefusedAdapter {
   readonly accepted: false;
   readonly name: string;
   readonly driver: string;
-  /** Why, in the words of Dawn or the Vulkan loader. */
+  /** Why, in the words of Dawn, of the Vulkan loader or our own. */
   readonly reason: string;
 }
 
 export type AdapterReport = AcceptedAdapter | RefusedAdapter;
 
-/** Plain data of a live adapter. */
-export function describeAdapter(adapter: GPUAdapter, driver: string): AcceptedAdapter {
-  const { info } = adapter;
-  const description = info.description || info.device || [info.vendor, info.architecture].join(' ').trim();
-  const kind = adapterKind(description, info.isFallbackAdapter);
+/** What a report is made of: a live `GPUAdapter`, or its data as another process read it. */
+export interface AdapterFacts {
+  readonly info: Pick<
+    GPUAdapterInfo,
+    'vendor' | 'architecture' | 'device' | 'description' | 'isFallbackAdapter'
+  >;
+  readonly features: Iterable<string>;
+  readonly limits: object;
+}
+
+/** @param driver where the adapter comes from, see `AcceptedAdapter.driver` */
+export function describeAdapter(facts: AdapterFacts, driver: string): AcceptedAdapter {
+  const { vendor, architecture, device, description: words, isFallbackAdapter } = facts.info;
+  const description = words || device || `${vendor} ${architecture}`.trim();
+  const kind = adapterKind(`${description} ${device}`, isFallbackAdapter);
   const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value: unknown = Reflect.get(adapter.limits, name);
+  for (const name in facts.limits) {
+    const value: unknown = Reflect.get(facts.limits, name);
     if (typeof value === 'number') limits[name] = value;
   }
-  const features = [...adapter.features].sort();
-  return { accepted: true, name: kind, kind, description, driver, features, limits };
+  return {
+    accepted: true,
+    name: kind === 'software' ? device : kind,
+    kind,
+    description,
+    device,
+    driver,
+    features: [...facts.features].sort(),
+    limits,
+  };
 }
 
 /** Tells the kinds apart by what the drivers call themselves. */
-export function adapterKind(description: string, isFallback: boolean): AdapterKind {
-  if (/llvmpipe|lavapipe/i.test(description)) return 'lavapipe';
-  if (/swiftshader/i.test(description)) return 'swiftshader';
+function adapterKind(words: string, isFallback: boolean): AdapterKind {
+  if (/llvmpipe|lavapipe/i.test(words)) return 'lavapipe';
+  if (/swiftshader/i.test(words)) return 'swiftshader';
   return isFallback ? 'software' : 'gpu';
 }

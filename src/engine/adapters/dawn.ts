@@ -30,6 +30,21 @@ export async function createGpu(adapterName?: string): Promise<GPU> {
 }
 
 /**
+ * The names of all devices that Dawn accepts, as `createGpu` takes them. Dawn tells them only in the error that it
+ * gives when a name fits none.
+ */
+export async function deviceNames(): Promise<string[]> {
+  const gpu = await createGpu('no device is called this');
+  try {
+    await gpu.requestAdapter();
+    return [];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [...new Set(Array.from(message.matchAll(/, name: '(.*)'$/gm), ([, name]) => name ?? ''))];
+  }
+}
+
+/**
  * Defines WebGPU's classes and constants (`GPUBufferUsage`, `GPUMapMode`, …) on `globalThis`, where browsers have them.
  * `openAdapter` does it; code that only needs the constants may call it alone. Doing it twice changes nothing.
  */
