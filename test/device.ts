@@ -2,6 +2,7 @@ import { openDevice } from '../src/engine/adapters/open-device.js';
 import type { Preference } from '../src/engine/choose.js';
 import { compile } from '../src/engine/compile.js';
 import type { Device } from '../src/engine/device.js';
+import type { PlanRow } from '../src/engine/program.js';
 import { Graph, type Shape, type Tensor } from '../src/engine/tensor.js';
 
 let opened: Promise<Device> | undefined;
@@ -35,4 +36,14 @@ export async function evaluate(
   for (const output of outputs) results.push(await program.read(output));
   program.destroy();
   return results;
+}
+
+/** The plan rows of a graph's program, in the order in which they run. */
+export async function planRows(build: (graph: Graph) => readonly Tensor[]): Promise<readonly PlanRow[]> {
+  const device = await testDevice();
+  const graph = new Graph();
+  const outputs = build(graph);
+  const program = await compile(device, { graph, outputs });
+  program.destroy();
+  return program.rows;
 }

@@ -3,15 +3,16 @@ import type { ElementFunction, Instruction } from './expression.js';
 import { pointwise } from './pointwise.js';
 
 /**
- * Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side.
+ * Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side. A function
+ * that means something in one family only (the affine part of a batch norm) is such a row, too, and lives there.
  * Gradients are written with the ops themselves; broadcasting is undone by the caller.
  */
-interface Row extends ElementFunction {
+export interface PointwiseFunction extends ElementFunction {
   /** Gradient of each argument. `args` and `output` are the traced operands and result; `params` the literals. */
   gradient(context: GradientContext): (Tensor | undefined)[];
 }
 
-interface GradientContext {
+export interface GradientContext {
   readonly gradient: Tensor;
   readonly args: readonly Tensor[];
   readonly output: Tensor;
@@ -56,7 +57,10 @@ fn keep(i: u32, p: f32, a: u32, b: u32) -> T {
   return ${vector ? 'T(keepOne(i, p, a, b), keepOne(i + 1u, p, a, b), keepOne(i + 2u, p, a, b), keepOne(i + 3u, p, a, b))' : 'keepOne(i, p, a, b)'};
 }`;
 
-const row = <const Name extends string>(name: Name, rest: Omit<Row, 'name'>): Row => ({ name, ...rest });
+const row = <const Name extends string>(
+  name: Name,
+  rest: Omit<PointwiseFunction, 'name'>,
+): PointwiseFunction => ({ name, ...rest });
 
 const unary = (x: readonly Tensor[]): Tensor => {
   const [operand] = x;
@@ -201,7 +205,7 @@ export function functionGradient(
   instruction: Instruction,
   context: Omit<GradientContext, 'params'>,
 ): (Tensor | undefined)[] {
-  return (instruction.fn as Row).gradient({ ...context, params: instruction.params });
+  return (instruction.fn as PointwiseFunction).gradient({ ...context, params: instruction.params });
 }
 
 /** Names of the table, for tests. */

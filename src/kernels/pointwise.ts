@@ -12,7 +12,7 @@ import {
 import { broadcastShape } from './broadcast.js';
 import { canVectorize, compose, type Expression, emitExpression, expressionFlops } from './expression.js';
 import { flatGrid } from './grid.js';
-import { functionGradient } from './pointwise-table.js';
+import { add, functionGradient } from './pointwise-table.js';
 import { sumTo } from './reduce.js';
 
 /**
@@ -40,8 +40,10 @@ export const pointwiseOp: Op<Expression> = {
       output: at(node.outputs, 0),
     });
     return node.inputs.map((input, k) => {
-      const partial = byArgument[instruction.args.indexOf(k)];
-      return partial && sumTo(partial, input.shape);
+      // An operand may be several arguments at once, as in x·x.
+      const partials = byArgument.filter((partial, a) => partial && instruction.args[a] === k);
+      const [first, ...others] = partials.filter((partial) => partial !== undefined);
+      return first && sumTo(others.reduce(add, first), input.shape);
     });
   },
 

@@ -1,28 +1,16 @@
 import { ShapeError } from '../engine/errors.js';
-import {
-  applyOne,
-  at,
-  type Binding,
-  elementCount,
-  type Kernel,
-  type Op,
-  type Problem,
-  type Shape,
-  sameShape,
-  type Tensor,
-} from '../engine/tensor.js';
-import { compose, type Expression, emitExpression, expressionFlops } from './expression.js';
-import { flatGrid } from './grid.js';
+import { applyOne, at, elementCount, type Op, type Shape, sameShape, type Tensor } from '../engine/tensor.js';
+import { canVectorize, compose, type Expression, emitExpression, expressionFlops } from './expression.js';
+import { type Fold, foldVariants } from './fold.js';
 import { pointwiseOp } from './pointwise.js';
 import { broadcastTo, div, greater, mul, sub } from './pointwise-table.js';
 import { reshape } from './reshape.js';
 
 /**
  * Sums and maxima over a contiguous group of axes: the operand is seen as [outer, size, inner] and `size` goes away.
- * The operand may be an expression (pointwise producers are merged in), so that e.g. Σ dy·x̂ is one pass.
- *
- * Order is fixed: every lane walks its own chunk in order, then a second dispatch walks the chunks in order. So the
- * result has the same bits at every run, and rounding grows with the chunk length, not with the size.
+ * The operand may be an expression (pointwise producers are merged in), so that e.g. Σ g² of a gradient norm is one
+ * pass. Partial sums are short and merged in a fixed order (fold.ts): the same bits at every run, and rounding that
+ * grows with the length of a chunk, not with the size.
  */
 interface ReduceAttributes extends Expression {
   readonly kind: 'sum' | 'max';
@@ -31,10 +19,9 @@ interface ReduceAttributes extends Expression {
   readonly inner: number;
   /** Shape of the result. */
   readonly result: Shape;
+  /** The same with the reduced axes kept as ones: it broadcasts to the operand's. */
+  readonly kept: Shape;
 }
-
-/** Elements that one lane adds up in a row. */
-const CHUNK = 256;
 
 export const reduceOp: Op<ReduceAttributes> = {
   name: 'reduce',
@@ -45,14 +32,13 @@ export const reduceOp: Op<ReduceAttributes> = {
 
   vjp(node, [gradient]) {
     const input = node.inputs[0];
-    const { kind, outer, size, inner, result } = node.attributes;
+    const { kind, kept, ...grouping } = node.attributes;
     if (!gradient || !input) return [];
-    const spread = (x: Tensor) =>
-      reshape(broadcastTo(reshape(x, [outer, 1, inner]), [outer, size, inner]), input.shape);
+    const spread = (x: Tensor) => broadcastTo(reshape(x, kept), input.shape);
     if (kind === 'sum') return [spread(gradient)];
     // The gradient of a maximum goes to every element that reaches it, in equal parts, as in PyTorch's amax.
     const reached = sub(1, greater(spread(at(node.outputs, 0)), input));
-    const share = div(gradient, reduce(reached, 'sum', { outer, size, inner, result }));
+    const share = div(gradient, reduce(reached, 'sum', { ...grouping, kept }));
     return [mul(spread(share), reached)];
   },
 
@@ -71,86 +57,38 @@ export const reduceOp: Op<ReduceAttributes> = {
     return { op: reduceOp as Op, attributes: { ...own, code }, inputs };
   },
 
-  variants: [
-    {
-      name: 'serial',
-      unfit: () => undefined,
-      rank: () => 1,
-      build: (problem, traits) => serialKernel(problem, traits),
-    },
-  ],
+  variants: foldVariants(({ inputs, attributes }) => {
+    const { outer, size, inner, kind } = attributes;
+    const byColumn = inner > 1;
+    const width = (byColumn ? inner : size) % 4 === 0 && canVectorize(inputs, attributes.shape) ? 4 : 1;
+    const { code, bindings } = emitExpression(attributes, inputs, width === 4);
+    const combine =
+      kind === 'sum' ? (a: string, b: string) => `${a} + ${b}` : (a: string, b: string) => `max(${a}, ${b})`;
+    const across = width === 4 && !byColumn;
+    const fold: Fold = {
+      width,
+      state: { vectors: ['total'] },
+      empty: kind === 'sum' ? 'State()' : 'State(T(-0x1.fffffep+127f))',
+      source: code,
+      merge: `fn merge(a: State, b: State) -> State { return State(${combine('a.total', 'b.total')}); }`,
+      accumulate: `s.total = ${combine('s.total', 'value(i)')};`,
+      finish: `reduced[id] = ${across ? ['s.total.x', 's.total.y', 's.total.z', 's.total.w'].reduce(combine) : 's.total'};`,
+      inputs: bindings,
+      outputs: [
+        {
+          name: 'reduced',
+          operand: { kind: 'output', index: 0 },
+          access: 'read_write',
+          type: width === 4 && byColumn ? 'vec4f' : 'f32',
+        },
+      ],
+    };
+    return {
+      fold,
+      extent: { outer, size: byColumn ? size : size / width, inner: byColumn ? inner / width : 1 },
+    };
+  }),
 };
-
-function serialKernel(
-  { inputs, attributes }: Problem<ReduceAttributes>,
-  traits: Parameters<typeof flatGrid>[2],
-): Kernel {
-  const { outer, size, inner, kind } = attributes;
-  const { code, bindings } = emitExpression(attributes, inputs, false);
-  const rows = outer * inner;
-  const chunks = rows >= 4096 ? 1 : Math.ceil(size / CHUNK);
-  const output = { kind: 'output', index: 0 } as const;
-  const partial = { kind: 'scratch', index: 0 } as const;
-  const first = reducePass(
-    { code, bindings, value: 'value', target: chunks === 1 ? output : partial },
-    { kind, outer, size, inner, chunks },
-    traits,
-  );
-  if (chunks === 1) return { scratch: [], steps: [first] };
-  const second = reducePass(
-    {
-      code: 'fn value(i: u32) -> f32 { return partial[i]; }\n',
-      bindings: [{ name: 'partial', operand: partial, access: 'read', type: 'f32' }],
-      value: 'value',
-      target: output,
-    },
-    { kind, outer, size: chunks, inner, chunks: 1 },
-    traits,
-  );
-  return { scratch: [{ kind: 'buffer', bytes: outer * chunks * inner * 4 }], steps: [first, second] };
-}
-
-/** One lane reduces `size / chunks` consecutive rows of one column of [outer, size, inner]. */
-function reducePass(
-  source: { code: string; bindings: Binding[]; value: string; target: Binding['operand'] },
-  {
-    kind,
-    outer,
-    size,
-    inner,
-    chunks,
-  }: { kind: 'sum' | 'max'; outer: number; size: number; inner: number; chunks: number },
-  traits: Parameters<typeof flatGrid>[2],
-): Kernel['steps'][number] {
-  const length = Math.ceil(size / chunks);
-  const lanes = outer * chunks * inner;
-  const grid = flatGrid(lanes, 64, traits);
-  const accumulate = kind === 'sum' ? 'total = total + x;' : 'total = max(total, x);';
-  return {
-    kind: 'dispatch',
-    bindings: [
-      ...source.bindings,
-      { name: 'reduced', operand: source.target, access: 'read_write', type: 'f32' },
-    ],
-    workgroups: grid.workgroups,
-    code: `${source.code}${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let id = flatIndex(group, lane);
-  if (id >= ${lanes}u) { return; }
-  let column = id % ${inner}u;
-  let chunk = (id / ${inner}u) % ${chunks}u;
-  let block = id / ${inner * chunks}u;
-  let first = chunk * ${length}u;
-  let last = min(first + ${length}u, ${size}u);
-  var total = ${kind === 'sum' ? '0.0' : '-0x1.fffffep+127f'};
-  for (var k = first; k < last; k++) {
-    let x = ${source.value}((block * ${size}u + k) * ${inner}u + column);
-    ${accumulate}
-  }
-  reduced[id] = total;
-}`,
-  };
-}
 
 /** @param axes contiguous, e.g. [0, 1, 2] or [-1]; all axes if left out @returns without these axes (at least [1]) */
 export function sum(x: Tensor, axes?: readonly number[]): Tensor {
@@ -189,10 +127,10 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return reshape(result, shape);
 }
 
-type Grouping = Pick<ReduceAttributes, 'outer' | 'size' | 'inner' | 'result'>;
+type Grouping = Pick<ReduceAttributes, 'outer' | 'size' | 'inner' | 'result' | 'kept'>;
 
 function reduce(x: Tensor, kind: 'sum' | 'max', grouping: Grouping): Tensor {
-  return applyOne(reduceOp, [x], { kind, code: [], shape: x.shape, ...grouping });
+  return applyOne(reduceOp, [x], { ...grouping, kind, code: [], shape: x.shape });
 }
 
 function groupAxes(shape: Shape, axes: readonly number[] = shape.map((_, d) => d)): Grouping {
@@ -213,5 +151,6 @@ function groupAxes(shape: Shape, axes: readonly number[] = shape.map((_, d) => d
     size: elementCount(shape.slice(first, last + 1)),
     inner: elementCount(shape.slice(last + 1)),
     result: result.length > 0 ? result : [1],
+    kept: shape.map((size, d) => (d >= first && d <= last ? 1 : size)),
   };
 }

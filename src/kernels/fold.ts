@@ -1,0 +1,212 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type {
+  Binding,
+  DeviceTraits,
+  Kernel,
+  KernelStep,
+  Operand,
+  Problem,
+  Variant,
+} from '../engine/tensor.js';
+import { flatGrid } from './grid.js';
+
+/**
+ * The skeleton of every reduction: operands are seen as [outer, size, inner], a small state is folded along `size`,
+ * and the states are merged and turned into results. A family (sums, moments, gradient sums…) says what the state is
+ * and how it is fed; how lanes share the work is said here, once.
+ *
+ * Order is fixed by shape and variant: the range is cut into chunks, one dispatch folds each chunk, a second merges
+ * the chunks' states in order. So a result has the same bits at every run, without atomics.
+ *
+ * Sizes are in units of `T`: vec4f where the layout allows it, which along `inner` means four neighbouring columns and,
+ * where inner is 1, four neighbouring elements of the folded axis itself.
+ */
+export interface Fold {
+  /** Elements in a `T`. */
+  readonly width: 1 | 4;
+  /** Fields of the WGSL struct `State`. */
+  readonly state: { readonly vectors: readonly string[]; readonly scalars?: readonly string[] };
+  /** WGSL expression of the state of nothing. */
+  readonly empty: string;
+  /** Declares `fn merge(a: State, b: State) -> State`, `a` folded before `b`. `T` is known. */
+  readonly merge: string;
+  /** WGSL that `prepare` and `accumulate` call; declares `alias T`, as `emitExpression` does. */
+  readonly source: string;
+  /** Statements run once by each lane: `column` (of inner) and `block` (of outer) are known. */
+  readonly prepare?: string;
+  /** Statements that put element `i` (its index in units of T) into `s: State`. */
+  readonly accumulate: string;
+  /** Statements that write the results of `s` at `id`, which counts [outer, inner]. */
+  readonly finish: string;
+  readonly inputs: readonly Binding[];
+  readonly outputs: readonly Binding[];
+}
+
+/** The three axes, `inner` or (where inner is 1) `size` in units of T. */
+export interface FoldExtent {
+  readonly outer: number;
+  readonly size: number;
+  readonly inner: number;
+}
+
+/**
+ * `serial`: each lane walks its own chunk; right for software adapters, where barriers are dear. `tree`: the lanes of
+ * a workgroup walk a chunk side by side and merge through workgroup memory; right for GPUs.
+ */
+export type FoldStyle = 'serial' | 'tree';
+
+/** Variants of an op whose kernel is one fold. */
+export function foldVariants<A>(
+  plan: (problem: Problem<A>) => { fold: Fold; extent: FoldExtent },
+): Variant<A>[] {
+  return (['serial', 'tree'] as const).map((style) => ({
+    name: style,
+    unfit: () => undefined,
+    rank: (_problem, traits) => ((traits.kind === 'software') === (style === 'serial') ? 1 : 2),
+    build: (problem, traits) => {
+      const { fold, extent } = plan(problem);
+      return foldKernel(fold, extent, style, traits);
+    },
+  }));
+}
+
+/** The declaration that `Fold.source` starts with where no expression brings it. */
+export function aliasT(width: 1 | 4): string {
+  return `alias T = ${width === 4 ? 'vec4f' : 'f32'};\n`;
+}
+
+/** WGSL type of a binding read or written in units of T. */
+export function typeT(width: 1 | 4): 'f32' | 'vec4f' {
+  return width === 4 ? 'vec4f' : 'f32';
+}
+
+export function foldKernel(
+  fold: Fold,
+  extent: FoldExtent,
+  style: FoldStyle,
+  traits: Pick<DeviceTraits, 'maxWorkgroups' | 'maxInvocations'>,
+): Kernel {
+  const { outer, size, inner } = extent;
+  const chunks = chunkCount(extent, style, traits);
+  if (chunks === 1) return { scratch: [], steps: [foldPass(fold, { ...extent, chunks }, style, traits)] };
+  const operand: Operand = { kind: 'scratch', index: 0 };
+  const partial = { name: 'partial', operand, type: 'State' } as const;
+  return {
+    scratch: [{ kind: 'buffer', bytes: outer * chunks * inner * stateBytes(fold) }],
+    steps: [
+      foldPass(
+        { ...fold, finish: 'partial[id] = s;', outputs: [{ ...partial, access: 'read_write' }] },
+        { outer, size, inner, chunks },
+        style,
+        traits,
+      ),
+      foldPass(
+        {
+          ...fold,
+          source: aliasT(fold.width),
+          prepare: '',
+          accumulate: 's = merge(s, partial[i]);',
+          inputs: [{ ...partial, access: 'read' }],
+        },
+        { outer, size: chunks, inner, chunks: 1 },
+        style,
+        traits,
+      ),
+    ],
+  };
+}
+
+/** Folds each of `chunks` ranges of the size; `id` counts [outer, chunks, inner]. */
+function foldPass(
+  fold: Fold,
+  extent: FoldExtent & { chunks: number },
+  style: FoldStyle,
+  traits: Pick<DeviceTraits, 'maxWorkgroups' | 'maxInvocations'>,
+): KernelStep {
+  const { outer, size, inner, chunks } = extent;
+  const length = Math.ceil(size / chunks);
+  const slots = outer * chunks * inner;
+  const { lanes, group } = cooperation(length, inner, style, traits);
+  const width = group / lanes;
+  const grid = flatGrid(slots, width, traits);
+  // Neighbouring lanes touch neighbouring memory: along the columns, or along the folded axis where there is one column.
+  const alongSize = inner === 1;
+  const partner = alongSize ? 1 : width;
+  const { vectors, scalars = [] } = fold.state;
+  return {
+    kind: 'dispatch',
+    bindings: [...fold.inputs, ...fold.outputs],
+    workgroups: grid.workgroups,
+    code: wgsl`${fold.source}struct State { ${[...vectors.map((name) => `${name}: T`), ...scalars.map((name) => `${name}: f32`)].join(', ')} }
+${fold.merge}
+${grid.code}
+#if ${lanes > 1}
+var<workgroup> states: array<State, ${group}>;
+#endif
+@compute @workgroup_size(${group}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let id = flatIndex(group, ${alongSize ? `lane / ${lanes}u` : `lane % ${width}u`});
+  let turn = ${alongSize ? `lane % ${lanes}u` : `lane / ${width}u`};
+  let column = id % ${inner}u;
+  let chunk = id / ${inner}u % ${chunks}u;
+  let block = id / ${inner * chunks}u;
+  let first = chunk * ${length}u;
+  let last = select(0u, min(first + ${length}u, ${size}u), id < ${slots}u);
+  var s = ${fold.empty};
+  if (first < last) {
+    ${fold.prepare ?? ''}
+    for (var k = first + turn; k < last; k += ${lanes}u) {
+      let i = (block * ${size}u + k) * ${inner}u + column;
+      ${fold.accumulate}
+    }
+  }
+#if ${lanes > 1}
+  states[lane] = s;
+  for (var stride = ${lanes / 2}u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (turn < stride) { states[lane] = merge(states[lane], states[lane + stride * ${partner}u]); }
+  }
+  s = states[lane];
+#endif
+  if (turn == 0u && id < ${slots}u) {
+    ${fold.finish}
+  }
+}`,
+  };
+}
+
+/** Lanes of a workgroup, and how many of them work on one result. */
+function cooperation(
+  length: number,
+  inner: number,
+  style: FoldStyle,
+  { maxInvocations }: Pick<DeviceTraits, 'maxInvocations'>,
+): { lanes: number; group: number } {
+  if (style === 'serial') return { lanes: 1, group: 64 };
+  const group = Math.min(256, powerOfTwoFrom(maxInvocations / 2 + 1));
+  const columns = Math.min(16, powerOfTwoFrom(inner));
+  return { lanes: Math.min(group / columns, powerOfTwoFrom(Math.ceil(length / 4))), group };
+}
+
+/** Enough chunks to keep all lanes of the device busy, long enough to be worth a second dispatch. */
+function chunkCount(
+  { outer, size, inner }: FoldExtent,
+  style: FoldStyle,
+  traits: Pick<DeviceTraits, 'maxInvocations'>,
+): number {
+  const { lanes } = cooperation(size, inner, style, traits);
+  const [wanted, shortest, longest] = style === 'serial' ? [1024, 64, 1024] : [2 ** 17, 8, 1024];
+  const forLanes = Math.ceil(wanted / (outer * inner * lanes));
+  const forLength = Math.ceil(size / (lanes * longest));
+  return Math.max(1, Math.min(Math.max(forLanes, forLength), Math.floor(size / (lanes * shortest))));
+}
+
+/** Bytes of one `State` in a storage array: vectors first, so scalars fill what follows. */
+function stateBytes({ width, state: { vectors, scalars = [] } }: Fold): number {
+  const alignment = width * 4;
+  return Math.ceil((vectors.length * alignment + scalars.length * 4) / alignment) * alignment;
+}
+
+/** The smallest power of two that is at least `value`. */
+function powerOfTwoFrom(value: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+}
