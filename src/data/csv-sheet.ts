@@ -74,7 +74,7 @@ export async function readSheet(path: string): Promise<Sheet> {
   return { path, header, records: rest, lines: Uint32Array.from(lines.slice(1)) };
 }
 
-/** Reads a text file as UTF-8 without its byte order mark; the same refusals as for a table. */
+/** Reads a text file as UTF-8, without byte order mark and with \n for line breaks; the same refusals as for a table. */
 export async function readTextFile(path: string): Promise<string> {
   return decodeText(path, await readBytes(path));
 }
@@ -109,13 +109,14 @@ function decodeText(path: string, bytes: Uint8Array): string {
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
     throw new TableError('is UTF-16 text; save it as UTF-8.', { path });
   }
-  if (a === 0x50 && b === 0x4b) {
+  if (a === 0x50 && b === 0x4b && bytes[2] === 3 && bytes[3] === 4) {
     throw new TableError('is a zip archive (an .xlsx workbook?); export the sheet as CSV.', { path });
   }
   const nul = bytes.indexOf(0);
   if (nul >= 0) throw new TableError(`is not text (byte ${nul} is zero).`, { path });
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // one kind of line break from here on, inside quotes too, so that lines are counted alike by everyone
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r\n?/g, '\n');
   } catch (cause) {
     const line = lineOfInvalidUtf8(bytes);
     throw new TableError('is not UTF-8 text; save it as UTF-8.', { path, line }, { cause });
@@ -146,7 +147,7 @@ function parseRecords(path: string, text: string): { records: string[][]; lines:
   try {
     const records: string[][] = parse(text, {
       delimiter: delimiterOf(text),
-      record_delimiter: ['\r\n', '\n', '\r'],
+      record_delimiter: '\n',
       relax_column_count: true,
       skip_empty_lines: true,
       on_record: (record: string[], context) => {
@@ -168,7 +169,7 @@ function parseRecords(path: string, text: string): { records: string[][]; lines:
 
 /** The separator that the header line holds most of; a comma when in doubt. */
 function delimiterOf(text: string): string {
-  const end = text.search(/[\r\n]/);
+  const end = text.indexOf('\n');
   const header = end < 0 ? text : text.slice(0, end);
   const count = (separator: string) => header.split(separator).length;
   if (count(';') > count(',')) return ';';
@@ -179,7 +180,7 @@ function delimiterOf(text: string): string {
 function breaksInside(record: readonly string[]): number {
   let breaks = 0;
   for (const field of record) {
-    if (field.includes('\n') || field.includes('\r')) breaks += field.split(/\r\n|\n|\r/).length - 1;
+    if (field.includes('\n')) breaks += field.split('\n').length - 1;
   }
   return breaks;
 }

@@ -6,7 +6,7 @@ import type { LabelTable } from './table.js';
 /** The identifiers of a list, in its order. @throws TableError for a missing, empty or binary file or a repeated line */
 export async function readImageList(path: string): Promise<string[]> {
   const seen = new Map<string, number>();
-  for (const [i, text] of (await readTextFile(path)).split(/\r\n|\n|\r/).entries()) {
+  for (const [i, text] of (await readTextFile(path)).split('\n').entries()) {
     const image = text.trim();
     if (image === '') continue;
     const earlier = seen.get(image);

@@ -49,7 +49,12 @@ export async function readTable(path: string, options: TableOptions = {}): Promi
   const repeated = options.classes?.find((name, i) => options.classes?.indexOf(name) !== i);
   if (repeated !== undefined) throw new TableError(`class "${repeated}" is asked for twice.`, { path });
   const plan = layout.plan(sheet, options);
-  const how = options.layout === undefined ? 'recognised by its header' : 'as told';
+  const how =
+    options.layout !== undefined
+      ? 'as told'
+      : layout.name === 'plain'
+        ? 'as no other layout fits its header'
+        : 'recognised by its header';
   const table = assemble(sheet, layout.name, plan);
   return {
     ...table,
@@ -115,7 +120,7 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
     rawPatients.push(rawPatient);
   }
   const notes: string[] = [];
-  if (repeats > 0) notes.push(`${repeats} rows repeat an earlier one word for word and were dropped.`);
+  if (repeats > 0) notes.push(`rows dropped because they say again what an earlier one says: ${repeats}.`);
   if (rawPatients.some((id) => id !== '')) {
     notes.push(...patientNotes(sheet.header[plan.patientColumn] ?? 'patient', rawPatients));
   } else {
