@@ -192,16 +192,23 @@ function finish(
     ['validation', 'test'],
   ] as const) {
     const [left, right] = [parts[a], parts[b]];
-    if (left === null || right === null) continue;
-    const shared = sharedPatients(left, right);
-    if (shared.length > 0) {
-      notes.push(
-        `WARNING: ${shared.length} patients (${shared.slice(0, 3).join(', ')}…) are in ${a} and ${b} both: ` +
-          'scores will be too good.',
-      );
-    }
+    if (left !== null && right !== null) notes.push(...overlapNotes(left, right, `${a} and ${b}`));
   }
   return { imageRoot, classes: table.classes, ...parts, notes };
+}
+
+/** Patients or, where those aren't named, images that occur in two parts. */
+function overlapNotes(left: DataPart, right: DataPart, names: string): string[] {
+  const patients = sharedPatients(left, right);
+  const images = new Set(Array.from(left.indices, (index) => left.table.rows[index]?.image));
+  const repeated = Array.from(right.indices, (index) => right.table.rows[index]?.image ?? '').filter(
+    (image) => images.has(image),
+  );
+  const [what, shared] = patients.length > 0 ? ['patient', patients] : ['image', repeated];
+  if (shared.length === 0) return [];
+  const some = `${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''}`;
+  const are = shared.length === 1 ? `${what} (${some}) is` : `${what}s (${some}) are`;
+  return [`WARNING: ${shared.length} ${are} in ${names} both: scores will be too good.`];
 }
 
 function pick(files: readonly string[], stems: readonly string[]): string | undefined {

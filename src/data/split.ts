@@ -136,67 +136,62 @@ function draw(
   const chosen = new Set<Group>();
   if (target <= 0) return chosen;
   const shuffled = random.shuffle(groups);
+  const carriers = stratify ? carriersByClass(shuffled, table.classes.length) : new Map<number, Group[]>();
+  const left = new Map([...carriers].map(([c, having]) => [c, having.length]));
   let room = Math.round(target);
-  const take = (group: Group) => {
+  /** Takes a patient that fits, unless that leaves a class without any patient on the other side. */
+  const offer = (group: Group): boolean => {
+    const last = [...group.positives.keys()].some((c) => left.get(c) === 1);
+    if (chosen.has(group) || group.rows.length > room || last) return false;
     chosen.add(group);
     room -= group.rows.length;
+    for (const c of group.positives.keys()) left.set(c, (left.get(c) ?? 0) - 1);
+    return true;
   };
-  if (stratify) {
-    const share = target / groups.reduce((sum, group) => sum + group.rows.length, 0);
-    for (const group of rareFirst(shuffled, share, table.classes.length)) {
-      if (group.rows.length <= room) take(group);
-    }
-  }
-  for (const group of shuffled) {
-    if (!chosen.has(group) && group.rows.length <= room) take(group);
-  }
+  const share = target / groups.reduce((sum, group) => sum + group.rows.length, 0);
+  takeRareFirst(carriers, share, offer);
+  for (const group of shuffled) offer(group);
   if (chosen.size === 0) {
-    // every patient is larger than the share: the smallest, in the shuffled order, misses it by least
-    const smallest = shuffled.reduce((least, group) =>
-      group.rows.length < least.rows.length ? group : least,
-    );
-    chosen.add(smallest);
+    // no patient fits: the smallest misses the share by least
+    chosen.add(shuffled.reduce((least, group) => (group.rows.length < least.rows.length ? group : least)));
   }
   return chosen;
 }
 
-/**
- * The patients that give each class its share of positives, rarest class first: a greedy form of iterative
- * stratification (Sechidis et al. 2011) over patients. A class keeps at least one patient out.
- */
-function rareFirst(shuffled: readonly Group[], share: number, classes: number): Set<Group> {
+function carriersByClass(groups: readonly Group[], classes: number): Map<number, Group[]> {
   const carriers = new Map<number, Group[]>();
   for (let c = noFinding; c < classes; c++) {
-    const having = shuffled.filter((group) => group.positives.has(c));
-    if (having.length >= 2) carriers.set(c, having);
+    const having = groups.filter((group) => group.positives.has(c));
+    if (having.length > 0) carriers.set(c, having);
   }
-  const rarest = [...carriers].sort((a, b) => a[1].length - b[1].length || a[0] - b[0]);
-  const chosen = new Set<Group>();
+  return carriers;
+}
+
+/**
+ * Offers, rarest class first, the patients that give each class its share of positives: a greedy form of iterative
+ * stratification (Sechidis et al. 2011), over patients.
+ */
+function takeRareFirst(
+  carriers: ReadonlyMap<number, readonly Group[]>,
+  share: number,
+  offer: (group: Group) => boolean,
+): void {
   const got = new Map<number, number>();
-  const left = new Map(rarest.map(([c, having]) => [c, having.length]));
-  const spare = (group: Group) => [...group.positives.keys()].every((c) => (left.get(c) ?? 0) >= 2);
-  const take = (group: Group) => {
-    chosen.add(group);
-    for (const [c, count] of group.positives) {
-      got.set(c, (got.get(c) ?? 0) + count);
-      left.set(c, (left.get(c) ?? 0) - 1);
-    }
+  const take = (group: Group): boolean => {
+    if (!offer(group)) return false;
+    for (const [c, count] of group.positives) got.set(c, (got.get(c) ?? 0) + count);
+    return true;
   };
+  const rarest = [...carriers].sort((a, b) => a[1].length - b[1].length || a[0] - b[0]);
   for (const [c, having] of rarest) {
-    const total = having.reduce((sum, group) => sum + (group.positives.get(c) ?? 0), 0);
-    const wanted = Math.max(1, Math.round(share * total));
+    const count = (group: Group) => group.positives.get(c) ?? 0;
+    const wanted = Math.max(1, Math.round(share * having.reduce((sum, group) => sum + count(group), 0)));
     for (const group of having) {
-      const count = group.positives.get(c) ?? 0;
-      if (!chosen.has(group) && spare(group) && (got.get(c) ?? 0) + count <= wanted) take(group);
+      if ((got.get(c) ?? 0) + count(group) <= wanted) take(group);
     }
-    if ((got.get(c) ?? 0) > 0) continue;
-    // each carrier alone has more positives than wanted: the one with fewest
-    const able = having.filter(spare);
-    const [first, ...others] = able;
-    if (first === undefined) continue;
-    take(others.reduce((a, b) => ((b.positives.get(c) ?? 0) < (a.positives.get(c) ?? 0) ? b : a), first));
+    // if each carrier alone has more positives than wanted, the one with fewest that can be had
+    if ((got.get(c) ?? 0) === 0) having.toSorted((a, b) => count(a) - count(b)).some(take);
   }
-  return chosen;
 }
 
 function rowsOf(groups: Iterable<Group>): Int32Array {
