@@ -1,0 +1,62 @@
+import { parseDocument } from 'yaml';
+import { RecipeError } from './recipe-error.js';
+
+/**
+ * `--set loss.gammaNeg=4`: one setting of a recipe changed from outside. The value is read as YAML, so numbers, booleans,
+ * lists and whole sections work as they do in the file.
+ */
+export interface Override {
+  /** As typed, for messages. */
+  readonly text: string;
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
+
+/** Reads `path.to.setting=value`. @throws RecipeError */
+export function parseOverride(text: string): Override {
+  const split = text.indexOf('=');
+  const path = text
+    .slice(0, Math.max(0, split))
+    .split('.')
+    .map((key) => key.trim());
+  if (split < 0 || path.some((key) => key === '')) {
+    throw new RecipeError(`--set ${text}: expected path.to.setting=value, such as optimizer.lr=0.001.`);
+  }
+  const document = parseDocument(text.slice(split + 1));
+  const [error] = document.errors;
+  if (error) throw new RecipeError(`--set ${text}: the value is not YAML: ${error.message.split('\n')[0]}`);
+  return { text, path, value: document.toJS() };
+}
+
+/**
+ * A copy of `recipe` (plain data as read from YAML) with the overrides put in, in their order.
+ * @throws RecipeError when a path leads into something that holds no settings
+ */
+export function applyOverrides(recipe: unknown, overrides: readonly Override[]): unknown {
+  return overrides.reduce((value, override) => put(value, override, 0), recipe);
+}
+
+function put(value: unknown, override: Override, depth: number): unknown {
+  const key = override.path[depth];
+  if (key === undefined) return override.value;
+  if (typeof value !== 'object' && value !== undefined && value !== null) {
+    const parent = override.path.slice(0, depth).join('.');
+    throw new RecipeError(
+      `--set ${override.text}: ${parent} is ${JSON.stringify(value)} in the recipe and has no settings inside; ` +
+        `set ${parent} itself, such as ${parent}={${override.path.slice(depth).join(': {')}: …${'}'.repeat(override.path.length - depth)}.`,
+    );
+  }
+  if (Array.isArray(value)) {
+    const index = Number(key);
+    if (!Number.isInteger(index) || index < 0 || index >= value.length) {
+      throw new RecipeError(
+        `--set ${override.text}: ${override.path.slice(0, depth).join('.')} is a list of ${value.length}; ` +
+          `"${key}" is no place in it.`,
+      );
+    }
+    return value.map((item, i) => (i === index ? put(item, override, depth + 1) : item));
+  }
+  const record = { ...(value as Record<string, unknown> | null | undefined) };
+  record[key] = put(record[key], override, depth + 1);
+  return record;
+}

@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { augmentSchema } from '../data/augment.js';
+import { preprocessingSchema } from '../data/preprocessing.js';
+
+/**
+ * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
+ * recipe; unknown fields are errors, so a typing mistake never trains quietly with the default.
+ */
+
+const fraction = z.number().min(0).max(1);
+
+/** Where labels and pictures come from. Without `path`, phantoms are drawn (simulated pictures). */
+const dataSchema = z.strictObject({
+  path: z.string().min(1).optional().describe('label table (CSV), or a folder with one; absent: phantoms'),
+  images: z.string().min(1).optional().describe('image folder; absent: the folder of the table'),
+  layout: z
+    .enum(['cxrlt', 'nih', 'chexpert', 'plain'])
+    .optional()
+    .describe('layout of the table; absent: recognised by its header'),
+  classes: z.array(z.string().min(1)).min(1).optional().describe('the classes wanted, in this order'),
+  imageColumn: z.string().min(1).optional().describe('column with the image identifier'),
+  patientColumn: z.string().min(1).optional().describe('column with the patient identifier'),
+  uncertain: z
+    .enum(['unknown', 'zeros', 'ones'])
+    .default('unknown')
+    .describe('what an uncertain label (−1) counts as: masked out, absent or present'),
+  blank: z
+    .enum(['unknown', 'zeros'])
+    .default('unknown')
+    .describe('what a blank label counts as: masked out or absent'),
+  validationFraction: fraction
+    .lt(1)
+    .default(0.1)
+    .describe('share of the training part for validation, where the data bring none'),
+  testFraction: fraction.lt(1).default(0).describe('share for testing, where the data bring none'),
+  splitSeed: z.int().min(0).default(42).describe('of the drawn split'),
+  stratify: z.boolean().default(true).describe('deal out patients of rare classes first'),
+  cacheMiB: z.number().min(0).max(1e6).default(1024).describe('memory for prepared pictures'),
+});
+
+const modelSchema = z.strictObject({
+  arch: z.string().min(1).default('resnet18').describe('timm’s name of the architecture'),
+  stem: z
+    .enum(['imagenet', 'small'])
+    .default('imagenet')
+    .describe('small: 3×3 stride 1 without pooling, for pictures of about 64 pixels and less'),
+  width: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(64)
+    .describe('channels of the first stage; 64 is the published network'),
+  head: z.enum(['linear']).default('linear').describe('classifier on the pooled features'),
+  dropRate: z.number().min(0).lt(1).default(0).describe('dropout before the classifier'),
+  weights: z.string().min(1).optional().describe('safetensors file in timm’s naming to start from'),
+});
+
+const groupsSchema = z
+  .strictObject({
+    backbone: z.number().min(0).max(1000).default(1).describe('factor of the rate for all but the head'),
+    head: z.number().min(0).max(1000).default(1).describe('factor of the rate for the head'),
+  })
+  .prefault({});
+
+const optimizerFields = {
+  lr: z.number().positive().max(100).default(1e-3).describe('learning rate at the top of the schedule'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.01)
+    .describe('of weights; biases and normalisation are not decayed'),
+  clipNorm: z
+    .union([z.literal(false), z.number().positive()])
+    .default(1)
+    .describe('largest L2 norm of the whole gradient, or false'),
+  groups: groupsSchema,
+};
+
+const beta = z.number().min(0).lt(1);
+
+const adamWSchema = z.strictObject({
+  name: z.literal('adamw').default('adamw'),
+  ...optimizerFields,
+  betas: z.tuple([beta, beta]).default([0.9, 0.999]).describe('decay of the two moments'),
+  eps: z.number().positive().max(1).default(1e-8).describe('added to the root of the second moment'),
+});
+
+const sgdSchema = z.strictObject({
+  name: z.literal('sgd'),
+  ...optimizerFields,
+  momentum: z.number().min(0).lt(1).default(0.9),
+  nesterov: z.boolean().default(false),
+});
+
+const scheduleSchema = z
+  .strictObject({
+    epochs: z.int().min(1).max(100_000).default(10),
+    kind: z.enum(['cosine', 'constant']).default('cosine').describe('after the warm-up'),
+    warmupEpochs: z.number().min(0).default(0).describe('epochs of linear warm-up; may be a fraction'),
+    warmupSteps: z.int().min(0).optional().describe('the same in steps; instead of warmupEpochs'),
+    floor: fraction.default(0.01).describe('fraction of the rate that the cosine ends at'),
+  })
+  .refine((schedule) => schedule.warmupSteps === undefined || schedule.warmupEpochs === 0, {
+    path: ['warmupSteps'],
+    message: 'give warmupEpochs or warmupSteps, not both',
+  });
+
+const emaSchema = z.union([
+  z.literal(false),
+  z.strictObject({
+    decay: z.number().min(0).lt(1).default(0.9999),
+    warmup: z.boolean().default(true).describe('start from a short memory (timm’s ModelEmaV3)'),
+  }),
+]);
+
+const lossParameter = z.union([z.number(), z.boolean(), z.string(), z.array(z.number())]);
+
+export const recipeSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, 'letters, digits, ".", "_" and "-" only: it names the run’s folder')
+    .optional()
+    .describe('names the run’s folder; absent: the recipe file’s name'),
+  seed: z.int().min(0).default(0).describe('of everything random in training'),
+  data: dataSchema.prefault({}),
+  preprocessing: preprocessingSchema.prefault({}),
+  augment: z.union([z.literal(false), augmentSchema]).prefault({}),
+  model: modelSchema.prefault({}),
+  loss: z
+    .object({
+      name: z.string().min(1).default('bce').describe('a registered loss'),
+      reduction: z.enum(['mean', 'sum']).optional().describe('absent: mean over the known labels'),
+    })
+    .catchall(lossParameter)
+    .prefault({})
+    .describe('the other fields are the loss’s own parameters'),
+  optimizer: z.union([adamWSchema, sgdSchema]).prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  batchSize: z.int().min(1).max(65536).default(32),
+  ema: emaSchema.prefault({}),
+  validation: z
+    .strictObject({
+      every: z
+        .int()
+        .min(1)
+        .default(1)
+        .describe('epochs between two validations; the last one is always validated'),
+      ema: z.boolean().default(true).describe('validate and keep the averaged weights, where there are any'),
+    })
+    .prefault({}),
+  checkpoint: z
+    .strictObject({
+      every: z.int().min(1).default(1).describe('epochs between two saved states for resuming'),
+    })
+    .prefault({}),
+  logEvery: z.int().min(1).max(10_000).default(10).describe('steps between two lines of metrics.jsonl'),
+});
+
+/** A complete recipe: every field there. */
+export type Recipe = z.infer<typeof recipeSchema>;
+export type OptimizerRecipe = Recipe['optimizer'];

@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
+import { RecipeError } from './recipe-error.js';
+import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
+import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
+import { type Recipe, recipeSchema } from './recipe-schema.js';
+
+/**
+ * From a YAML file and the changes on the command line to a complete recipe. What comes out is what the run directory
+ * keeps as recipe.yaml, and reading that file again gives the same recipe.
+ */
+export interface ResolvedRecipe {
+  readonly recipe: Recipe;
+  /** The recipe's own name, else its file's without extension. */
+  readonly name: string;
+}
+
+/**
+ * Reads a recipe file and fills in every default.
+ * @param overrides texts such as `optimizer.lr=0.001`, applied in order
+ * @throws RecipeError naming the file, the line and the setting, with the nearest known name for an unknown one
+ */
+export async function resolveRecipe(
+  path: string,
+  overrides: readonly string[] = [],
+): Promise<ResolvedRecipe> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    throw new RecipeError(
+      `${path}: ${code === 'ENOENT' ? 'there is no such recipe' : `the recipe can't be read (${code})`}.`,
+      { cause: error },
+    );
+  }
+  const recipe = parseRecipe(text, { path, overrides });
+  return { recipe, name: recipe.name ?? basename(path).replace(/\.ya?ml$/i, '') };
+}
+
+/**
+ * The same from a text. `path` is for messages.
+ * @throws RecipeError
+ */
+export function parseRecipe(
+  text: string,
+  { path, overrides = [] }: { path: string; overrides?: readonly string[] },
+): Recipe {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [broken] = document.errors;
+  if (broken) throw new RecipeError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
+  const changes = overrides.map(parseOverride);
+  const given = applyOverrides(document.toJS() ?? {}, changes);
+  const parsed = recipeSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const place = (issue: RecipeIssue): string => {
+    const change = changes.findLast((override) => isInside(issue.path, override.path));
+    if (change) return `--set ${change.text}`;
+    const line = lineOf(document, lines, issue.path);
+    return line === undefined ? path : `${path}, line ${line}`;
+  };
+  const sentences = recipeIssues(parsed.error, given).map((issue) => {
+    const setting = issue.path.join('.');
+    return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
+  });
+  throw new RecipeError(sentences.join('\n'));
+}
+
+/** The recipe as a YAML text; `parseRecipe` gives it back. */
+export function formatRecipe(recipe: Recipe): string {
+  return stringify(recipe, { lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** Settings in which two recipes differ, as `optimizer.lr: 0.001 → 0.01`. */
+export function recipeDifferences(from: Recipe, to: Recipe): string[] {
+  const before = flatten(from);
+  const after = flatten(to);
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  return [...keys]
+    .filter((key) => before.get(key) !== after.get(key))
+    .map((key) => `${key}: ${before.get(key) ?? 'absent'} → ${after.get(key) ?? 'absent'}`);
+}
+
+function flatten(value: unknown, prefix = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return value === undefined ? new Map() : new Map([[prefix, JSON.stringify(value)]]);
+  }
+  return new Map(
+    Object.entries(value).flatMap(([key, inner]) => [
+      ...flatten(inner, prefix === '' ? key : `${prefix}.${key}`),
+    ]),
+  );
+}
+
+function isInside(path: RecipeIssue['path'], outer: Override['path']): boolean {
+  const shared = Math.min(path.length, outer.length);
+  return path.slice(0, shared).every((key, i) => String(key) === outer[i]);
+}
+
+/** 1-based line of the setting, or of the nearest section around it that the file has. */
+function lineOf(
+  document: ReturnType<typeof parseDocument>,
+  lines: LineCounter,
+  path: RecipeIssue['path'],
+): number | undefined {
+  for (let depth = path.length; depth > 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return undefined;
+}
