@@ -1,0 +1,169 @@
+import { RANGE_ALIGNMENT } from '../engine/arena.js';
+import { ShapeError } from '../engine/errors.js';
+import {
+  type Binding,
+  type DeviceTraits,
+  describe,
+  elementCount,
+  type Kernel,
+  type Op,
+  type Problem,
+  type Tensor,
+  type TensorSpec,
+} from '../engine/tensor.js';
+import { flatGrid } from './grid.js';
+
+/**
+ * The shape that all optimizers share: walk whole arena shards once, update parameters and state in place, four
+ * elements at a time. An optimizer adds its rule only (see optimizer.ts).
+ *
+ * A shard is a row of blocks of 64 elements, and no parameter shares a block with another (`RANGE_ALIGNMENT`). So a
+ * table with one entry a block gives every parameter its own learning rate and decay, in one dispatch.
+ */
+export interface FlatUpdateRule {
+  readonly name: string;
+  /** Whole-shard operands that are updated beside the parameters, e.g. the moments. */
+  readonly state: readonly string[];
+  /** Values of the `hyper` input, a multiple of 4. */
+  readonly hyperValues: number;
+  /** Floating-point operations of one element. */
+  readonly flops: number;
+  /**
+   * WGSL statements that update element group `i`: `params[i]` and each state, from `gradient` (a vec4f, clipped),
+   * `rate` and `decay` (f32, learning-rate scale and weight decay of the block) and the array `hyper` of vec4f.
+   * They leave the new parameters in a vec4f named `updated`.
+   */
+  readonly update: string;
+}
+
+/** Whether an exponential moving average of the parameters is kept in the same dispatch. */
+export interface FlatUpdateAttributes {
+  readonly average: boolean;
+}
+
+/** vec4 groups of one block. */
+const BLOCK_GROUPS = RANGE_ALIGNMENT / 4;
+
+/** Operand order: params, state…, grads, table, hyper, clip, average (where kept). */
+export function flatUpdateOp(rule: FlatUpdateRule, averageRate: string): Op<FlatUpdateAttributes> {
+  const mutable = 1 + rule.state.length;
+  const names = ['params', ...rule.state, 'grads', 'table', 'hyper', 'clip'];
+  return {
+    name: rule.name,
+    mutates: Array.from({ length: mutable }, (_, i) => i),
+
+    infer(inputs, { average }) {
+      const [params] = inputs;
+      const operands = average ? [...names, 'average'] : names;
+      if (!params || inputs.length !== operands.length) {
+        throw new ShapeError(`${rule.name}: wants ${operands.join(', ')}, got ${inputs.length} operands`);
+      }
+      const elements = elementCount(params.shape);
+      if (elements % RANGE_ALIGNMENT !== 0) {
+        throw new ShapeError(
+          `${rule.name}: params must be a whole shard (a multiple of ${RANGE_ALIGNMENT} elements), got ${describe(params)}`,
+        );
+      }
+      const expected: Record<string, number> = {
+        table: (elements / RANGE_ALIGNMENT) * 2,
+        hyper: rule.hyperValues,
+        clip: 1,
+      };
+      for (const [i, name] of operands.entries()) {
+        const spec = inputs[i];
+        const count = expected[name] ?? elements;
+        if (spec?.dtype !== 'f32' || elementCount(spec.shape) !== count) {
+          throw new ShapeError(
+            `${rule.name}: ${name} must hold ${count} f32 values, got ${spec && describe(spec)}`,
+          );
+        }
+      }
+      return [];
+    },
+
+    flops: ({ inputs, attributes }) => shardElements(inputs) * (rule.flops + (attributes.average ? 3 : 0)),
+
+    // Read and written: parameters, state and average; read: gradients and 2 values a block.
+    bytes: ({ inputs, attributes }) =>
+      shardElements(inputs) * 4 * (2 * (mutable + (attributes.average ? 1 : 0)) + 1 + 2 / RANGE_ALIGNMENT),
+
+    variants: [
+      {
+        name: 'vec4',
+        unfit: () => undefined,
+        rank: () => 1,
+        build: (problem, traits) => buildKernel(rule, averageRate, names, problem, traits),
+      },
+    ],
+  };
+}
+
+/** Throws `ShapeError` unless `tensor` is a variable: what an in-place op updates must outlive the run. */
+export function requireVariable(op: string, operand: string, tensor: Tensor): void {
+  if (tensor.source.kind !== 'variable') {
+    throw new ShapeError(
+      `${op}: ${operand} is updated in place and must be a variable, not a computed value`,
+    );
+  }
+}
+
+/**
+ * Consecutive vec4s of one lane: a software adapter streams through neighbouring ones and loads the block's table
+ * entry once; a GPU coalesces neighbouring lanes.
+ */
+export function groupsPerLane(traits: Pick<DeviceTraits, 'kind'>): number {
+  return traits.kind === 'software' ? 4 : 1;
+}
+
+function shardElements([params]: readonly TensorSpec[]): number {
+  return elementCount(params?.shape ?? []);
+}
+
+function buildKernel(
+  rule: FlatUpdateRule,
+  averageRate: string,
+  names: readonly string[],
+  { inputs, attributes: { average } }: Problem<FlatUpdateAttributes>,
+  traits: DeviceTraits,
+): Kernel {
+  const groups = shardElements(inputs) / 4;
+  const perLane = groupsPerLane(traits);
+  const grid = flatGrid(groups / perLane, 64, traits);
+  const types: Record<string, string> = { table: 'vec2f', clip: 'f32' };
+  const mutable = new Set(['params', ...rule.state, 'average']);
+  const bindings = (average ? [...names, 'average'] : names).map(
+    (name, index): Binding => ({
+      name,
+      operand: { kind: 'input', index },
+      access: mutable.has(name) ? 'read_write' : 'read',
+      type: types[name] ?? 'vec4f',
+    }),
+  );
+  const followAverage = average ? `average[i] += (${averageRate}) * (updated - average[i]);` : '';
+  return {
+    scratch: [],
+    steps: [
+      {
+        kind: 'dispatch',
+        bindings,
+        workgroups: grid.workgroups,
+        code: `${grid.code}
+@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first = flatIndex(group, lane) * ${perLane}u;
+  if (first >= ${groups}u) { return; }
+  let factor = clip[0];
+  if (factor < 0.0) { return; }
+  let entry = table[first / ${BLOCK_GROUPS}u];
+  let rate = entry.x;
+  let decay = entry.y;
+  for (var i = first; i < first + ${perLane}u; i++) {
+    let gradient = grads[i] * factor;
+    ${rule.update}
+    params[i] = updated;
+    ${followAverage}
+  }
+}`,
+      },
+    ],
+  };
+}

@@ -1,0 +1,287 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { Arena, ArenaLayout } from '../../src/engine/arena.js';
+import { compile } from '../../src/engine/compile.js';
+import { ShapeError } from '../../src/engine/errors.js';
+import type { Program } from '../../src/engine/program.js';
+import { Random } from '../../src/engine/random.js';
+import { Graph, type Tensor } from '../../src/engine/tensor.js';
+import { clipFactor, gradientNorm } from '../../src/kernels/gradient-norm.js';
+import { lerpInto } from '../../src/kernels/lerp.js';
+import { ADAMW_HYPER, adamW, adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../../src/kernels/optimizer.js';
+import { buildDecayTable, type ParameterGroup } from '../../src/kernels/parameter-groups.js';
+import { testDevice } from '../device.js';
+import { expectClose } from './check-op.js';
+
+/** Sizes with every remainder; 1,600 bytes a shard: the parameters fall into three shards. */
+const SHAPES = { 'stem.weight': [7, 3], 'stem.bias': [1], 'body.weight': [5, 64], 'head.weight': [127] };
+const SHARD_BYTES = 1_600;
+const STATE = ['params', 'grads', 'first', 'second', 'average'] as const;
+type State = Record<(typeof STATE)[number], Map<string, Float64Array>>;
+
+const groups: ParameterGroup[] = [
+  { matches: (name) => name.endsWith('bias'), learningRateScale: 1, weightDecay: 0 },
+  { matches: (name) => name.startsWith('head'), learningRateScale: 10, weightDecay: 0.05 },
+  { matches: () => true, learningRateScale: 1, weightDecay: 0.01 },
+];
+const groupOf = (name: string) => groups.find(({ matches }) => matches(name))!;
+
+interface Setup {
+  readonly shapes: Record<string, readonly number[]>;
+  readonly groups: readonly ParameterGroup[];
+  readonly maxNorm?: number;
+  readonly optimizer: 'adamW' | 'sgd' | 'nesterov';
+  readonly average?: boolean;
+}
+
+/** A program of one optimizer step over arenas filled by the caller. */
+async function optimizerProgram(setup: Setup) {
+  const device = await testDevice();
+  const layout = new ArenaLayout(
+    Object.entries(setup.shapes).map(([name, shape]) => ({ name, shape, dtype: 'f32' as const })),
+    SHARD_BYTES,
+  );
+  const arenas = Object.fromEntries(
+    await Promise.all(STATE.map(async (name) => [name, await Arena.create(device, name, layout)] as const)),
+  ) as Record<(typeof STATE)[number], Arena>;
+  const graph = new Graph();
+  const hyper = graph.input('hyper', [setup.optimizer === 'adamW' ? ADAMW_HYPER : SGD_HYPER]);
+  const tables = buildDecayTable(layout, setup.groups);
+  const shard = (arena: string, i: number): Tensor =>
+    graph.variable(arena, ArenaLayout.shardName(i), [layout.shards[i]!]);
+  const norm = gradientNorm(layout.shards.map((_, i) => shard('grads', i)));
+  const clip = clipFactor(norm, setup.maxNorm);
+  for (const [i, values] of tables.entries()) {
+    const common = {
+      params: shard('params', i),
+      grads: shard('grads', i),
+      table: graph.constant(values, [values.length / 2, 2]),
+      hyper,
+      clip,
+      ...(setup.average ? { average: shard('average', i) } : {}),
+    };
+    if (setup.optimizer === 'adamW') {
+      adamW({ ...common, firstMoment: shard('first', i), secondMoment: shard('second', i) });
+    } else {
+      sgd({ ...common, momentum: shard('first', i) }, { nesterov: setup.optimizer === 'nesterov' });
+    }
+  }
+  const program = await compile(device, { graph, arenas, records: [norm, clip] });
+  opened.push(program, ...Object.values(arenas));
+  return { program, arenas, layout };
+}
+
+const opened: (Program | Arena)[] = [];
+afterEach(() => {
+  for (const resource of opened.splice(0)) resource.destroy();
+});
+
+const normals = (random: Random, length: number, scale = 1) =>
+  Float32Array.from({ length }, () => random.normal(0, scale));
+
+function emptyState(shapes: Record<string, readonly number[]>): State {
+  const state = Object.fromEntries(STATE.map((name) => [name, new Map()])) as State;
+  for (const [name, shape] of Object.entries(shapes)) {
+    for (const part of STATE) state[part].set(name, new Float64Array(shape.reduce((a, b) => a * b, 1)));
+  }
+  return state;
+}
+
+const norm64 = (state: State) =>
+  Math.hypot(...[...state.grads.values()].map((values) => Math.hypot(...values)));
+
+/** The papers' algorithms in float64. */
+const reference = {
+  adamW(state: State, step: number, lr: number, clip: number, epsilon: number) {
+    for (const [name, p] of state.params) {
+      const { learningRateScale, weightDecay } = groupOf(name);
+      const [g, m, v] = [state.grads.get(name)!, state.first.get(name)!, state.second.get(name)!];
+      const rate = lr * learningRateScale;
+      for (let i = 0; i < p.length; i++) {
+        const gradient = g[i]! * clip;
+        m[i] = 0.9 * m[i]! + 0.1 * gradient;
+        v[i] = 0.999 * v[i]! + 0.001 * gradient ** 2;
+        p[i]! *= 1 - rate * weightDecay;
+        p[i]! -= (rate * m[i]!) / (1 - 0.9 ** step) / (Math.sqrt(v[i]! / (1 - 0.999 ** step)) + epsilon);
+      }
+    }
+  },
+  sgd(state: State, lr: number, clip: number, nesterov: boolean) {
+    for (const [name, p] of state.params) {
+      const { learningRateScale, weightDecay } = groupOf(name);
+      const [g, b] = [state.grads.get(name)!, state.first.get(name)!];
+      for (let i = 0; i < p.length; i++) {
+        const gradient = g[i]! * clip + weightDecay * p[i]!;
+        b[i] = 0.9 * b[i]! + gradient;
+        p[i]! -= lr * learningRateScale * (nesterov ? gradient + 0.9 * b[i]! : b[i]!);
+      }
+    }
+  },
+  average(state: State, decay: number) {
+    for (const [name, p] of state.params) {
+      const average = state.average.get(name)!;
+      for (let i = 0; i < p.length; i++) average[i] = average[i]! * decay + p[i]! * (1 - decay);
+    }
+  },
+};
+
+describe('flat optimizers over three shards', () => {
+  for (const { optimizer, maxNorm, average } of [
+    { optimizer: 'adamW', maxNorm: 1, average: true },
+    { optimizer: 'adamW', average: false },
+    { optimizer: 'sgd', maxNorm: 5, average: true },
+    { optimizer: 'nesterov', average: false },
+  ] as const) {
+    test(`${optimizer}${maxNorm ? ` clipped to ${maxNorm}` : ''}${average ? ' with average' : ''} follows float64 over 8 steps`, async () => {
+      const { program, arenas, layout } = await optimizerProgram({
+        shapes: SHAPES,
+        groups,
+        optimizer,
+        average,
+        ...(maxNorm ? { maxNorm } : {}),
+      });
+      expect(layout.shards.length).toBe(3);
+      const random = new Random(4, optimizer);
+      const state = emptyState(SHAPES);
+      for (const [name, { length }] of state.params) {
+        const start = normals(random, length);
+        state.params.get(name)!.set(start);
+        state.average.get(name)!.set(start);
+        arenas.params.write(name, start);
+        arenas.average.write(name, start);
+      }
+      for (let step = 1; step <= 8; step++) {
+        const lr = 1e-2 / step;
+        for (const [name, { length }] of state.grads) {
+          // From far below the clipping norm to above it.
+          const values = normals(random, length, 4 ** (step - 6));
+          state.grads.get(name)!.set(values);
+          arenas.grads.write(name, values);
+        }
+        const clip = maxNorm ? Math.min(1, maxNorm / (norm64(state) + 1e-6)) : 1;
+        if (optimizer === 'adamW') reference.adamW(state, step, lr, clip, 1e-5);
+        else reference.sgd(state, lr, clip, optimizer === 'nesterov');
+        if (average) reference.average(state, 0.95);
+        program.run({
+          hyper:
+            optimizer === 'adamW'
+              ? adamWHyper({ learningRate: lr, step, epsilon: 1e-5, averageDecay: 0.95 })
+              : sgdHyper({ learningRate: lr, averageDecay: 0.95 }),
+        });
+        const [row] = await program.history();
+        expectClose(row!, [norm64(state), clip], 1e-5, `norm and factor of step ${step}`);
+      }
+      for (const part of STATE) {
+        for (const [name, values] of await arenas[part].readAll()) {
+          expectClose(values, state[part].get(name)!, 1e-5, `${part} of ${name}`);
+        }
+      }
+    });
+  }
+
+  test('a step with an infinite or NaN gradient leaves every byte as it was, and the norm says so', async () => {
+    for (const optimizer of ['adamW', 'sgd'] as const) {
+      const { program, arenas } = await optimizerProgram({
+        shapes: SHAPES,
+        groups,
+        optimizer,
+        average: true,
+        maxNorm: 1,
+      });
+      const random = new Random(5);
+      for (const part of STATE) {
+        for (const [name, { length }] of await arenas[part].readAll()) {
+          arenas[part].write(name, normals(random, length).map(Math.abs));
+        }
+      }
+      const hyper =
+        optimizer === 'adamW'
+          ? adamWHyper({ learningRate: 0.1, step: 1, averageDecay: 0.5 })
+          : sgdHyper({ learningRate: 0.1, averageDecay: 0.5 });
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -3e38]) {
+        const gradient = (await arenas.grads.read('head.weight')).slice();
+        const good = gradient[126]!;
+        gradient[126] = bad;
+        arenas.grads.write('head.weight', gradient);
+        const before = await Promise.all(STATE.map((part) => arenas[part].readAll()));
+        program.run({ hyper });
+        const [[norm, factor] = []] = await program.history();
+        expect(Number.isFinite(norm)).toBe(false);
+        expect(factor).toBe(-1);
+        const after = await Promise.all(STATE.map((part) => arenas[part].readAll()));
+        expect(after).toEqual(before);
+        gradient[126] = good;
+        arenas.grads.write('head.weight', gradient);
+      }
+      const before = await arenas.params.read('stem.weight');
+      program.run({ hyper });
+      expect(await arenas.params.read('stem.weight')).not.toEqual(before);
+    }
+  });
+});
+
+describe('lerpInto', () => {
+  test.each([
+    [3, undefined],
+    [64, 1],
+    [1_030, -1],
+  ])('of %i elements, gate %s', async (length, gate) => {
+    const device = await testDevice();
+    const layout = new ArenaLayout([{ name: 'mean', shape: [length], dtype: 'f32' }], 1e6);
+    const running = await Arena.create(device, 'running', layout);
+    const random = new Random(6, length);
+    const [start, source] = [normals(random, length), normals(random, length)];
+    running.write('mean', start);
+    const graph = new Graph();
+    const observed = graph.input('observed', [length]);
+    const weight = graph.input('weight', [1]);
+    const target = graph.variable('running', 'mean', [length]);
+    lerpInto(target, observed, weight, gate === undefined ? undefined : graph.input('gate', [1]));
+    const program = await compile(device, { graph, arenas: { running } });
+    opened.push(program, running);
+    program.run({
+      observed: source,
+      weight: Float32Array.of(0.25),
+      ...(gate === undefined ? {} : { gate: Float32Array.of(gate) }),
+    });
+    const after = await running.read('mean');
+    if (gate === -1) expect(after).toEqual(start);
+    else
+      expectClose(
+        after,
+        start.map((value, i) => 0.75 * value + 0.25 * source[i]!),
+        1e-6,
+      );
+  });
+});
+
+describe('refusals', () => {
+  test('a computed value cannot be updated in place, a shard must be whole, a table must fit', () => {
+    const graph = new Graph();
+    const input = (name: string, size: number) => graph.input(name, [size]);
+    const variable = (name: string, size: number) => graph.variable('a', name, [size]);
+    const rest = { table: input('t', 2), hyper: input('h', SGD_HYPER), clip: input('c', 1) };
+    const grads = input('g', 64);
+    expect(() => lerpInto(grads, grads, 0.5)).toThrow(/updated in place/);
+    expect(() => sgd({ params: grads, momentum: variable('m', 64), grads, ...rest })).toThrow(ShapeError);
+    expect(() => sgd({ params: variable('odd', 65), momentum: variable('m65', 65), grads, ...rest })).toThrow(
+      /whole shard/,
+    );
+    expect(() =>
+      sgd({
+        params: variable('p', 128),
+        momentum: variable('m128', 128),
+        grads: input('g128', 128),
+        ...rest,
+      }),
+    ).toThrow(/table must hold 4/);
+  });
+
+  test('parameters outside every group, and groups out of range, are named', () => {
+    const layout = new ArenaLayout([{ name: 'fc.weight', shape: [3], dtype: 'f32' }], 1e6);
+    expect(() => buildDecayTable(layout, groups.slice(0, 2))).toThrow(/fc\.weight/);
+    const negative = { matches: () => true, learningRateScale: 1, weightDecay: -1 };
+    expect(() => buildDecayTable(layout, [negative])).toThrow(RangeError);
+    expect(() => adamWHyper({ learningRate: 1, step: 0 })).toThrow(RangeError);
+    expect(() => sgdHyper({ learningRate: 1, momentum: 1 })).toThrow(RangeError);
+  });
+});
