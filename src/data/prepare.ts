@@ -35,11 +35,15 @@ export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Uin
   const [low, high] = windowOf(image, preprocessing.window);
   const look = new Float32Array(image.maximum + 1);
   for (let v = 0; v < look.length; v++) look[v] = Math.min(1, Math.max(0, (v - low) / (high - low)));
-  const resized =
-    image.width === width && image.height === height
-      ? Float32Array.from(image.pixels, (value) => look[value] ?? 0)
-      : resizeBilinear(image, height, width, look);
-  return Uint16Array.from(resized, (value) => Math.round(value * 65535));
+  const rounded = new Uint16Array(height * width);
+  if (image.width === width && image.height === height) {
+    const { pixels } = image;
+    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((look[pixels[i] ?? 0] ?? 0) * 65535);
+  } else {
+    const resized = resizeBilinear(image, height, width, look);
+    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((resized[i] ?? 0) * 65535);
+  }
+  return rounded;
 }
 
 /**

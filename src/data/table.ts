@@ -107,7 +107,7 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
       image,
       patient: patientKey(rawPatient),
       line,
-      split: readSplitName(record[plan.splitColumn] ?? ''),
+      split: plan.splitColumn < 0 ? null : readSplitName(record[plan.splitColumn] ?? ''),
     };
     const first = firstOf.get(image);
     if (first !== undefined) {
