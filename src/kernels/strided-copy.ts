@@ -1,0 +1,99 @@
+import type { DeviceTraits, DType, KernelStep, Operand } from '../engine/tensor.js';
+import { flatGrid } from './grid.js';
+
+/**
+ * One dispatch that copies a box of elements between two layouts: what permute, slice and concat are made of. Four
+ * neighbours go at a time where both sides keep them together and aligned.
+ */
+export interface StridedCopy {
+  /** The box, outermost axis first; strides in elements of the two arrays. */
+  readonly dims: readonly CopyDim[];
+  readonly fromOffset?: number;
+  readonly toOffset?: number;
+}
+
+export interface CopyDim {
+  readonly size: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface CopyEnds {
+  readonly from: Operand;
+  readonly to: Operand;
+  readonly dtype: DType;
+}
+
+export function stridedCopy(
+  { dims: box, fromOffset = 0, toOffset = 0 }: StridedCopy,
+  { from, to, dtype }: CopyEnds,
+  traits: Pick<DeviceTraits, 'kind' | 'maxWorkgroups'>,
+): KernelStep {
+  const merged = mergeDims(box);
+  const width = vectorWidth(merged, fromOffset, toOffset);
+  const dims = merged.map((dim, d) => inUnits(dim, width, d === merged.length - 1));
+  const count = dims.reduce((product, { size }) => product * size, 1);
+  // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
+  const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
+  const grid = flatGrid(Math.ceil(count / perLane), 64, traits);
+  const type = width === 4 ? `vec4<${dtype}>` : dtype;
+  return {
+    kind: 'dispatch',
+    bindings: [
+      { name: 'source', operand: from, access: 'read', type },
+      { name: 'copied', operand: to, access: 'read_write', type },
+    ],
+    workgroups: grid.workgroups,
+    code: `${grid.code}
+fn copy(i: u32) {
+  if (i >= ${count}u) { return; }
+  ${splitIndex(dims, 'i')}
+  copied[${address(dims, 'to', toOffset / width)}] = source[${address(dims, 'from', fromOffset / width)}];
+}
+@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first = flatIndex(group, lane) * ${perLane}u;
+  ${Array.from({ length: perLane }, (_, k) => `copy(first + ${k}u);`).join(' ')}
+}`,
+  };
+}
+
+/** Joins neighbouring axes that are one run in both layouts, and drops axes of one element. */
+export function mergeDims(dims: readonly CopyDim[]): CopyDim[] {
+  const merged: CopyDim[] = [];
+  for (const dim of dims) {
+    if (dim.size === 1) continue;
+    const outer = merged.at(-1);
+    if (outer && outer.from === dim.from * dim.size && outer.to === dim.to * dim.size) {
+      merged[merged.length - 1] = { ...dim, size: outer.size * dim.size };
+    } else {
+      merged.push(dim);
+    }
+  }
+  return merged.length > 0 ? merged : [{ size: 1, from: 1, to: 1 }];
+}
+
+/** Declares the coordinates `c0`, `c1`… of flat index `index` in a box. */
+export function splitIndex(dims: readonly { readonly size: number }[], index: string): string {
+  const lines = [`var rest = ${index};`];
+  for (let d = dims.length - 1; d > 0; d--) {
+    lines.push(`let c${d} = rest % ${dims[d]?.size ?? 1}u; rest = rest / ${dims[d]?.size ?? 1}u;`);
+  }
+  return [...lines, 'let c0 = rest;'].join(' ');
+}
+
+function address(dims: readonly CopyDim[], side: 'from' | 'to', offset: number): string {
+  return [`${offset}u`, ...dims.map((dim, d) => `c${d} * ${dim[side]}u`)].join(' + ');
+}
+
+function vectorWidth(dims: readonly CopyDim[], ...offsets: readonly number[]): 1 | 4 {
+  const last = dims.at(-1);
+  const contiguous = last?.from === 1 && last.to === 1 && last.size % 4 === 0;
+  const aligned = dims.slice(0, -1).every(({ from, to }) => from % 4 === 0 && to % 4 === 0);
+  return contiguous && aligned && offsets.every((offset) => offset % 4 === 0) ? 4 : 1;
+}
+
+function inUnits(dim: CopyDim, width: 1 | 4, last: boolean): CopyDim {
+  return last
+    ? { ...dim, size: dim.size / width }
+    : { size: dim.size, from: dim.from / width, to: dim.to / width };
+}
