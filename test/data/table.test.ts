@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TableError } from '../../src/data/csv-sheet.js';
 import { countLabels, readTable, type TableOptions } from '../../src/data/table.js';
@@ -221,6 +223,58 @@ describe('bad labels and rows', () => {
     ]);
     expect([...countLabels(table, [1]).known]).toEqual([1, 0]);
   });
+});
+
+test('any table of any layout gives labels of 0, 1 and NaN, or a TableError with its file', async () => {
+  const headers = [
+    ['ImageID', 'StudyDate_DICOM', 'PatientID', 'Mass', 'Edema'],
+    ['Image Index', 'Finding Labels', 'Patient ID'],
+    ['Path', 'Frontal/Lateral', 'Edema'],
+    ['image', 'patient', 'split', 'Mass', ''],
+    ['key', 'Mass', 'Sex'],
+  ];
+  const cell = fc.constantFrom(
+    '0',
+    '1',
+    '',
+    '-1',
+    'NaN',
+    '1.0',
+    'a.png',
+    'b.png',
+    'Mass',
+    'No Finding',
+    'x|y',
+    '1E+9',
+    '2',
+  );
+  const sheet = fc.constantFrom(...headers).chain((header) =>
+    fc.record({
+      header: fc.constant(header),
+      rows: fc.array(fc.array(cell, { minLength: header.length, maxLength: header.length }), {
+        maxLength: 5,
+      }),
+    }),
+  );
+  const path = join(await temporaryFolder(), 'any.csv');
+  let read = 0;
+  await fc.assert(
+    fc.asyncProperty(sheet, async ({ header, rows }) => {
+      await writeFile(path, [header, ...rows].map((row) => `${row.join(',')}\n`).join(''));
+      const table = await readTable(path).catch((thrown: unknown) => {
+        expect(thrown).toBeInstanceOf(TableError);
+        expect((thrown as TableError).message).toContain(path);
+        return null;
+      });
+      if (table === null) return;
+      read++;
+      expect(table.labels).toHaveLength(table.rows.length * table.classes.length);
+      expect(table.labels.every((label) => label === 0 || label === 1 || Number.isNaN(label))).toBe(true);
+      for (const row of table.rows) expect(row.image).not.toBe('');
+    }),
+    { numRuns: 300 },
+  );
+  expect(read).toBeGreaterThan(5);
 });
 
 const noNih = missingSharedData('nih1000/Data_Entry_2017.csv');
