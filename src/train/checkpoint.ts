@@ -1,0 +1,176 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { preprocessingSchema } from '../data/preprocessing.js';
+import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../models/safetensors.js';
+import { SafetensorsError } from '../models/safetensors-header.js';
+import { type FileSystem, writeAtomically } from './atomic-file.js';
+import { CheckpointError } from './checkpoint-error.js';
+import { contentDigest, DIGEST_KEY } from './content-digest.js';
+
+/**
+ * A trained model in one file: weights under timm's names, and in the metadata all that is needed to use them as they
+ * were trained: the network, the classes in order, the preprocessing, and what was measured. Nothing in it depends on
+ * the machine or the hour, so the same training gives the same bytes.
+ */
+
+const FORMAT = 'tailray-checkpoint';
+const FORMAT_VERSION = 1;
+
+const modelSchema = z.object({
+  arch: z.string(),
+  classes: z.int().min(1),
+  inChannels: z.int().min(1).optional(),
+  imageSize: z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]).optional(),
+  head: z.enum(['linear']).optional(),
+  stem: z.enum(['imagenet', 'small']).optional(),
+  width: z.int().min(1).optional(),
+  dropRate: z.number().min(0).lt(1).optional(),
+});
+
+const aboutSchema = z.object({
+  /** The network, as `createModelDefinition` takes it. */
+  model: modelSchema,
+  /** Names of the outputs, in order. */
+  classes: z.array(z.string()).min(1),
+  preprocessing: preprocessingSchema,
+  /** Whether these are the averaged weights or those of the last step. */
+  weights: z.enum(['average', 'raw']),
+  /** Epochs and steps that went into them. */
+  epoch: z.int().min(0),
+  step: z.int().min(0),
+  /** On the validation split; null where no class has the metric. */
+  metrics: z.object({ mAP: z.number().nullable(), auroc: z.number().nullable() }),
+  /** Per class, positives / known labels of the training split; null where none is known. */
+  prevalence: z.array(z.number().nullable()),
+  /** The recipe, without the paths of the machine it ran on. */
+  recipe: z.record(z.string(), z.unknown()),
+  /** Version of tailray that wrote the file. */
+  tailray: z.string(),
+});
+
+/** What a checkpoint says of itself. */
+export type CheckpointAbout = z.infer<typeof aboutSchema>;
+
+export interface Checkpoint extends CheckpointAbout {
+  /** Parameters and running statistics under timm's names. */
+  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+}
+
+/** The file's bytes; the same checkpoint gives the same bytes. */
+export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Array<ArrayBuffer>> {
+  const { tensors, ...about } = checkpoint;
+  const fields = Object.entries(aboutSchema.parse(about));
+  const metadata: Record<string, string> = { format: FORMAT, formatVersion: String(FORMAT_VERSION) };
+  for (const [key, value] of fields) metadata[key] = JSON.stringify(value);
+  metadata[DIGEST_KEY] = await contentDigest(tensors, metadata);
+  return writeSafetensors(tensors, metadata);
+}
+
+/** Writes a checkpoint, whole or not at all. @throws StorageError */
+export async function writeCheckpoint(
+  path: string,
+  checkpoint: Checkpoint,
+  files?: FileSystem,
+): Promise<void> {
+  await writeAtomically(path, await encodeCheckpoint(checkpoint), files);
+}
+
+/**
+ * Reads a checkpoint and checks that it is whole and unchanged.
+ * @throws CheckpointError 'missing', 'foreign', 'newer' or 'damaged'
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  return decodeCheckpoint(await readBytes(path), path);
+}
+
+/** The same from bytes. `path` is for messages. @throws CheckpointError */
+export async function decodeCheckpoint(bytes: Uint8Array, path: string): Promise<Checkpoint> {
+  const { tensors, metadata } = decode(bytes, path);
+  if (metadata.format !== FORMAT) {
+    throw new CheckpointError(
+      'foreign',
+      path,
+      'holds weights, but is no checkpoint of tailray: its classes and preprocessing are unknown. ' +
+        'To start a training from it, name it as model.weights in the recipe.',
+    );
+  }
+  const version = Number(metadata.formatVersion);
+  if (version > FORMAT_VERSION) {
+    throw new CheckpointError(
+      'newer',
+      path,
+      `is of format ${version}, this version of tailray reads up to ${FORMAT_VERSION}: update tailray.`,
+    );
+  }
+  await verify(tensors, metadata, path);
+  const fields = Object.keys(aboutSchema.shape).map((key) => [key, parseField(metadata[key])]);
+  const about = aboutSchema.safeParse(Object.fromEntries(fields));
+  if (!about.success) {
+    const [issue] = about.error.issues;
+    throw new CheckpointError(
+      'damaged',
+      path,
+      `its metadata are not as they should be (${issue?.path.join('.')}: ${issue?.message}).`,
+    );
+  }
+  return { ...about.data, tensors };
+}
+
+/**
+ * Reads tensors from any safetensors file, to start a training from. A checkpoint of ours is verified as well.
+ * @throws CheckpointError 'missing', 'foreign' or 'damaged'
+ */
+export async function readWeights(path: string): Promise<ReadonlyMap<string, SafetensorsTensor>> {
+  const { tensors, metadata } = decode(await readBytes(path), path);
+  if (metadata.format === FORMAT) await verify(tensors, metadata, path);
+  return tensors;
+}
+
+function decode(bytes: Uint8Array, path: string) {
+  try {
+    return readSafetensors(bytes);
+  } catch (error) {
+    if (!(error instanceof SafetensorsError)) throw error;
+    throw new CheckpointError(
+      'damaged',
+      path,
+      `is no safetensors file, or was cut short or changed: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+async function verify(
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+  metadata: Readonly<Record<string, string>>,
+  path: string,
+): Promise<void> {
+  if ((await contentDigest(tensors, metadata)) !== metadata[DIGEST_KEY]) {
+    throw new CheckpointError(
+      'damaged',
+      path,
+      'its content has changed since it was written (the SHA-256 in its metadata differs): ' +
+        'restore it from a copy, or train again.',
+    );
+  }
+}
+
+/** A whole file as bytes that begin at a multiple of 8, as typed views need. */
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    const buffer = await readFile(path);
+    return buffer.byteOffset % 8 === 0 ? buffer : new Uint8Array(buffer);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') throw new CheckpointError('missing', path, 'there is no such file.');
+    throw new CheckpointError('missing', path, `can't be read (${String(code)}).`, { cause: error });
+  }
+}
+
+function parseField(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
