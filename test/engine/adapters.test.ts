@@ -1,10 +1,76 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { nodeGpuGlobals } from '../../src/engine/adapters/dawn.js';
+import { listAdapters } from '../../src/engine/adapters/list-adapters.js';
 import { openAdapter } from '../../src/engine/adapters/open-adapter.js';
+import { findSwiftShader } from '../../src/engine/adapters/swiftshader.js';
+import { AdapterError } from '../../src/engine/errors.js';
 
-test('opens an adapter and defines the WebGPU constants', async () => {
-  const opened = await openAdapter();
-  const device = await opened.adapter.requestDevice();
-  const buffer = device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
-  expect(buffer.size).toBe(16);
-  device.destroy();
+const NO_DRIVERS = '/no/such/driver.json';
+
+describe('openAdapter', () => {
+  test('gives a working adapter and defines the WebGPU constants', async () => {
+    const { adapter, report } = await openAdapter();
+    expect(report.features).toEqual([...adapter.features].sort());
+    expect(report.limits.maxBufferSize).toBe(adapter.limits.maxBufferSize);
+    const device = await adapter.requestDevice();
+    const buffer = device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
+    expect(buffer.size).toBe(16);
+    device.destroy();
+  });
+
+  test('prefers what listAdapters puts first', async () => {
+    const [first] = await listAdapters();
+    const { report } = await openAdapter('');
+    // without a fetched SwiftShader nothing may be listed as accepted before it is opened
+    if (first?.accepted) expect({ ...report, driver: '' }).toEqual({ ...first, driver: '' });
+    else expect(report.kind).toBe('swiftshader');
+  });
+
+  test('opens every listed adapter by its name and by a part of its description, in one process', async () => {
+    for (const listed of (await listAdapters()).filter((report) => report.accepted)) {
+      for (const name of [listed.name, ` ${listed.description.slice(0, 8).toUpperCase()} `]) {
+        const { report } = await openAdapter(name);
+        expect(report.device).toBe(listed.device);
+      }
+    }
+  });
+
+  test('names what it found when nothing fits', async () => {
+    const opened = openAdapter('voodoo 3');
+    await expect(opened).rejects.toThrow(AdapterError);
+    await expect(opened).rejects.toThrow(/No adapter fits "voodoo 3"\. Found: .*devices\.js/);
+  });
+
+  test.skipIf(!findSwiftShader())(
+    'leaves the environment as it was (skipped: no SwiftShader fetched)',
+    async () => {
+      const before = { ...process.env };
+      await openAdapter('swiftshader');
+      expect(process.env).toEqual(before);
+    },
+  );
 });
+
+test('the constants can be had without an adapter, any number of times', async () => {
+  await nodeGpuGlobals();
+  const usage = GPUBufferUsage;
+  await nodeGpuGlobals();
+  expect(GPUBufferUsage).toBe(usage);
+});
+
+test.runIf(process.platform === 'linux')(
+  'a driver that cannot be loaded is refused with the reason',
+  async () => {
+    const before = process.env.VK_DRIVER_FILES;
+    process.env.VK_DRIVER_FILES = NO_DRIVERS;
+    try {
+      const reports = await listAdapters();
+      const refusal = reports.find((report) => report.driver === NO_DRIVERS);
+      expect(refusal).toMatchObject({ accepted: false, name: 'driver' });
+      expect(refusal).toHaveProperty('reason', expect.stringMatching(/Failed to open|no Vulkan loader/));
+    } finally {
+      if (before === undefined) delete process.env.VK_DRIVER_FILES;
+      else process.env.VK_DRIVER_FILES = before;
+    }
+  },
+);

@@ -31,10 +31,15 @@ export async function openAdapter(choice?: string): Promise<OpenedAdapter> {
     const opened = await openSystemAdapter(wanted, found);
     if (opened) return opened;
   }
-  if (wanted === '' || wanted === 'swiftshader') return openSwiftShader();
+  // any other name may still mean a SwiftShader that is here already, but is no reason to fetch one
+  if (wanted === '' || wanted === 'swiftshader' || findSwiftShader()) {
+    const opened = await openSwiftShader();
+    if (fits(opened.report, wanted)) return opened;
+    found.push(opened.report.description);
+  }
   throw new AdapterError(
-    `No adapter fits "${wanted}". Found: ${found.join('; ') || 'none'}. SwiftShader can be had by the name ` +
-      'swiftshader. `node dist/cli/devices.js` lists all adapters and why others were refused.',
+    `No adapter fits "${wanted}". Found: ${found.join('; ') || 'none'}. The name swiftshader always ` +
+      'works on linux-x64. `node dist/cli/devices.js` lists all adapters and why others were refused.',
   );
 }
 

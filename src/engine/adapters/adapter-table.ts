@@ -1,0 +1,85 @@
+import { type AdapterChoice, fits } from './adapter-choice.js';
+import type { AcceptedAdapter, AdapterReport, RefusedAdapter } from './adapter-report.js';
+
+/**
+ * Adapter reports as text for a terminal: what can be used, what decides how fast it is, and why the rest cannot.
+ */
+
+/** The features that kernels make use of; the others are counted only. */
+const TELLING_FEATURES = [
+  'shader-f16',
+  'subgroups',
+  'timestamp-query',
+  'chromium-experimental-subgroup-matrix',
+];
+
+/** The limits that decide what fits and which kernels run. */
+const TELLING_LIMITS: readonly (readonly [name: string, words: string, inBytes: boolean])[] = [
+  ['maxBufferSize', 'a buffer', true],
+  ['maxStorageBufferBindingSize', 'a binding', true],
+  ['maxComputeWorkgroupStorageSize', 'workgroup memory', true],
+  ['maxStorageBuffersPerShaderStage', 'storage buffers', false],
+  ['maxStorageTexturesPerShaderStage', 'storage textures', false],
+  ['maxComputeInvocationsPerWorkgroup', 'invocations a workgroup', false],
+];
+
+/**
+ * @param reports as `listAdapters` gives them: accepted ones first, the preferred one at the top
+ * @param choice what was asked for; the adapter that it means is marked with an arrow
+ */
+export function adapterTable(reports: readonly AdapterReport[], choice: AdapterChoice): string {
+  const accepted = reports.filter((report) => report.accepted);
+  const chosen = accepted.find((adapter) => fits(adapter, choice));
+  return [
+    accepted.length > 0 ? 'Adapters' : 'No adapter is ready for use.',
+    ...accepted.flatMap((adapter) => acceptedLines(adapter, adapter === chosen)),
+    ...refusedLines(reports.filter((report) => !report.accepted)),
+    '',
+    conclusion(chosen, choice),
+    'Choose with --adapter NAME or TAILRAY_ADAPTER=NAME: gpu, lavapipe, swiftshader, or a part of a description.',
+  ].join('\n');
+}
+
+function acceptedLines(adapter: AcceptedAdapter, chosen: boolean): string[] {
+  const { features, limits } = adapter;
+  const telling = TELLING_FEATURES.filter((feature) => features.includes(feature));
+  const others = features.length - telling.length;
+  const sizes = TELLING_LIMITS.map(([name, words, inBytes]) => {
+    const value = limits[name] ?? 0;
+    return `${inBytes ? bytes(value) : value} ${words}`;
+  });
+  return [
+    '',
+    `${chosen ? '→' : ' '} ${adapter.name.padEnd(12)} ${adapter.description}`,
+    `    device     ${adapter.device}`,
+    `    driver     ${adapter.driver}`,
+    `    features   ${[...telling, `and ${others} more`].join(', ')}`,
+    `    limits     ${sizes.slice(0, 3).join(', ')}`,
+    `               ${sizes.slice(3).join(', ')}`,
+  ];
+}
+
+/** Drivers that are refused for the same reason share a line. */
+function refusedLines(refused: readonly RefusedAdapter[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { name, reason } of refused) byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
+  const lines = [...byReason].map(([reason, names]) => `  ${names.join(', ')}: ${reason}`);
+  return lines.length > 0 ? ['', 'Not usable', ...lines] : [];
+}
+
+function conclusion(chosen: AcceptedAdapter | undefined, choice: AdapterChoice): string {
+  const asked = choice === '' ? '' : `"${choice}" is asked for. `;
+  if (chosen) return `${asked}Commands will use ${chosen.name} (${chosen.description}).`;
+  if (choice === '' || choice === 'swiftshader') {
+    return `${asked}The first command will fetch SwiftShader (66 MB, once). \`devices --fetch\` does it now.`;
+  }
+  return `${asked}No adapter fits, and commands will stop with an error.`;
+}
+
+/** 134217728 → "128 MiB". */
+function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = count > 0 ? Math.min(Math.floor(Math.log2(count) / 10), units.length - 1) : 0;
+  const value = count / 2 ** (10 * power);
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
+}
