@@ -74,6 +74,7 @@ def files():
     bits = grey.point(lambda v: 255 * (v > 127)).convert("1")
     luma = np.asarray(rgb.convert("L"))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")
     smooth = Image.fromarray(np.add.outer(np.arange(16) * 8, np.arange(16) * 7).astype(np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -87,7 +88,7 @@ def files():
         encoded("RGBA", rgba, luma, format="png"),
         encoded("RGB, gamma 1", rgb, luma, format="png", pnginfo=gamma_tag()),
         encoded("grey 16 bit, gamma 1", Image.fromarray(deep), deep, format="png", pnginfo=gamma_tag()),
-        encoded("RGB, sRGB profile", rgb, luma, format="png", icc_profile=profile),
+        encoded("RGB, profile with red and blue swapped", rgb, luma, format="png", icc_profile=swapped),
         encoded("JPEG turned by its EXIF tag", smooth, jpeg_grey(smooth, exif), format="jpeg", quality=95, exif=exif),
     ]
 
