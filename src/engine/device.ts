@@ -75,23 +75,33 @@ export class Device {
     code: string,
     layout: GPUBindGroupLayoutDescriptor,
   ): Promise<GPUComputePipeline> {
+    // What is wrong with a shader is told by its compilation messages; the scope keeps it from being reported twice.
+    this.gpu.pushErrorScope('validation');
+    const module = this.gpu.createShaderModule({ label, code });
+    const bindGroupLayout = this.gpu.createBindGroupLayout(layout);
+    const building = this.gpu.createComputePipelineAsync({
+      label,
+      layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
+      compute: { module, entryPoint: 'main' },
+    });
+    const refusal = this.gpu.popErrorScope();
     try {
-      // A refused shader module surfaces as a rejected pipeline; the scope keeps it from being reported twice.
-      this.gpu.pushErrorScope('validation');
-      const module = this.gpu.createShaderModule({ label, code });
-      const bindGroupLayout = this.gpu.createBindGroupLayout(layout);
-      const pipeline = this.gpu.createComputePipelineAsync({
-        label,
-        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
-        compute: { module, entryPoint: 'main' },
-      });
-      const refusal = this.gpu.popErrorScope();
-      const [built, error] = await Promise.all([pipeline, refusal]);
-      if (error) throw error;
-      return built;
+      const pipeline = await building;
+      await refusal;
+      return pipeline;
     } catch (error) {
-      const reason = error instanceof Error || error instanceof GPUError ? error.message : String(error);
-      throw new KernelError(`the driver refused the kernel of ${label}: ${reason}`, { cause: error });
+      await refusal;
+      const { messages } = await module.getCompilationInfo();
+      const lines = code.split('\n');
+      const reasons = messages
+        .filter(({ type }) => type === 'error')
+        .map(
+          ({ lineNum, message }) => `line ${lineNum}: ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
+        );
+      if (reasons.length === 0) reasons.push(error instanceof Error ? error.message : String(error));
+      throw new KernelError(`the driver refused the kernel of ${label}: ${reasons.join('\n')}`, {
+        cause: error,
+      });
     }
   }
 

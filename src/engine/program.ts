@@ -47,7 +47,7 @@ type Encoded =
       readonly kind: 'texture';
       readonly from: GPUBuffer;
       readonly offset: number;
-      readonly bytesPerRow: number;
+      readonly bytes: number;
       readonly to: GPUTexture;
     };
 
@@ -104,6 +104,7 @@ export class Program {
       buffers.push(await device.createBuffer(`intermediates ${index}`, bytes));
     }
     const textures = new TexturePool(device);
+    const dims = await DimsBuffer.create(device, plan);
     const place = (location: Location): { buffer: GPUBuffer; offset: number; bytes: number } => {
       if (location.kind === 'external') return location;
       const { buffer, offset } = at(plan.memory.places, location.lifetime);
@@ -164,7 +165,7 @@ export class Program {
                 kind: 'texture',
                 from: source.buffer,
                 offset: source.offset,
-                bytesPerRow: step.rowFloats * 4,
+                bytes: source.bytes,
                 to: texture,
               },
             }),
@@ -184,10 +185,12 @@ export class Program {
           );
           return { buffer, offset, size: roundUp(bytes, 16) };
         });
+        if (step.dims) resources.push(dims.add(step.dims));
         pending.push(encode(device, node.label, step, resources).then((encoded) => ({ row, step: encoded })));
       }
     }
     const steps = await Promise.all(pending);
+    dims.upload();
 
     const history =
       records.length > 0
@@ -202,7 +205,7 @@ export class Program {
       records,
       history,
       capacity: recordCapacity,
-      owned: [...buffers, ...textures.all, ...(history ? [history] : [])],
+      owned: [...buffers, ...textures.all, dims.buffer, ...(history ? [history] : [])],
       peakBytes: plan.memory.buffers.reduce((sum, bytes) => sum + bytes, 0) + textures.bytes,
     });
   }
@@ -318,12 +321,19 @@ function dispatch(pass: GPUComputePassEncoder, step: Encoded & { kind: 'dispatch
 function copy(encoder: GPUCommandEncoder, step: Exclude<Encoded, { kind: 'dispatch' }>): void {
   if (step.kind === 'copy') {
     encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
-  } else {
-    encoder.copyBufferToTexture(
-      { buffer: step.from, offset: step.offset, bytesPerRow: step.bytesPerRow },
-      { texture: step.to },
-      [step.to.width, step.to.height],
-    );
+    return;
+  }
+  // Whole rows, then what is left of the last one.
+  const { width, height } = step.to;
+  const rows = Math.min(height, Math.floor(step.bytes / (width * 16)));
+  const rest = rows < height ? Math.floor((step.bytes % (width * 16)) / 16) : 0;
+  const bytesPerRow = width * 16;
+  const source = { buffer: step.from, bytesPerRow };
+  if (rows > 0)
+    encoder.copyBufferToTexture({ ...source, offset: step.offset }, { texture: step.to }, [width, rows]);
+  if (rest > 0) {
+    const offset = step.offset + rows * bytesPerRow;
+    encoder.copyBufferToTexture({ ...source, offset }, { texture: step.to, origin: [0, rows] }, [rest, 1]);
   }
 }
 
@@ -340,7 +350,14 @@ async function encode(
     );
   }
   const entries = bindings.map((binding, index) => layoutEntry(binding, index));
-  const code = `${(step.enables ?? []).map((name) => `enable ${name};\n`).join('')}${declare(bindings)}${step.code}`;
+  if (step.dims) {
+    entries.push({
+      binding: entries.length,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: 'uniform' },
+    });
+  }
+  const code = `${(step.enables ?? []).map((name) => `enable ${name};\n`).join('')}${declare(bindings, step.dims)}${step.code}`;
   const pipeline = await device.createPipeline(label, code, { entries });
   const group = device.gpu.createBindGroup({
     label,
@@ -359,15 +376,19 @@ function layoutEntry(binding: Binding, index: number): GPUBindGroupLayoutEntry {
   return { binding: index, visibility, buffer: { type } };
 }
 
-/** The WGSL declarations of a step's bindings, so that no kernel counts binding numbers. */
-function declare(bindings: readonly Binding[]): string {
-  return bindings
-    .map(({ name, access, type }, index) =>
-      access === 'texture'
-        ? `@group(0) @binding(${index}) var ${name}: texture_storage_2d<rgba32float, read>;\n`
-        : `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<${type}>;\n`,
-    )
-    .join('');
+/** The WGSL declarations of a step's bindings and sizes, so that no kernel counts binding numbers or offsets. */
+function declare(bindings: readonly Binding[], dims: Readonly<Record<string, number>> | undefined): string {
+  const operands = bindings.map(({ name, access, type }, index) =>
+    access === 'texture'
+      ? `@group(0) @binding(${index}) var ${name}: texture_storage_2d<rgba32float, read>;\n`
+      : `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<${type}>;\n`,
+  );
+  if (dims) {
+    const fields = Object.keys(dims).map((name) => `${name}: u32`);
+    operands.push(`struct Dims { ${fields.join(', ')} }\n`);
+    operands.push(`@group(0) @binding(${bindings.length}) var<uniform> dims: Dims;\n`);
+  }
+  return operands.join('');
 }
 
 function describeRow(
@@ -417,3 +438,46 @@ class TexturePool {
     return texture;
   }
 }
+
+/** The `dims` of all steps of a program, each at its own aligned place of one uniform buffer. */
+class DimsBuffer {
+  readonly #values: Uint32Array;
+  #used = 0;
+
+  private constructor(
+    readonly device: Device,
+    readonly buffer: GPUBuffer,
+    slots: number,
+  ) {
+    this.#values = new Uint32Array((slots * DIMS_BYTES) / 4);
+  }
+
+  static async create(device: Device, plan: Plan): Promise<DimsBuffer> {
+    let slots = 0;
+    for (const action of plan.actions) {
+      if (action.kind === 'kernel')
+        slots += action.chosen.kernel.steps.filter((step) => step.kind === 'dispatch').length;
+    }
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    return new DimsBuffer(
+      device,
+      await device.createBuffer('sizes of all steps', slots * DIMS_BYTES, usage),
+      slots,
+    );
+  }
+
+  add(dims: Readonly<Record<string, number>>): GPUBindingResource {
+    const values = Object.values(dims);
+    if (values.length * 4 > DIMS_BYTES) throw new RangeError(`a step has at most ${DIMS_BYTES / 4} dims`);
+    const offset = this.#used++ * DIMS_BYTES;
+    this.#values.set(values, offset / 4);
+    return { buffer: this.buffer, offset, size: roundUp(values.length * 4, 16) };
+  }
+
+  upload(): void {
+    if (this.#values.length > 0) this.device.write(this.buffer, 0, this.#values);
+  }
+}
+
+/** WebGPU's default alignment of uniform bindings. */
+const DIMS_BYTES = 256;

@@ -130,16 +130,16 @@ export type KernelStep =
       readonly code: string;
       readonly bindings: readonly Binding[];
       readonly workgroups: readonly [number, number, number];
+      /**
+       * Sizes that change from one use to the next without making another pipeline: `dims.name` in the WGSL, u32 each.
+       * Heavy kernels pass their sizes this way, so that a network compiles a few pipelines instead of one a layer.
+       */
+      readonly dims?: Readonly<Record<string, number>>;
       /** WGSL extensions to enable, e.g. `subgroups`. */
       readonly enables?: readonly string[];
     }
-  /** Rows of a buffer into a scratch texture (`rowFloats` a multiple of 64: 256-byte rows), no shader involved. */
-  | {
-      readonly kind: 'texture-copy';
-      readonly from: Operand;
-      readonly to: number;
-      readonly rowFloats: number;
-    };
+  /** A dense buffer into a scratch texture (of a width that is a multiple of 16), row by row; no shader involved. */
+  | { readonly kind: 'texture-copy'; readonly from: Operand; readonly to: number };
 
 export interface Kernel {
   readonly scratch: readonly Scratch[];
