@@ -1,0 +1,118 @@
+// @ts-check
+/**
+ * `npm run verify`: everything that must hold, from a fresh clone on. Its last line is `N passed, N failed, N skipped`,
+ * counting tests over all runs; a failed lint, type check or set-up counts as one failure. It fails when anything
+ * failed or nothing ran.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listDevices, prepare, runNode, StepFailed, step, TOOLS } from './setup.mjs';
+
+/** Tests whose results depend on the adapter: they run a second time where another adapter can be had. */
+const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/losses', 'test/models'];
+const SECOND_ADAPTER = 'swiftshader';
+
+/** @type {import('./tally-reporter.mjs').Tally} */
+const total = { passed: 0, failed: [], skipped: [] };
+
+try {
+  const { chosen } = await prepare();
+  await check('Lint (biome ci)', [TOOLS.biome, 'ci', '.']);
+  await check('Type check', [TOOLS.tsc, '--noEmit']);
+  await test(`All tests on ${chosen}`, chosen ?? '', []);
+  if (chosen !== SECOND_ADAPTER && (await secondAdapterIsThere())) {
+    await test(
+      `Tests of kernels, engine, losses and models on ${SECOND_ADAPTER}`,
+      SECOND_ADAPTER,
+      ADAPTER_TESTS,
+    );
+  }
+} catch (error) {
+  total.failed.push(
+    error instanceof StepFailed ? error.message : String(error instanceof Error ? error.stack : error),
+  );
+}
+conclude();
+
+/**
+ * @param {string} title
+ * @param {string[]} words
+ */
+async function check(title, words) {
+  await step(title, async () => {
+    if ((await runNode(words)) !== 0) total.failed.push(`${title}: its messages are above`);
+  });
+}
+
+/**
+ * Runs vitest on one adapter and adds up what its reporter tells.
+ * @param {string} title
+ * @param {string} adapter
+ * @param {string[]} folders all of them when empty
+ */
+async function test(title, adapter, folders) {
+  await step(title, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tailray-verify-'));
+    const path = join(folder, 'tally.json');
+    try {
+      const reporters = ['--reporter=default', '--reporter=./scripts/tally-reporter.mjs'];
+      const environment = { TAILRAY_ADAPTER: adapter, TAILRAY_TALLY: path, CI: 'true' };
+      const code = await runNode([TOOLS.vitest, 'run', ...reporters, ...folders], environment);
+      add(readTally(path), title, code);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+/**
+ * @param {string} path
+ * @returns {import('./tally-reporter.mjs').Tally | undefined}
+ */
+function readTally(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {import('./tally-reporter.mjs').Tally | undefined} tally
+ * @param {string} title
+ * @param {number} code vitest's exit code
+ */
+function add(tally, title, code) {
+  if (!tally) {
+    total.failed.push(`${title}: vitest ended with code ${code} before it could report`);
+    return;
+  }
+  total.passed += tally.passed;
+  total.failed.push(...tally.failed.map((name) => `${name} (${title})`));
+  total.skipped.push(...tally.skipped);
+  if (tally.passed + tally.failed.length === 0) total.failed.push(`${title}: no test ran`);
+  else if (code !== 0 && tally.failed.length === 0)
+    total.failed.push(`${title}: vitest ended with code ${code}`);
+}
+
+/** Offline, the first adapter has to do: the second run is a bonus there, and its absence is said. */
+async function secondAdapterIsThere() {
+  try {
+    const { adapters } = await step(`Provide ${SECOND_ADAPTER}`, () => listDevices('--fetch'));
+    if (adapters.some(({ accepted, kind }) => accepted && kind === SECOND_ADAPTER)) return true;
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+  }
+  total.skipped.push({ name: `every test on ${SECOND_ADAPTER}`, reason: 'it cannot be had here, see above' });
+  return false;
+}
+
+function conclude() {
+  if (total.skipped.length > 0) console.log('\nSkipped:');
+  for (const { name, reason } of total.skipped) console.log(`  ${name}${reason ? ` [${reason}]` : ''}`);
+  if (total.failed.length > 0) console.log('\nFailed:');
+  for (const name of total.failed) console.log(`  ${name}`);
+  console.log(`\n${total.passed} passed, ${total.failed.length} failed, ${total.skipped.length} skipped`);
+  process.exitCode = total.failed.length > 0 || total.passed === 0 ? 1 : 0;
+}
