@@ -114,7 +114,8 @@ const emaSchema = z.union([
   }),
 ]);
 
-const lossParameter = z.union([z.number(), z.boolean(), z.string(), z.array(z.number())]);
+/** Checked by the loss itself (see recipe.ts): a loss brings its own parameters and their ranges. */
+const lossParameter = z.unknown();
 
 export const recipeSchema = z.strictObject({
   name: z
@@ -130,7 +131,7 @@ export const recipeSchema = z.strictObject({
   loss: z
     .object({
       name: z.string().min(1).default('bce').describe('a registered loss'),
-      reduction: z.enum(['mean', 'sum']).optional().describe('absent: mean over the known labels'),
+      reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
     })
     .catchall(lossParameter)
     .prefault({})

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
 import { RecipeError } from './recipe-error.js';
 import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
+import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
 import { type Recipe, recipeSchema } from './recipe-schema.js';
 
@@ -53,15 +54,15 @@ export function parseRecipe(
   if (broken) throw new RecipeError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
   const changes = overrides.map(parseOverride);
   const given = applyOverrides(document.toJS() ?? {}, changes);
-  const parsed = recipeSchema.safeParse(given);
-  if (parsed.success) return parsed.data;
+  const checked = check(given);
+  if ('recipe' in checked) return checked.recipe;
   const place = (issue: RecipeIssue): string => {
     const change = changes.findLast((override) => isInside(issue.path, override.path));
     if (change) return `--set ${change.text}`;
     const line = lineOf(document, lines, issue.path);
     return line === undefined ? path : `${path}, line ${line}`;
   };
-  const sentences = recipeIssues(parsed.error, given).map((issue) => {
+  const sentences = checked.issues.map((issue) => {
     const setting = issue.path.join('.');
     return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
   });
@@ -81,6 +82,13 @@ export function recipeDifferences(from: Recipe, to: Recipe): string[] {
   return [...keys]
     .filter((key) => before.get(key) !== after.get(key))
     .map((key) => `${key}: ${before.get(key) ?? 'absent'} → ${after.get(key) ?? 'absent'}`);
+}
+
+function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
+  const parsed = recipeSchema.safeParse(given);
+  if (!parsed.success) return { issues: recipeIssues(parsed.error, given) };
+  const bound = bindLoss(parsed.data.loss);
+  return 'loss' in bound ? { recipe: { ...parsed.data, loss: bound.loss } } : bound;
 }
 
 function flatten(value: unknown, prefix = ''): Map<string, string> {

@@ -84,7 +84,7 @@ describe('changes from the command line', () => {
       'data.path=x=y.csv',
       'optimizer.lr=1e-4',
     );
-    expect(recipe.loss).toEqual({ name: 'asl', gammaNeg: 4 });
+    expect(recipe.loss).toMatchObject({ name: 'asl', gammaNeg: 4, gammaPos: 1, reduction: 'mean' });
     expect(recipe.optimizer).toMatchObject({ betas: [0.8, 0.99], lr: 1e-4 });
     expect(recipe.augment).toBe(false);
     expect(recipe.data.path).toBe('x=y.csv');
@@ -136,6 +136,12 @@ describe('what is no recipe is refused with its place', () => {
     ['schedule: {warmupEpochs: 1, warmupSteps: 5}\n', /not both/],
     ['preprocessing: {mean: [0.1, 0.2]}\n', /2 values for 1 channels/],
     ['batchSize: many\n', /line 1: batchSize: .*expected number/],
+    ['loss: {name: asll}\n', /line 1: loss\.name: there is no loss "asll"; did you mean "asl"\?/],
+    [
+      'loss:\n  name: asl\n  gamaNeg: 4\n',
+      /line 3: loss\.gamaNeg: there is no setting of asl "gamaNeg"; did you mean "gammaNeg"\?/,
+    ],
+    ['loss: {name: asl, gammaNeg: -1}\n', /loss: loss "asl": gammaNeg: .*>=0/],
     ['name: ../escape\n', /letters, digits/],
     ['- 1\n', /expected object/],
     ['seed: 1\nseed: 2\n', /not valid YAML: Map keys must be unique at line 2/],
