@@ -1,3 +1,4 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { RANGE_ALIGNMENT } from '../engine/arena.js';
 import { ShapeError } from '../engine/errors.js';
 import {
@@ -139,7 +140,6 @@ function buildKernel(
       type: types[name] ?? 'vec4f',
     }),
   );
-  const followAverage = average ? `average[i] += (${averageRate}) * (updated - average[i]);` : '';
   return {
     scratch: [],
     steps: [
@@ -147,7 +147,7 @@ function buildKernel(
         kind: 'dispatch',
         bindings,
         workgroups: grid.workgroups,
-        code: `${grid.code}
+        code: wgsl`${grid.code}
 @compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = flatIndex(group, lane) * ${perLane}u;
   if (first >= ${groups}u) { return; }
@@ -160,7 +160,9 @@ function buildKernel(
     let gradient = grads[i] * factor;
     ${rule.update}
     params[i] = updated;
-    ${followAverage}
+#if ${average}
+    average[i] += (${averageRate}) * (updated - average[i]);
+#endif
   }
 }`,
       },

@@ -1,3 +1,4 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { ShapeError } from '../engine/errors.js';
 import { type Binding, describe, elementCount, type Op, type Tensor } from '../engine/tensor.js';
 import { groupsPerLane, requireVariable } from './flat-update.js';
@@ -62,10 +63,12 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
               kind: 'dispatch',
               bindings,
               workgroups: grid.workgroups,
-              code: `${grid.code}
+              code: wgsl`${grid.code}
 @compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = flatIndex(group, lane) * ${perLane}u;
-  ${gated ? 'if (gate[0] < 0.0) { return; }' : ''}
+#if ${gated}
+  if (gate[0] < 0.0) { return; }
+#endif
   let w = weight[0];
   for (var i = first; i < min(first + ${perLane}u, ${groups}u); i++) {
     followed[i] += w * (source[i] - followed[i]);

@@ -1,21 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { Arena, ArenaLayout } from '../../src/engine/arena.js';
-import { compile } from '../../src/engine/compile.js';
-import { ShapeError } from '../../src/engine/errors.js';
+import { type Arena, ArenaLayout } from '../../src/engine/arena.js';
 import type { Program } from '../../src/engine/program.js';
 import { Random } from '../../src/engine/random.js';
-import { Graph, type Tensor } from '../../src/engine/tensor.js';
-import { clipFactor, gradientNorm } from '../../src/kernels/gradient-norm.js';
-import { lerpInto } from '../../src/kernels/lerp.js';
-import { ADAMW_HYPER, adamW, adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../../src/kernels/optimizer.js';
+import { Graph } from '../../src/engine/tensor.js';
+import { adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../../src/kernels/optimizer.js';
 import { buildDecayTable, type ParameterGroup } from '../../src/kernels/parameter-groups.js';
-import { testDevice } from '../device.js';
+import { readGolden } from '../golden/golden-files.js';
 import { expectClose } from './check-op.js';
+import { optimizerProgram, STATE } from './optimizer-program.js';
 
-/** Sizes with every remainder; 1,600 bytes a shard: the parameters fall into three shards. */
+/** Sizes with every remainder; `optimizerProgram` spreads them over three shards. */
 const SHAPES = { 'stem.weight': [7, 3], 'stem.bias': [1], 'body.weight': [5, 64], 'head.weight': [127] };
-const SHARD_BYTES = 1_600;
-const STATE = ['params', 'grads', 'first', 'second', 'average'] as const;
 type State = Record<(typeof STATE)[number], Map<string, Float64Array>>;
 
 const groups: ParameterGroup[] = [
@@ -24,51 +19,6 @@ const groups: ParameterGroup[] = [
   { matches: () => true, learningRateScale: 1, weightDecay: 0.01 },
 ];
 const groupOf = (name: string) => groups.find(({ matches }) => matches(name))!;
-
-interface Setup {
-  readonly shapes: Record<string, readonly number[]>;
-  readonly groups: readonly ParameterGroup[];
-  readonly maxNorm?: number;
-  readonly optimizer: 'adamW' | 'sgd' | 'nesterov';
-  readonly average?: boolean;
-}
-
-/** A program of one optimizer step over arenas filled by the caller. */
-async function optimizerProgram(setup: Setup) {
-  const device = await testDevice();
-  const layout = new ArenaLayout(
-    Object.entries(setup.shapes).map(([name, shape]) => ({ name, shape, dtype: 'f32' as const })),
-    SHARD_BYTES,
-  );
-  const arenas = Object.fromEntries(
-    await Promise.all(STATE.map(async (name) => [name, await Arena.create(device, name, layout)] as const)),
-  ) as Record<(typeof STATE)[number], Arena>;
-  const graph = new Graph();
-  const hyper = graph.input('hyper', [setup.optimizer === 'adamW' ? ADAMW_HYPER : SGD_HYPER]);
-  const tables = buildDecayTable(layout, setup.groups);
-  const shard = (arena: string, i: number): Tensor =>
-    graph.variable(arena, ArenaLayout.shardName(i), [layout.shards[i]!]);
-  const norm = gradientNorm(layout.shards.map((_, i) => shard('grads', i)));
-  const clip = clipFactor(norm, setup.maxNorm);
-  for (const [i, values] of tables.entries()) {
-    const common = {
-      params: shard('params', i),
-      grads: shard('grads', i),
-      table: graph.constant(values, [values.length / 2, 2]),
-      hyper,
-      clip,
-      ...(setup.average ? { average: shard('average', i) } : {}),
-    };
-    if (setup.optimizer === 'adamW') {
-      adamW({ ...common, firstMoment: shard('first', i), secondMoment: shard('second', i) });
-    } else {
-      sgd({ ...common, momentum: shard('first', i) }, { nesterov: setup.optimizer === 'nesterov' });
-    }
-  }
-  const program = await compile(device, { graph, arenas, records: [norm, clip] });
-  opened.push(program, ...Object.values(arenas));
-  return { program, arenas, layout };
-}
 
 const opened: (Program | Arena)[] = [];
 afterEach(() => {
@@ -139,6 +89,7 @@ describe('flat optimizers over three shards', () => {
         average,
         ...(maxNorm ? { maxNorm } : {}),
       });
+      opened.push(program, ...Object.values(arenas));
       expect(layout.shards.length).toBe(3);
       const random = new Random(4, optimizer);
       const state = emptyState(SHAPES);
@@ -187,6 +138,7 @@ describe('flat optimizers over three shards', () => {
         average: true,
         maxNorm: 1,
       });
+      opened.push(program, ...Object.values(arenas));
       const random = new Random(5);
       for (const part of STATE) {
         for (const [name, { length }] of await arenas[part].readAll()) {
@@ -219,50 +171,84 @@ describe('flat optimizers over three shards', () => {
   });
 });
 
-describe('lerpInto', () => {
-  test.each([
-    [3, undefined],
-    [64, 1],
-    [1_030, -1],
-  ])('of %i elements, gate %s', async (length, gate) => {
-    const device = await testDevice();
-    const layout = new ArenaLayout([{ name: 'mean', shape: [length], dtype: 'f32' }], 1e6);
-    const running = await Arena.create(device, 'running', layout);
-    const random = new Random(6, length);
-    const [start, source] = [normals(random, length), normals(random, length)];
-    running.write('mean', start);
-    const graph = new Graph();
-    const observed = graph.input('observed', [length]);
-    const weight = graph.input('weight', [1]);
-    const target = graph.variable('running', 'mean', [length]);
-    lerpInto(target, observed, weight, gate === undefined ? undefined : graph.input('gate', [1]));
-    const program = await compile(device, { graph, arenas: { running } });
-    opened.push(program, running);
-    program.run({
-      observed: source,
-      weight: Float32Array.of(0.25),
-      ...(gate === undefined ? {} : { gate: Float32Array.of(gate) }),
+interface OptimizerGolden {
+  start: number[][];
+  /** By step and parameter. */
+  gradients: number[][][];
+  groups: { weightDecay: number; lrScale: number }[];
+  cases: {
+    name: 'adamw' | 'sgd';
+    options: { lr: number; betas?: [number, number]; eps?: number; momentum?: number; nesterov?: boolean };
+    clipNorm: number | null;
+    steps: { gradientNorm: number; parameters: number[][] }[];
+  }[];
+  /** Averages of the parameters of `cases[2]`. */
+  ema: { decay: number; steps: number[][][] }[];
+}
+
+describe('optimizers against PyTorch', () => {
+  const golden = readGolden<OptimizerGolden>('optimizers.json');
+  const names = golden.start.map((_, i) => `group${i}`);
+  const shapes = Object.fromEntries(golden.start.map(({ length }, i) => [names[i]!, [length]]));
+  const torchGroups = golden.groups.map(({ weightDecay, lrScale }, i) => ({
+    matches: (name: string) => name === names[i],
+    learningRateScale: lrScale,
+    weightDecay,
+  }));
+  const runs = golden.cases.flatMap((expected, i) => [
+    { ...expected, ema: undefined },
+    ...(i === 2 ? golden.ema.map((ema) => ({ ...expected, ema })) : []),
+  ]);
+  for (const { name, options, clipNorm, steps, ema } of runs) {
+    const title = `${name} ${JSON.stringify(options)}, clipped to ${clipNorm}, EMA ${ema?.decay ?? 'none'}`;
+    test(title, async () => {
+      const { program, arenas } = await optimizerProgram({
+        shapes,
+        groups: torchGroups,
+        optimizer: name === 'adamw' ? 'adamW' : options.nesterov ? 'nesterov' : 'sgd',
+        average: ema !== undefined,
+        ...(clipNorm === null ? {} : { maxNorm: clipNorm }),
+      });
+      opened.push(program, ...Object.values(arenas));
+      for (const [i, start] of golden.start.entries()) {
+        arenas.params.write(names[i]!, Float32Array.from(start));
+        arenas.average.write(names[i]!, Float32Array.from(start));
+      }
+      for (const [step, expected] of steps.entries()) {
+        for (const [i, gradient] of golden.gradients[step]!.entries()) {
+          arenas.grads.write(names[i]!, Float32Array.from(gradient));
+        }
+        const common = { learningRate: options.lr, averageDecay: ema?.decay ?? 0 };
+        const [beta1, beta2] = options.betas ?? [0, 0];
+        program.run({
+          hyper:
+            name === 'adamw'
+              ? adamWHyper({ ...common, step: step + 1, beta1, beta2, epsilon: options.eps! })
+              : sgdHyper({ ...common, momentum: options.momentum! }),
+        });
+        const [row] = await program.history();
+        expectClose(row!.slice(0, 1), [expected.gradientNorm], 1e-6, `norm of step ${step + 1}`);
+        for (const [i, values] of expected.parameters.entries()) {
+          expectClose(await arenas.params.read(names[i]!), values, 1e-6, `parameters after step ${step + 1}`);
+        }
+        for (const [i, values] of ema?.steps[step]?.entries() ?? []) {
+          expectClose(await arenas.average.read(names[i]!), values, 1e-6, `averages after step ${step + 1}`);
+        }
+      }
     });
-    const after = await running.read('mean');
-    if (gate === -1) expect(after).toEqual(start);
-    else
-      expectClose(
-        after,
-        start.map((value, i) => 0.75 * value + 0.25 * source[i]!),
-        1e-6,
-      );
-  });
+  }
 });
 
 describe('refusals', () => {
-  test('a computed value cannot be updated in place, a shard must be whole, a table must fit', () => {
+  test('a computed value cannot be updated, a shard must be whole, a table must fit', () => {
     const graph = new Graph();
     const input = (name: string, size: number) => graph.input(name, [size]);
     const variable = (name: string, size: number) => graph.variable('a', name, [size]);
     const rest = { table: input('t', 2), hyper: input('h', SGD_HYPER), clip: input('c', 1) };
     const grads = input('g', 64);
-    expect(() => lerpInto(grads, grads, 0.5)).toThrow(/updated in place/);
-    expect(() => sgd({ params: grads, momentum: variable('m', 64), grads, ...rest })).toThrow(ShapeError);
+    expect(() => sgd({ params: grads, momentum: variable('m', 64), grads, ...rest })).toThrow(
+      /updated in place/,
+    );
     expect(() => sgd({ params: variable('odd', 65), momentum: variable('m65', 65), grads, ...rest })).toThrow(
       /whole shard/,
     );
