@@ -1,0 +1,26 @@
+import { asl } from './asl.js';
+import { bce } from './bce.js';
+import type { Loss } from './define-loss.js';
+import { focal } from './focal.js';
+import { LossError } from './loss-error.js';
+
+/** The losses by name. Being in here is all that a loss needs for recipes, the command line, tests and benchmarks. */
+const losses = new Map<string, Loss>([bce, focal, asl].map((loss) => [loss.name, loss]));
+
+/** In the order of registration. */
+export function registeredLosses(): Loss[] {
+  return [...losses.values()];
+}
+
+/** Makes a loss of one's own known by its name. Throws `LossError` where the name is taken. */
+export function registerLoss(loss: Loss): void {
+  if (losses.has(loss.name)) throw new LossError(`a loss named "${loss.name}" is registered already`);
+  losses.set(loss.name, loss);
+}
+
+/** Throws `LossError` naming the known ones. */
+export function findLoss(name: string): Loss {
+  const loss = losses.get(name);
+  if (!loss) throw new LossError(`no loss is named "${name}"; there are ${[...losses.keys()].join(', ')}`);
+  return loss;
+}
