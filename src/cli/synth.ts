@@ -1,0 +1,125 @@
+/** `synth`: draws a labelled phantom data set, or a contact sheet of all findings. */
+import { writeFile } from 'node:fs/promises';
+import { SingleBar } from 'cli-progress';
+import { InvalidArgumentError } from 'commander';
+import type { CaseOptions } from '../data/phantom/cases.js';
+import { drawContactSheet } from '../data/phantom/contact-sheet.js';
+import { type DatasetSummary, explainWriteError, writePhantomDataset } from '../data/phantom/dataset.js';
+import { PhantomOptionsError } from '../data/phantom/errors.js';
+import { command, runCommand } from './command.js';
+
+interface SynthFlags {
+  readonly out?: string;
+  readonly count: number;
+  readonly size: number;
+  readonly seed: number;
+  readonly imbalance: number;
+  readonly minPositives: number;
+  readonly views: string;
+  readonly laterals?: number;
+  readonly labelNoise: number;
+  readonly unknown: number;
+  readonly testFraction: number;
+  readonly ood: boolean;
+  readonly contactSheet?: string;
+  readonly force: boolean;
+}
+
+const MIXED_VIEWS_LATERALS = 0.2;
+
+const program = command('synth', 'Draw labelled chest phantoms. SIMULATED images: never for clinical use.')
+  .option('--out <dir>', 'directory to make')
+  .option('--count <n>', 'images of training and test together', number, 1600)
+  .option('--size <px>', 'pixels a side', number, 256)
+  .option('--seed <n>', 'the same seed gives the same bytes', number, 7)
+  .option('--imbalance <ratio>', 'most common over rarest class', number, 1076)
+  .option('--min-positives <n>', 'least training positives of every class', number, 0)
+  .option('--views <kind>', 'frontal (PA and AP) or mixed (a fifth lateral)', 'frontal')
+  .option('--laterals <share>', 'share of lateral views, overrides --views', number)
+  .option('--label-noise <share>', 'share of training positives missed, and as many false ones', number, 0)
+  .option('--unknown <share>', 'share of training labels left blank', number, 0)
+  .option('--test-fraction <share>', 'share of patients held out for test.csv', number, 0.2)
+  .option('--ood', 'add images of the six unseen findings (zeroshot.csv)', false)
+  .option('--contact-sheet <file>', 'draw every finding into one labelled PNG; needs no --out')
+  .option('--force', 'replace an older phantom data set', false)
+  .action(synthesize);
+
+async function synthesize(flags: SynthFlags): Promise<void> {
+  if (flags.out === undefined && flags.contactSheet === undefined) {
+    throw new PhantomOptionsError('nothing to do: give --out DIR for a data set or --contact-sheet FILE');
+  }
+  if (flags.contactSheet !== undefined) await writeContactSheet(flags.contactSheet, flags.seed);
+  if (flags.out !== undefined) await writeDataset(flags.out, flags);
+}
+
+async function writeContactSheet(file: string, seed: number): Promise<void> {
+  try {
+    await writeFile(file, drawContactSheet({ seed }));
+  } catch (error) {
+    throw explainWriteError(error, file, 0, 1);
+  }
+  console.log(`contact sheet of all findings: ${file}`);
+}
+
+async function writeDataset(out: string, flags: SynthFlags): Promise<void> {
+  const options: CaseOptions = {
+    count: flags.count,
+    seed: flags.seed,
+    imbalance: flags.imbalance,
+    minPositives: flags.minPositives,
+    laterals: lateralShare(flags),
+    labelNoise: flags.labelNoise,
+    unknown: flags.unknown,
+    testFraction: flags.testFraction,
+    ood: flags.ood,
+  };
+  const bar = process.stderr.isTTY
+    ? new SingleBar({
+        format: 'drawing {bar} {value}/{total} images, {eta_formatted} left',
+        hideCursor: true,
+      })
+    : undefined;
+  const stop = new AbortController();
+  const interrupt = () => stop.abort(new PhantomOptionsError('interrupted: nothing was left behind'));
+  process.once('SIGINT', interrupt);
+  let started = false;
+  try {
+    const dataset = { ...options, out, size: flags.size, force: flags.force, signal: stop.signal };
+    const summary = await writePhantomDataset(dataset, (done, total) => {
+      if (!started) bar?.start(total, 0);
+      started = true;
+      bar?.update(done);
+    });
+    bar?.stop();
+    printSummary(summary);
+  } finally {
+    bar?.stop();
+    process.off('SIGINT', interrupt);
+  }
+}
+
+function lateralShare(flags: SynthFlags): number {
+  if (flags.views !== 'frontal' && flags.views !== 'mixed') {
+    throw new PhantomOptionsError(`--views must be frontal or mixed, got ${flags.views}`);
+  }
+  return flags.laterals ?? (flags.views === 'mixed' ? MIXED_VIEWS_LATERALS : 0);
+}
+
+function printSummary({ out, images, classes }: DatasetSummary): void {
+  const width = Math.max(...classes.map(({ name }) => name.length));
+  console.log(`${'finding'.padEnd(width)}  train   test  group`);
+  for (const { name, train, test, group } of [...classes].sort((a, b) => b.train - a.train)) {
+    console.log(`${name.padEnd(width)}  ${String(train).padStart(5)}  ${String(test).padStart(5)}  ${group}`);
+  }
+  const zeroshot = images.zeroshot > 0 ? `, ${images.zeroshot} zero-shot` : '';
+  console.log(`${images.train} training and ${images.test} test images${zeroshot} in ${out}`);
+  console.log('SIMULATED images of no real person: never for clinical use.');
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+await runCommand(program);
