@@ -19,16 +19,15 @@ const FORMAT_VERSION = 1;
 const modelSchema = z.object({
   arch: z.string(),
   classes: z.int().min(1),
-  inChannels: z.int().min(1).optional(),
-  imageSize: z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]).optional(),
-  head: z.enum(['linear']).optional(),
-  stem: z.enum(['imagenet', 'small']).optional(),
-  width: z.int().min(1).optional(),
-  dropRate: z.number().min(0).lt(1).optional(),
+  inChannels: z.int().min(1),
+  head: z.enum(['linear']),
+  stem: z.enum(['imagenet', 'small', 'small-stride2']),
+  width: z.int().min(1),
+  dropRate: z.number().min(0).lt(1),
 });
 
 const aboutSchema = z.object({
-  /** The network, as `createModelDefinition` takes it. */
+  /** The network, as `defineModel` takes it. */
   model: modelSchema,
   /** Names of the outputs, in order. */
   classes: z.array(z.string()).min(1),

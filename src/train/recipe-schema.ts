@@ -9,6 +9,24 @@ import { preprocessingSchema } from '../data/preprocessing.js';
 
 const fraction = z.number().min(0).max(1);
 
+/** What is drawn where no data are given; see `synth`. */
+const phantomsSchema = z.strictObject({
+  images: z.int().min(10).max(1_000_000).default(600).describe('of training and test together'),
+  size: z
+    .int()
+    .min(1)
+    .max(8192)
+    .optional()
+    .describe('pixels a side; absent: the longer side that the network sees'),
+  seed: z.int().min(0).default(0),
+  testFraction: fraction.lt(1).default(0.2).describe('share of patients held out'),
+  imbalance: z.number().min(1).default(1076).describe('most common over rarest class'),
+  minPositives: z.int().min(0).default(0).describe('least positives of every class in training'),
+  laterals: fraction.default(0).describe('share of lateral views'),
+  labelNoise: fraction.default(0).describe('share of positives that the labels miss, and as many false ones'),
+  unknown: fraction.default(0).describe('share of labels left blank'),
+});
+
 /** Where labels and pictures come from. Without `path`, phantoms are drawn (simulated pictures). */
 const dataSchema = z.strictObject({
   path: z.string().min(1).optional().describe('label table (CSV), or a folder with one; absent: phantoms'),
@@ -35,15 +53,18 @@ const dataSchema = z.strictObject({
   testFraction: fraction.lt(1).default(0).describe('share for testing, where the data bring none'),
   splitSeed: z.int().min(0).default(42).describe('of the drawn split'),
   stratify: z.boolean().default(true).describe('deal out patients of rare classes first'),
+  phantoms: phantomsSchema.prefault({}),
   cacheMiB: z.number().min(0).max(1e6).default(1024).describe('memory for prepared pictures'),
 });
 
 const modelSchema = z.strictObject({
   arch: z.string().min(1).default('resnet18').describe('timm’s name of the architecture'),
   stem: z
-    .enum(['imagenet', 'small'])
+    .enum(['imagenet', 'small', 'small-stride2'])
     .default('imagenet')
-    .describe('small: 3×3 stride 1 without pooling, for pictures of about 64 pixels and less'),
+    .describe(
+      'small: 3×3 stride 1 without pooling, for pictures of 32–64 pixels; small-stride2: a quarter of its cost',
+    ),
   width: z
     .int()
     .min(1)

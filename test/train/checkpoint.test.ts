@@ -18,7 +18,15 @@ import { CheckpointError } from '../../src/train/checkpoint-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 
 const checkpoint: Checkpoint = {
-  model: { arch: 'resnet18', classes: 2, inChannels: 1, imageSize: [16, 16], stem: 'small', width: 4 },
+  model: {
+    arch: 'resnet18',
+    classes: 2,
+    inChannels: 1,
+    head: 'linear',
+    stem: 'small',
+    width: 4,
+    dropRate: 0,
+  },
   classes: ['Mass', 'Nodule "x"'],
   preprocessing: preprocessingSchema.parse({ size: [16, 16] }),
   weights: 'average',

@@ -1,0 +1,33 @@
+import type { CheckpointAbout } from './checkpoint.js';
+import type { Recipe } from './recipe-schema.js';
+import type { TrainingData } from './training-data.js';
+import { tailrayVersion } from './version.js';
+
+/** What a training run writes into its checkpoint's metadata. */
+export function checkpointAbout({
+  recipe,
+  data,
+  ...rest
+}: Pick<CheckpointAbout, 'model' | 'weights' | 'epoch' | 'step' | 'metrics'> & {
+  recipe: Recipe;
+  data: Pick<TrainingData, 'classes' | 'positives' | 'known'>;
+}): CheckpointAbout {
+  return {
+    ...rest,
+    classes: [...data.classes],
+    preprocessing: recipe.preprocessing,
+    prevalence: data.positives.map((count, c) => {
+      const known = data.known[c] ?? 0;
+      return known > 0 ? count / known : null;
+    }),
+    recipe: withoutPaths(recipe),
+    tailray: tailrayVersion,
+  };
+}
+
+/** Paths are of one machine: they would make equal trainings differ, and tell strangers about folders. */
+function withoutPaths(recipe: Recipe): Record<string, unknown> {
+  const { path: _path, images: _images, ...data } = recipe.data;
+  const { weights: _weights, ...model } = recipe.model;
+  return { ...recipe, data, model };
+}

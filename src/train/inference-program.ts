@@ -1,0 +1,59 @@
+import type { Arena } from '../engine/arena.js';
+import { compile } from '../engine/compile.js';
+import type { Device } from '../engine/device.js';
+import type { Program } from '../engine/program.js';
+import { Graph, type Tensor } from '../engine/tensor.js';
+import { sigmoid } from '../kernels/pointwise-table.js';
+import type { ModelDefinition } from '../models/model.js';
+
+/**
+ * The network in evaluation mode, bound to one set of weights. Every image's result depends on that image alone, so
+ * padding a batch changes nothing.
+ */
+export interface InferenceOptions {
+  readonly definition: ModelDefinition;
+  readonly batchSize: number;
+  /** [height, width, channels] */
+  readonly imageShape: readonly [number, number, number];
+  /** The weights: read at each run, so they may change between runs. */
+  readonly arenas: { readonly params: Arena; readonly stats: Arena };
+}
+
+export class InferenceProgram {
+  readonly batchSize: number;
+  readonly classes: number;
+  readonly #program: Program;
+  readonly #probabilities: Tensor;
+
+  private constructor(program: Program, probabilities: Tensor) {
+    const [batchSize = 0, classes = 0] = probabilities.shape;
+    this.#program = program;
+    this.#probabilities = probabilities;
+    this.batchSize = batchSize;
+    this.classes = classes;
+  }
+
+  /** @throws KernelError, OutOfMemoryError, ShapeError */
+  static async create(device: Device, options: InferenceOptions): Promise<InferenceProgram> {
+    const graph = new Graph();
+    const images = graph.input('images', [options.batchSize, ...options.imageShape]);
+    const { logits } = options.definition.trace(graph, images, 'eval');
+    const probabilities = sigmoid(logits);
+    const program = await compile(device, { graph, outputs: [probabilities], arenas: options.arenas });
+    return new InferenceProgram(program, probabilities);
+  }
+
+  get peakBytes(): number {
+    return this.#program.peakBytes;
+  }
+
+  /** @param images [batchSize, height, width, channels], normalised @returns [batchSize, classes] in [0, 1] */
+  async probabilities(images: Float32Array): Promise<Float32Array> {
+    this.#program.run({ images });
+    return this.#program.read(this.#probabilities);
+  }
+
+  destroy(): void {
+    this.#program.destroy();
+  }
+}

@@ -1,0 +1,248 @@
+import { BatchLoader } from '../data/loader.js';
+import { shuffledSampler } from '../data/sampler.js';
+import type { Device } from '../engine/device.js';
+import type { OpTime } from '../engine/profile.js';
+import { writeCheckpoint } from './checkpoint.js';
+import { checkpointAbout } from './checkpoint-about.js';
+import type { EpochLine, MetricsLine } from './metrics-log.js';
+import { datasetTargets, predictDataset } from './predict.js';
+import type { Recipe } from './recipe-schema.js';
+import type { RunDirectory } from './run-directory.js';
+import type { Progress } from './saved-state.js';
+import { type MacroScores, macroScores, scoreDataset } from './scores.js';
+import { HISTORY } from './step-program.js';
+import { SubmitPace } from './submit-pace.js';
+import type { Trainer } from './trainer.js';
+import type { TrainingData } from './training-data.js';
+import { DivergedError } from './training-error.js';
+
+/**
+ * The training loop: epochs of steps, validation, the best checkpoint, and saves to resume from. Where a run stands is
+ * a few numbers (`Progress`) and the arenas; everything random is drawn from streams named by seed, epoch and step. So
+ * a run that is stopped after any step and resumed goes on as if it had never stopped, bit for bit.
+ */
+export interface LoopOptions {
+  readonly device: Device;
+  readonly recipe: Recipe;
+  readonly data: TrainingData;
+  readonly trainer: Trainer;
+  readonly run: RunDirectory;
+  readonly progress: Progress;
+  /** Finishes the step in hand, saves and returns. */
+  readonly signal?: AbortSignal | undefined;
+  /** Stops after so many steps of this session, as if by `signal`. */
+  readonly stopAfter?: number | undefined;
+  /** Times the second step of the session op by op. */
+  readonly profile?: boolean | undefined;
+  readonly observer?: LoopObserver | undefined;
+}
+
+/** What a progress display may want to know; called in the order of the run. */
+export interface LoopObserver {
+  /** After every submitted step (from 1). */
+  onStep?(step: number, epoch: number): void;
+  /** After scalars were read. */
+  onLoss?(step: number, loss: number): void;
+  onValidation?(done: number, total: number): void;
+  onEpoch?(line: EpochLine): void;
+  onProfile?(times: readonly OpTime[]): void;
+}
+
+/** Where a fresh run stands. */
+export const START: Progress = {
+  step: 0,
+  epochsClosed: 0,
+  epochLoss: { sum: 0, steps: 0 },
+  best: null,
+};
+
+/**
+ * Trains to the end of the schedule, or until told to stop; the state is saved either way.
+ * @throws DivergedError after saving; StorageError; what the device reports
+ */
+export async function runLoop(options: LoopOptions): Promise<'finished' | 'stopped'> {
+  return new Loop(options).run();
+}
+
+class Loop {
+  readonly #options: LoopOptions;
+  readonly #pace: SubmitPace;
+  #progress: Progress;
+  /** Steps done in this session. */
+  #steps = 0;
+  /** The first step whose scalars have not been read. */
+  #unread: number;
+  #epochStart = performance.now();
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#progress = options.progress;
+    this.#unread = options.progress.step;
+    this.#pace = new SubmitPace(options.device);
+  }
+
+  async run(): Promise<'finished' | 'stopped'> {
+    const { epochs } = this.#options.recipe.schedule;
+    while (this.#progress.epochsClosed < epochs) {
+      this.#epochStart = performance.now();
+      if (!(await this.#trainEpoch(this.#progress.epochsClosed))) return 'stopped';
+      if (!(await this.#closeEpoch(this.#progress.epochsClosed + 1))) return 'stopped';
+    }
+    return 'finished';
+  }
+
+  /** The steps of epoch `epoch` (from 0) that are still to do. @returns false when stopped */
+  async #trainEpoch(epoch: number): Promise<boolean> {
+    const { recipe, data, trainer, observer } = this.#options;
+    const dataset = data.train.readable;
+    const stepsPerEpoch = Math.floor(dataset.length / recipe.batchSize);
+    const loader = new BatchLoader({
+      dataset,
+      order: shuffledSampler(dataset.length, recipe.seed)(epoch),
+      batchSize: recipe.batchSize,
+      lastBatch: 'drop',
+      seed: recipe.seed,
+      epoch,
+      startBatch: this.#progress.step - epoch * stepsPerEpoch,
+      ...(recipe.augment !== false && { augmentation: recipe.augment }),
+    });
+    for await (const batch of loader) {
+      await this.#pace.turn();
+      const { step } = this.#progress;
+      if (this.#options.profile && this.#steps === 1) {
+        observer?.onProfile?.(await trainer.step.profile(batch, step));
+      } else {
+        trainer.step.run(batch, step);
+      }
+      this.#pace.submitted();
+      this.#progress = { ...this.#progress, step: step + 1 };
+      this.#steps++;
+      observer?.onStep?.(step + 1, epoch + 1);
+      const full = this.#progress.step - this.#unread === HISTORY;
+      if (full || this.#progress.step % recipe.logEvery === 0) await this.#readScalars();
+      if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
+        await this.#readScalars();
+        await this.#save();
+        return false;
+      }
+    }
+    await this.#readScalars();
+    return true;
+  }
+
+  /** Reads loss and gradient norm of the steps since the last call, and logs those that are due. */
+  async #readScalars(): Promise<void> {
+    const { recipe, run, trainer, observer } = this.#options;
+    const scalars = await trainer.step.scalars();
+    const lines: MetricsLine[] = [];
+    let diverged: DivergedError | undefined;
+    let { sum, steps } = this.#progress.epochLoss;
+    for (const [i, { loss, gradientNorm }] of scalars.entries()) {
+      const step = this.#unread + i + 1;
+      const sound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+      if (sound) {
+        sum += loss;
+        steps++;
+      } else {
+        diverged ??= new DivergedError(step, loss, gradientNorm);
+      }
+      if (sound && step % recipe.logEvery !== 0) continue;
+      lines.push({
+        kind: 'step',
+        step,
+        epoch: this.#progress.epochsClosed + 1,
+        loss: finite(loss),
+        gradientNorm: finite(gradientNorm),
+        learningRate: trainer.step.learningRate(step - 1),
+      });
+    }
+    this.#unread += scalars.length;
+    this.#progress = { ...this.#progress, epochLoss: { sum, steps } };
+    await run.metrics.append(lines);
+    const last = scalars.at(-1);
+    if (last) observer?.onLoss?.(this.#unread, last.loss);
+    if (diverged) {
+      await this.#save();
+      throw diverged;
+    }
+  }
+
+  /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
+  async #closeEpoch(epoch: number): Promise<boolean> {
+    const { recipe, data, run, observer } = this.#options;
+    const last = epoch === recipe.schedule.epochs;
+    const due = data.validation !== null && (last || epoch % recipe.validation.every === 0);
+    const scores = due ? await this.#validate() : null;
+    if (scores === 'stopped') {
+      await this.#save();
+      return false;
+    }
+    const best = scores === null ? last && data.validation === null : isBetter(scores, this.#progress.best);
+    if (best) await this.#keep(epoch, scores);
+    const { sum, steps } = this.#progress.epochLoss;
+    const line: EpochLine = {
+      kind: 'epoch',
+      epoch,
+      step: this.#progress.step,
+      loss: steps > 0 ? sum / steps : null,
+      validation: scores,
+      best,
+      seconds: (performance.now() - this.#epochStart) / 1000,
+    };
+    this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
+    await run.metrics.append([line]);
+    observer?.onEpoch?.(line);
+    if (last || epoch % recipe.checkpoint.every === 0) await this.#save();
+    return true;
+  }
+
+  async #validate(): Promise<MacroScores | 'stopped'> {
+    const { data, trainer, signal, observer } = this.#options;
+    if (data.validation === null) throw new RangeError('there is nothing to validate on');
+    const dataset = data.validation.readable;
+    try {
+      const probabilities = await predictDataset(trainer.inference, dataset, {
+        ...(signal && { signal }),
+        onProgress: (done, total) => observer?.onValidation?.(done, total),
+      });
+      return macroScores(scoreDataset(probabilities, datasetTargets(dataset), data.classes));
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return 'stopped';
+      throw error;
+    }
+  }
+
+  async #keep(epoch: number, scores: MacroScores | null): Promise<void> {
+    const { recipe, data, run, trainer } = this.#options;
+    const metrics = { mAP: scores?.mAP ?? null, auroc: scores?.auroc ?? null };
+    const about = checkpointAbout({
+      recipe,
+      data,
+      model: trainer.definition.config,
+      weights: trainer.kept,
+      epoch,
+      step: this.#progress.step,
+      metrics,
+    });
+    await writeCheckpoint(run.best, { ...about, tensors: await trainer.tensors() }, run.files);
+    this.#progress = { ...this.#progress, best: { epoch, ...metrics } };
+  }
+
+  async #save(): Promise<void> {
+    const { run, trainer, data, device } = this.#options;
+    await run.saved.save(
+      { progress: this.#progress, data: data.digest, adapter: device.description },
+      trainer.state.contents,
+    );
+  }
+}
+
+/** A higher macro mAP; where it is undefined, the later weights are kept. */
+function isBetter(scores: MacroScores, best: Progress['best']): boolean {
+  if (best === null || best.mAP === null) return true;
+  return scores.mAP !== null && scores.mAP > best.mAP;
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

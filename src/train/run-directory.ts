@@ -1,0 +1,96 @@
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TailrayError } from '../engine/errors.js';
+import { type FileSystem, nodeFiles, storageError, writeAtomically } from './atomic-file.js';
+import { MetricsLog } from './metrics-log.js';
+import { formatRecipe, parseRecipe } from './recipe.js';
+import type { Recipe } from './recipe-schema.js';
+import { SavedState } from './saved-state.js';
+
+/** A run directory that is taken, or that holds no run where one is expected. */
+export class RunDirectoryError extends TailrayError {}
+
+const NAMES = {
+  recipe: 'recipe.yaml',
+  metrics: 'metrics.jsonl',
+  summary: 'summary.json',
+  best: 'best.safetensors',
+  last: 'last',
+  predictions: 'predictions.csv',
+  report: 'report.html',
+} as const;
+
+/** What a run leaves behind, in one folder; see NAMES for what lies there. */
+export class RunDirectory {
+  readonly path: string;
+  readonly files: FileSystem;
+  readonly saved: SavedState;
+  readonly metrics: MetricsLog;
+
+  constructor(path: string, files: FileSystem = nodeFiles) {
+    this.path = path;
+    this.files = files;
+    this.saved = new SavedState(join(path, NAMES.last), files);
+    this.metrics = new MetricsLog(join(path, NAMES.metrics), files);
+  }
+
+  get best(): string {
+    return join(this.path, NAMES.best);
+  }
+
+  get predictions(): string {
+    return join(this.path, NAMES.predictions);
+  }
+
+  /** Which of a run's files are there already; empty when the folder is free or missing. @throws RunDirectoryError */
+  async traces(): Promise<string[]> {
+    const kind = await stat(this.path).catch(() => null);
+    if (kind === null) return [];
+    if (!kind.isDirectory()) throw new RunDirectoryError(`${this.path} is a file: choose another --out.`);
+    const there = new Set(await readdir(this.path));
+    return Object.values(NAMES).filter((name) => there.has(name));
+  }
+
+  /** @throws RunDirectoryError when a run lies there already; writes nothing */
+  async requireFree(): Promise<void> {
+    const traces = await this.traces();
+    if (traces.length === 0) return;
+    throw new RunDirectoryError(
+      `${this.path} holds a run already (${traces.join(', ')}). ` +
+        'Continue it with --resume, replace it with --force, or choose another --out.',
+    );
+  }
+
+  /** Makes the folder, without an earlier run's files, and writes the recipe. @throws StorageError */
+  async begin(recipe: Recipe): Promise<void> {
+    try {
+      await mkdir(this.path, { recursive: true });
+      for (const name of await this.traces()) {
+        await rm(join(this.path, name), { recursive: true, force: true });
+      }
+    } catch (error) {
+      throw error instanceof TailrayError ? error : storageError(this.path, error);
+    }
+    await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(recipe), this.files);
+  }
+
+  /** The recipe that the run was begun with. @throws RunDirectoryError, RecipeError */
+  async recipe(): Promise<Recipe> {
+    const path = join(this.path, NAMES.recipe);
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      throw new RunDirectoryError(`${this.path} holds no run to resume: there is no ${NAMES.recipe}.`, {
+        cause: error,
+      });
+    });
+    return parseRecipe(text, { path });
+  }
+
+  /** @throws StorageError */
+  async writeSummary(summary: object): Promise<void> {
+    await writeAtomically(
+      join(this.path, NAMES.summary),
+      `${JSON.stringify(summary, null, 2)}\n`,
+      this.files,
+    );
+  }
+}

@@ -1,0 +1,251 @@
+import { ArenaLayout } from '../engine/arena.js';
+import { compile } from '../engine/compile.js';
+import type { Device } from '../engine/device.js';
+import type { OpTime } from '../engine/profile.js';
+import type { PlanRow, Program } from '../engine/program.js';
+import { Random } from '../engine/random.js';
+import { store } from '../engine/store.js';
+import { Graph, type Tensor } from '../engine/tensor.js';
+import { grad } from '../kernels/grad.js';
+import { clipFactor, gradientNorm } from '../kernels/gradient-norm.js';
+import { lerpInto } from '../kernels/lerp.js';
+import { ADAMW_HYPER, adamW, adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../kernels/optimizer.js';
+import { buildDecayTable } from '../kernels/parameter-groups.js';
+import type { ClassStatistics } from '../losses/define-loss.js';
+import { traceLoss } from '../losses/trace-loss.js';
+import type { ModelDefinition } from '../models/model.js';
+import type { Recipe } from './recipe-schema.js';
+import { emaDecay, type Schedule, scheduleFactor } from './schedule.js';
+import type { TrainingState } from './training-state.js';
+
+/**
+ * One training step as one graph: forward, loss, backward, gradient norm, clipping, optimizer, the moving average and
+ * batch norm's running statistics. A run of it is one submit, and nothing is read back but the recorded scalars.
+ */
+
+/** Weight of a batch in batch norm's running statistics, as PyTorch's `momentum`. */
+const STATISTICS_MOMENTUM = 0.1;
+
+/** Steps whose scalars are kept on the device until they are read. */
+export const HISTORY = 256;
+
+export interface StepProgramOptions {
+  readonly definition: ModelDefinition;
+  readonly state: TrainingState;
+  readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed'>;
+  /** Of the training labels, for losses that weigh classes by them. */
+  readonly statistics: Required<Omit<ClassStatistics, 'classes'>>;
+  readonly schedule: Schedule;
+  readonly batchSize: number;
+  /** [height, width, channels] */
+  readonly imageShape: readonly [number, number, number];
+}
+
+/** What is known of a step afterwards. */
+export interface StepScalars {
+  readonly loss: number;
+  /** L2 norm of the whole gradient before clipping; not finite: the step changed nothing. */
+  readonly gradientNorm: number;
+}
+
+export interface StepBatch {
+  /** [batchSize, height, width, channels], normalised. */
+  readonly images: Float32Array;
+  /** [batchSize, classes]: 1, 0, NaN = unknown. */
+  readonly targets: Float32Array;
+}
+
+export class StepProgram {
+  readonly #program: Program;
+  readonly #options: StepProgramOptions;
+
+  private constructor(program: Program, options: StepProgramOptions) {
+    this.#program = program;
+    this.#options = options;
+  }
+
+  /** Traces, differentiates and compiles the step. @throws KernelError, OutOfMemoryError, ShapeError */
+  static async create(device: Device, options: StepProgramOptions): Promise<StepProgram> {
+    const graph = new Graph();
+    const { loss, norm } = traceStep(graph, options);
+    const program = await compile(device, {
+      graph,
+      records: [loss, norm],
+      recordCapacity: HISTORY,
+      arenas: options.state.arenas,
+    });
+    return new StepProgram(program, options);
+  }
+
+  /** Bytes of all intermediates. */
+  get peakBytes(): number {
+    return this.#program.peakBytes;
+  }
+
+  /** The plan, an op a row. */
+  get rows(): readonly PlanRow[] {
+    return this.#program.rows;
+  }
+
+  /** Submits step number `step` (from 0) and returns at once. */
+  run(batch: StepBatch, step: number): void {
+    this.#program.run(this.#feeds(batch, step));
+  }
+
+  /** The same step, timed op by op: the same results, slower. */
+  profile(batch: StepBatch, step: number): Promise<OpTime[]> {
+    return this.#program.profile(this.#feeds(batch, step));
+  }
+
+  /** Waits for the steps since the last call (at most `HISTORY`) and returns their scalars. */
+  async scalars(): Promise<StepScalars[]> {
+    const rows = await this.#program.history();
+    return rows.map(([loss = Number.NaN, gradientNorm = Number.NaN]) => ({ loss, gradientNorm }));
+  }
+
+  /** The learning rate of a step, before the groups' factors. */
+  learningRate(step: number): number {
+    const { recipe, schedule } = this.#options;
+    return recipe.optimizer.lr * scheduleFactor(schedule, step);
+  }
+
+  destroy(): void {
+    this.#program.destroy();
+  }
+
+  #feeds({ images, targets }: StepBatch, step: number) {
+    const { recipe, definition } = this.#options;
+    const { optimizer } = recipe;
+    const learningRate = this.learningRate(step);
+    const averageDecay = recipe.ema === false ? 1 : emaDecay(recipe.ema, step);
+    const hyper =
+      optimizer.name === 'adamw'
+        ? adamWHyper({
+            learningRate,
+            step: step + 1,
+            beta1: optimizer.betas[0],
+            beta2: optimizer.betas[1],
+            epsilon: optimizer.eps,
+            averageDecay,
+          })
+        : sgdHyper({ learningRate, momentum: optimizer.momentum, averageDecay });
+    return {
+      images,
+      targets,
+      hyper,
+      ...(recipe.ema !== false &&
+        definition.statistics.length > 0 && { averageWeight: Float32Array.of(1 - averageDecay) }),
+      ...(usesDropout(definition) && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
+    };
+  }
+}
+
+function traceStep(graph: Graph, options: StepProgramOptions): { loss: Tensor; norm: Tensor } {
+  const { definition, recipe, batchSize, imageShape } = options;
+  const images = graph.input('images', [batchSize, ...imageShape]);
+  const targets = graph.input('targets', [batchSize, definition.config.classes]);
+  const { logits, observed } = definition.trace(
+    graph,
+    images,
+    'train',
+    usesDropout(definition) ? { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') } : {},
+  );
+  const loss = graph.scope('loss', () => {
+    const { name, reduction, ...parameters } = recipe.loss;
+    return traceLoss(name, parameters, logits, targets, { reduction, ...options.statistics });
+  });
+  const parameters = definition.parameters.map(({ name, shape }) => graph.variable('params', name, shape));
+  const gradients = grad(loss, parameters);
+  for (const [i, { name, shape }] of definition.parameters.entries()) {
+    const gradient = gradients[i];
+    if (gradient) store(gradient, graph.variable('grads', name, shape));
+  }
+  const norm = graph.scope('norm', () => gradientNorm(shards(graph, 'grads', options.state.parameterLayout)));
+  const { clipNorm } = recipe.optimizer;
+  const clip = graph.scope('clip', () => clipFactor(norm, clipNorm === false ? undefined : clipNorm));
+  graph.scope('optimizer', () => traceUpdate(graph, clip, options));
+  graph.scope('statistics', () => traceStatistics(graph, observed, clip, options));
+  return { loss, norm };
+}
+
+function traceUpdate(
+  graph: Graph,
+  clip: Tensor,
+  { definition, recipe: { optimizer, ema }, state }: StepProgramOptions,
+): void {
+  const layout = state.parameterLayout;
+  const specs = new Map(definition.parameters.map((spec) => [spec.name, spec]));
+  const groups = (['backbone', 'head'] as const).flatMap((group) =>
+    [true, false].map((decay) => ({
+      matches: (name: string) => specs.get(name)?.group === group && specs.get(name)?.decay === decay,
+      learningRateScale: optimizer.groups[group],
+      weightDecay: decay ? optimizer.weightDecay : 0,
+    })),
+  );
+  const tables = buildDecayTable(layout, groups);
+  const hyper = graph.input('hyper', [optimizer.name === 'adamw' ? ADAMW_HYPER : SGD_HYPER]);
+  const whole = (arena: string) => shards(graph, arena, layout);
+  const [params, grads, average] = [whole('params'), whole('grads'), ema === false ? [] : whole('average')];
+  const moments = (optimizer.name === 'adamw' ? ['firstMoment', 'secondMoment'] : ['momentum']).map(whole);
+  for (const [i, table] of tables.entries()) {
+    const [shard, gradient, first, second, followed] = [
+      params[i],
+      grads[i],
+      moments[0]?.[i],
+      moments[1]?.[i],
+      average[i],
+    ];
+    if (!shard || !gradient || !first) continue;
+    const update = {
+      params: shard,
+      grads: gradient,
+      table: graph.constant(table, [table.length / 2, 2]),
+      hyper,
+      clip,
+      ...(followed && { average: followed }),
+    };
+    if (optimizer.name === 'sgd') sgd({ ...update, momentum: first }, { nesterov: optimizer.nesterov });
+    else if (second) adamW({ ...update, firstMoment: first, secondMoment: second });
+  }
+}
+
+/** Running statistics follow the batch's, and the averaged ones follow the running ones. */
+function traceStatistics(
+  graph: Graph,
+  observed: ReadonlyMap<string, Tensor>,
+  gate: Tensor,
+  { definition, recipe, state }: StepProgramOptions,
+): void {
+  if (definition.statistics.length === 0) return;
+  for (const { name, shape } of definition.statistics) {
+    const value = observed.get(name);
+    if (!value) throw new RangeError(`the model observed nothing for its statistic "${name}"`);
+    store(value, graph.variable('observed', name, shape));
+  }
+  const whole = (arena: string) => shards(graph, arena, state.statisticLayout);
+  const [running, seen] = [whole('stats'), whole('observed')];
+  for (const [i, shard] of running.entries()) {
+    const source = seen[i];
+    if (source) lerpInto(shard, source, STATISTICS_MOMENTUM, gate);
+  }
+  if (recipe.ema === false) return;
+  const weight = graph.input('averageWeight', [1]);
+  for (const [i, shard] of whole('averageStats').entries()) {
+    const source = running[i];
+    if (source) lerpInto(shard, source, weight, gate);
+  }
+}
+
+function shards(graph: Graph, arena: string, layout: ArenaLayout): Tensor[] {
+  return layout.shards.map((elements, i) => graph.variable(arena, ArenaLayout.shardName(i), [elements]));
+}
+
+function usesDropout(definition: ModelDefinition): boolean {
+  return (definition.config.dropRate ?? 0) > 0;
+}
+
+/** The two words that a step's dropout masks are drawn from. */
+function dropoutSeed(seed: number, step: number): Uint32Array {
+  const random = new Random(seed, 'dropout', step);
+  return Uint32Array.of(random.uint32(), random.uint32());
+}

@@ -1,0 +1,113 @@
+import type { Device } from '../engine/device.js';
+import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
+import type { InitialWeights } from './initial-weights.js';
+import { type LoopObserver, runLoop, START } from './loop.js';
+import type { Recipe } from './recipe-schema.js';
+import type { RunDirectory } from './run-directory.js';
+import type { Progress } from './saved-state.js';
+import { Trainer } from './trainer.js';
+import type { TrainingData } from './training-data.js';
+import { ResumeError } from './training-error.js';
+
+/**
+ * A whole run, from examined data to summary.json: what the command `train` does, for callers with a device of their
+ * own. Until the network stands compiled on the device, nothing is written.
+ */
+export interface TrainRunOptions {
+  readonly device: Device;
+  readonly recipe: Recipe;
+  readonly data: TrainingData;
+  readonly run: RunDirectory;
+  /** Continue what the directory holds, instead of replacing it. */
+  readonly resume?: boolean | undefined;
+  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
+  readonly signal?: AbortSignal | undefined;
+  /** Steps of this session after which to stop in the same way. */
+  readonly stopAfter?: number | undefined;
+  /** Time the session's second step op by op. */
+  readonly profile?: boolean | undefined;
+  readonly observer?: TrainRunObserver | undefined;
+}
+
+export interface TrainRunObserver extends LoopObserver {
+  /** Everything is on the device; the first step comes next. */
+  onReady?(trainer: Trainer, progress: Progress): void;
+  /** Something that the person should know. */
+  onNote?(note: string): void;
+  /** Training is over; the best checkpoint is being scored. */
+  onScoring?(done: number, total: number): void;
+}
+
+/**
+ * Trains, validates, keeps the best checkpoint, and scores it on the validation and test parts.
+ * @throws DivergedError, ResumeError, CheckpointError, StorageError, ModelError, and what the device reports
+ */
+export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
+  const { device, recipe, data, run, observer, signal } = options;
+  const trainer = await Trainer.create(device, {
+    recipe,
+    classes: data.classes.length,
+    statistics: { classCounts: data.positives, samples: data.samples },
+    stepsPerEpoch: Math.floor(data.samples / recipe.batchSize),
+  });
+  let end: 'finished' | 'stopped';
+  try {
+    const { progress, notes } = options.resume
+      ? await restore(options, trainer)
+      : await begin(options, trainer);
+    for (const note of notes) observer?.onNote?.(note);
+    observer?.onReady?.(trainer, progress);
+    end = await runLoop({ ...options, trainer, progress });
+  } finally {
+    trainer.destroy();
+  }
+  const summary =
+    end === 'finished'
+      ? await finishRun({
+          device,
+          recipe,
+          data,
+          run,
+          signal,
+          onProgress: (done, total) => observer?.onScoring?.(done, total),
+        })
+      : await stoppedSummary({ device, recipe, data, run });
+  await run.writeSummary(summary);
+  return summary;
+}
+
+interface Beginning {
+  readonly progress: Progress;
+  readonly notes: InitialWeights['notes'];
+}
+
+async function begin({ run, recipe }: TrainRunOptions, trainer: Trainer): Promise<Beginning> {
+  const notes = await trainer.initialise();
+  await run.begin(recipe);
+  return { progress: START, notes };
+}
+
+async function restore({ run, data, device }: TrainRunOptions, trainer: Trainer): Promise<Beginning> {
+  const saved = await run.saved.about();
+  if (saved === null) {
+    const notes = await trainer.initialise();
+    await run.metrics.rewindTo(START);
+    return { progress: START, notes: [...notes, 'nothing was saved yet: the run starts again.'] };
+  }
+  if (saved.data !== data.digest) {
+    throw new ResumeError(
+      `${run.path}: images, labels or the split are others than those the run began with, so it can't go on ` +
+        'exactly: restore the data, or begin a new run with another --out.',
+    );
+  }
+  await trainer.state.restore(run.saved);
+  await run.metrics.rewindTo(saved.progress);
+  const notes = [`resumed after step ${saved.progress.step}.`];
+  if (saved.adapter !== device.description) {
+    notes.push(
+      `WARNING: the run was computed by ${saved.adapter} so far, and goes on with ${device.description}: ` +
+        'the last bits will differ from a run in one go.',
+    );
+  }
+  return { progress: saved.progress, notes };
+}

@@ -1,0 +1,124 @@
+import type { Device } from '../engine/device.js';
+import { defineModel, type ModelDefinition, parameterCount } from '../models/model.js';
+import type { SafetensorsTensor } from '../models/safetensors.js';
+import { exportTimm } from '../models/timm-weights.js';
+import { InferenceProgram } from './inference-program.js';
+import { freshWeights, type InitialWeights, weightsFrom } from './initial-weights.js';
+import type { Recipe } from './recipe-schema.js';
+import type { Schedule } from './schedule.js';
+import { StepProgram } from './step-program.js';
+import { TrainingState } from './training-state.js';
+
+/** A recipe and its data's measures, put onto a device: the model's state, the training step and the evaluation. */
+export interface TrainerOptions {
+  readonly recipe: Recipe;
+  readonly classes: number;
+  /** Positives of each class and number of the training images, for losses that weigh by them. */
+  readonly statistics: { readonly classCounts: readonly number[]; readonly samples: number };
+  readonly stepsPerEpoch: number;
+}
+
+export class Trainer {
+  readonly definition: ModelDefinition;
+  readonly state: TrainingState;
+  readonly step: StepProgram;
+  /** On the weights that are validated and kept: the averaged ones, where the recipe wants them. */
+  readonly inference: InferenceProgram;
+  readonly kept: 'average' | 'raw';
+  readonly schedule: Schedule;
+  readonly #recipe: Recipe;
+
+  private constructor(parts: {
+    recipe: Recipe;
+    definition: ModelDefinition;
+    state: TrainingState;
+    step: StepProgram;
+    inference: InferenceProgram;
+    kept: 'average' | 'raw';
+    schedule: Schedule;
+  }) {
+    this.#recipe = parts.recipe;
+    this.definition = parts.definition;
+    this.state = parts.state;
+    this.step = parts.step;
+    this.inference = parts.inference;
+    this.kept = parts.kept;
+    this.schedule = parts.schedule;
+  }
+
+  /** @throws ModelError, OutOfMemoryError, KernelError */
+  static async create(device: Device, options: TrainerOptions): Promise<Trainer> {
+    const { recipe } = options;
+    const definition = modelOf(recipe, options.classes);
+    const state = await TrainingState.create(device, definition, recipe);
+    const schedule = scheduleOf(recipe, options.stepsPerEpoch);
+    const [height, width] = recipe.preprocessing.size;
+    const common = {
+      definition,
+      batchSize: recipe.batchSize,
+      imageShape: [height, width, recipe.preprocessing.channels] as const,
+    };
+    const step = await StepProgram.create(device, {
+      ...common,
+      state,
+      recipe,
+      schedule,
+      statistics: options.statistics,
+    });
+    const kept = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
+    const inference = await InferenceProgram.create(device, { ...common, arenas: state.weights(kept) });
+    return new Trainer({ recipe, definition, state, step, inference, kept, schedule });
+  }
+
+  /** Puts the starting weights in place: the recipe's file, else fresh ones. @throws CheckpointError */
+  async initialise(): Promise<InitialWeights['notes']> {
+    const { seed, model } = this.#recipe;
+    const weights =
+      model.weights === undefined
+        ? freshWeights(this.definition, seed)
+        : await weightsFrom(model.weights, this.definition, seed);
+    this.state.initialise(weights.parameters, weights.statistics);
+    return weights.notes;
+  }
+
+  /** The weights that are validated and kept, under timm's names. */
+  async tensors(): Promise<Map<string, SafetensorsTensor>> {
+    const { params, stats } = this.state.weights(this.kept);
+    return exportTimm(this.definition, {
+      parameters: await params.readAll(),
+      statistics: await stats.readAll(),
+    });
+  }
+
+  get parameters(): number {
+    return parameterCount(this.definition);
+  }
+
+  /** Bytes on the device while training: state, the intermediates of a step, and those of an evaluation. */
+  get peakBytes(): number {
+    return this.state.bytes + this.step.peakBytes + this.inference.peakBytes;
+  }
+
+  destroy(): void {
+    this.step.destroy();
+    this.inference.destroy();
+    this.state.destroy();
+  }
+}
+
+/** The network that a recipe describes. @throws ModelError */
+export function modelOf({ model, preprocessing }: Recipe, classes: number): ModelDefinition {
+  const { weights: _weights, ...config } = model;
+  return defineModel({ ...config, classes, inChannels: preprocessing.channels });
+}
+
+/** The learning-rate schedule in steps. */
+export function scheduleOf({ schedule }: Pick<Recipe, 'schedule'>, stepsPerEpoch: number): Schedule {
+  const { kind, epochs, warmupEpochs, warmupSteps, floor } = schedule;
+  return {
+    kind,
+    floor,
+    totalSteps: epochs * stepsPerEpoch,
+    warmupSteps: warmupSteps ?? Math.round(warmupEpochs * stepsPerEpoch),
+  };
+}
