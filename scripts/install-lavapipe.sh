@@ -44,6 +44,7 @@ add_backports() {
   mirror=$(debian_mirror)
   say "adding bookworm-backports from $mirror as $ADDED_SOURCE"
   echo "deb [signed-by=$KEYRING] $mirror bookworm-backports main" >"$ADDED_SOURCE"
+  added=yes
 }
 
 install() {
@@ -62,11 +63,11 @@ fi
 . /etc/os-release
 case "${ID:-}:${VERSION_ID:-}" in
   debian:12)
+    added=no
     has_backports || add_backports
     if ! apt-get update --quiet </dev/null || ! install --target-release bookworm-backports; then
-      fail "apt could not install Mesa from bookworm-backports; its messages are above. $(
-        [ -e "$ADDED_SOURCE" ] && echo "The source added for it is $ADDED_SOURCE."
-      )"
+      [ "$added" = no ] || rm "$ADDED_SOURCE"
+      fail "apt could not install Mesa from bookworm-backports; its messages are above."
     fi
     ;;
   debian:7 | debian:8 | debian:9 | debian:10 | debian:11)
