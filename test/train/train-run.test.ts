@@ -1,19 +1,18 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { readCheckpoint } from '../../src/train/checkpoint.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../../src/models/safetensors.js';
+import { readCheckpoint, readWeights } from '../../src/train/checkpoint.js';
 import { readPredictions } from '../../src/train/predictions.js';
 import type { Recipe } from '../../src/train/recipe-schema.js';
 import { RunDirectory } from '../../src/train/run-directory.js';
 import { type TrainRunOptions, trainRun } from '../../src/train/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../src/train/training-data.js';
+import { DivergedError } from '../../src/train/training-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
-
-async function tinyData(recipe: Recipe): Promise<TrainingData> {
-  return examineTrainingData(await writeTinyDataset(await temporaryFolder()), recipe);
-}
 
 async function train(recipe: Recipe, options: Partial<TrainRunOptions> & { data: TrainingData }) {
   const run = options.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
@@ -32,10 +31,22 @@ async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
 }
 
 describe('a run', () => {
+  let folder: string;
+  let recipe: Recipe;
+  let data: TrainingData;
+  /** The bytes of a run in one go. */
+  let whole: Record<string, string>;
+
+  beforeAll(async () => {
+    recipe = tinyRecipe();
+    folder = await mkdtemp(join(tmpdir(), 'tailray-train-'));
+    data = await examineTrainingData(await writeTinyDataset(folder), recipe);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
   test('leaves what it promises', async () => {
-    const recipe = tinyRecipe();
-    const data = await tinyData(recipe);
     const { run, summary } = await train(recipe, { data });
+    whole = await bytesOf(run);
     expect((await readdir(run.path)).sort()).toEqual([
       'best.safetensors',
       'last',
@@ -56,5 +67,115 @@ describe('a run', () => {
     const lines = await run.metrics.read();
     expect(lines.filter(({ kind }) => kind === 'step').map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12]);
     expect(lines.filter(({ kind }) => kind === 'epoch')).toHaveLength(3);
+  });
+
+  test('gives the same bytes again', async () => {
+    const { run } = await train(recipe, { data });
+    expect(await bytesOf(run)).toEqual(whole);
+  });
+
+  test('another seed gives others', async () => {
+    const { run } = await train(tinyRecipe('seed=1'), { data });
+    const bytes = await bytesOf(run);
+    expect(bytes['predictions.csv']).not.toBe(whole['predictions.csv']);
+  });
+
+  // 4 steps an epoch: after the first step, in the middle, at an epoch's end before its validation, at the very end
+  test.each([[[1]], [[6]], [[4]], [[12]], [[1, 1, 3, 2]]])(
+    'stopped after %j steps and resumed, it gives the same bytes',
+    async (stops) => {
+      const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+      for (const [i, stopAfter] of stops.entries()) {
+        const { summary } = await train(recipe, { data, run, stopAfter, resume: i > 0 });
+        expect(summary.status).toBe('stopped');
+      }
+      const { summary } = await train(recipe, { data, run: new RunDirectory(run.path), resume: true });
+      expect(summary.status).toBe('finished');
+      expect(await bytesOf(run)).toEqual(whole);
+      const lines = await run.metrics.read();
+      const steps = lines.filter(({ kind }) => kind === 'step').map(({ step }) => step);
+      expect(steps).toEqual([2, 4, 6, 8, 10, 12]);
+      const epochs = lines.filter((line) => line.kind === 'epoch');
+      expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    },
+  );
+
+  test('stopped by a signal during validation, it validates again and gives the same bytes', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const stop = new AbortController();
+    const observer = { onValidation: () => stop.abort() };
+    const { summary } = await train(recipe, { data, run, signal: stop.signal, observer });
+    expect(summary).toMatchObject({ status: 'stopped', steps: 4, epochs: 0 });
+    await train(recipe, { data, run, resume: true });
+    expect(await bytesOf(run)).toEqual(whole);
+  });
+
+  test('a process that died between two saves loses no exactness', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const crash = { onStep: (step: number) => void (step === 7 && failAt7()) };
+    const failAt7 = () => {
+      throw new Error('power cut');
+    };
+    await expect(train(recipe, { data, run, observer: crash })).rejects.toThrow('power cut');
+    expect((await run.saved.about())?.progress.step).toBe(4);
+    expect((await run.metrics.read()).at(-1)).toMatchObject({ step: 6 });
+    await train(recipe, { data, run, resume: true });
+    expect(await bytesOf(run)).toEqual(whole);
+    const steps = (await run.metrics.read()).filter(({ kind }) => kind === 'step').map(({ step }) => step);
+    expect(steps).toEqual([2, 4, 6, 8, 10, 12]);
+  });
+
+  test('goes on only with the same data', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    await train(recipe, { data, run, stopAfter: 1 });
+    const other = { ...data, digest: 'of other rows' };
+    await expect(train(recipe, { data: other, run, resume: true })).rejects.toThrow(
+      /images, labels or the split are others than those the run began with/,
+    );
+  });
+
+  test('a saved state of another network is refused by tensor', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    await train(recipe, { data, run, stopAfter: 1 });
+    const wider = train(tinyRecipe('model.width=8'), { data, run, resume: true });
+    await expect(wider).rejects.toMatchObject({ kind: 'mismatch' });
+    await expect(wider).rejects.toThrow(
+      /"conv1\.weight" has shape \[3,3,1,4\], this model's has \[3,3,1,8\]/,
+    );
+  });
+
+  test('a gradient that is no number stops the run with its step, and the weights stay as they were', async () => {
+    const { run: sound } = await train(recipe, { data, stopAfter: 5 });
+    const tensors = new Map(await readWeights(sound.best));
+    const head = { dtype: 'F32', shape: [2, 32], data: new Float32Array(64).fill(3e38) } as const;
+    const huge = join(folder, 'huge.safetensors');
+    await writeFile(huge, writeSafetensors(tensors.set('fc.weight', head)));
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const error = await train(tinyRecipe(`model.weights=${huge}`), { data, run }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DivergedError);
+    expect((error as Error).message).toMatch(
+      /^step 1: the loss is .* and the gradient's norm .*optimizer\.lr/,
+    );
+    const [line] = await run.metrics.read();
+    expect(line).toMatchObject({ kind: 'step', step: 1, gradientNorm: null });
+    const saved = readSafetensors(await readFile(join(run.path, 'last/step-2/params.safetensors')));
+    expect(saved.tensors.get('fc.weight')?.data).toEqual(head.data);
+    expect(saved.tensors.get('conv1.weight')?.data).toSatisfy((values: Float32Array) =>
+      values.every(Number.isFinite),
+    );
+  });
+
+  test('starts from somebody’s weights, with a new classifier where the classes differ', async () => {
+    const { run } = await train(recipe, { data, stopAfter: 4 + 1 });
+    const notes: string[] = [];
+    const from = tinyRecipe(`model.weights=${run.best}`);
+    const observer = { onNote: (note: string) => void notes.push(note) };
+    await train(from, { data, observer, stopAfter: 1 });
+    expect(notes).toEqual([`weights from ${run.best}.`]);
+    const three = { ...data, classes: ['a', 'b', 'c'], positives: [1, 1, 1] };
+    await train(from, { data: three, observer, stopAfter: 1 }).catch(() => undefined);
+    expect(notes.at(-1)).toMatch(/classifier \(fc\.weight, fc\.bias\) is for other classes there/);
+    const wider = tinyRecipe(`model.weights=${run.best}`, 'model.width=8');
+    await expect(train(wider, { data })).rejects.toMatchObject({ kind: 'mismatch' });
   });
 });
