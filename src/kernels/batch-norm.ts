@@ -1,8 +1,6 @@
 import { ShapeError } from '../engine/errors.js';
-import { at, elementCount, type Op, type Shape, type Tensor, type TensorSpec } from '../engine/tensor.js';
-import { literal } from './expression.js';
-import { aliasT, type Fold, type FoldExtent, foldVariants, typeT } from './fold.js';
-import { momentsState } from './moments.js';
+import { elementCount, type Tensor } from '../engine/tensor.js';
+import { moments, normalizedSums } from './normalization.js';
 import { pointwise } from './pointwise.js';
 import { add, mul, type PointwiseFunction, rsqrt, sub } from './pointwise-table.js';
 
@@ -42,10 +40,9 @@ export function batchNorm(
       `batchNorm: [${x.shape}] has one value a channel; training needs a larger batch or image`,
     );
   }
-  const moments = x.graph.apply(channelMomentsOp, [x], { epsilon });
-  const mean = at(moments, 0);
-  const y = pointwise(normalize, [x, mean, at(moments, 1), gamma, beta]);
-  return { y, mean, variance: at(moments, 2), count };
+  const { mean, rstd, variance } = moments(x, 'leading', epsilon);
+  const y = pointwise(normalize, [x, mean, rstd, gamma, beta]);
+  return { y, mean, variance, count };
 }
 
 /** The same with given moments, as in evaluation: pointwise, and differentiable in x, gamma and beta like any other. */
@@ -79,8 +76,7 @@ const normalize: PointwiseFunction = {
   gradient({ gradient, args }) {
     const [x, mean, rstd, gamma] = args;
     if (!x || !mean || !rstd || !gamma) return [];
-    const sums = gradient.graph.apply(normalizedSumsOp, [gradient, x, mean, rstd], undefined);
-    const [dbeta, dgamma] = [at(sums, 0), at(sums, 1)];
+    const { plain: dbeta, scaled: dgamma } = normalizedSums({ dy: gradient, x, mean, rstd }, 'leading');
     const count = elementCount(x.shape) / elementCount(mean.shape);
     const dx = pointwise(normalizeSlope, [gradient, x, mean, rstd, gamma, dbeta, dgamma], [1 / count]);
     return [dx, undefined, undefined, dgamma, dbeta];
@@ -96,76 +92,3 @@ const normalizeSlope: PointwiseFunction = {
     throw new ShapeError('batchNorm has no second derivative');
   },
 };
-
-/** x [..., c] → mean, 1/√(variance + ε) and biased variance, each [c], in one read of x. */
-const channelMomentsOp: Op<{ readonly epsilon: number }> = {
-  name: 'channelMoments',
-  infer: ([x]) => Array.from({ length: 3 }, () => perChannel(x)),
-  flops: ({ inputs: [x] }) => 6 * elementCount(x?.shape ?? []),
-  variants: foldVariants(({ inputs: [x], attributes: { epsilon } }) => {
-    const { width, extent } = columns(x?.shape ?? []);
-    const type = typeT(width);
-    const fold: Fold = {
-      width,
-      ...momentsState,
-      source: aliasT(width),
-      accumulate: 's = include(s, x[i]);',
-      finish: `let biased = s.squares / s.count;
-    mean[id] = s.mean; rstd[id] = inverseSqrt(biased + ${literal(epsilon)}); variance[id] = biased;`,
-      inputs: [{ name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type }],
-      outputs: ['mean', 'rstd', 'variance'].map((name, index) => ({
-        name,
-        operand: { kind: 'output', index },
-        access: 'read_write',
-        type,
-      })),
-    };
-    return { fold, extent };
-  }),
-};
-
-/** (dy, x, mean, rstd) → Σdy and Σdy·x̂, each [c], in one read of dy and x. */
-const normalizedSumsOp: Op<undefined> = {
-  name: 'normalizedSums',
-  infer: ([, , mean]) => [perChannel(mean), perChannel(mean)],
-  flops: ({ inputs: [x] }) => 5 * elementCount(x?.shape ?? []),
-  variants: foldVariants(({ inputs: [x] }) => {
-    const { width, extent } = columns(x?.shape ?? []);
-    const type = typeT(width);
-    const fold: Fold = {
-      width,
-      state: { vectors: ['plain', 'scaled'] },
-      empty: 'State()',
-      source: aliasT(width),
-      merge:
-        'fn merge(a: State, b: State) -> State { return State(a.plain + b.plain, a.scaled + b.scaled); }',
-      prepare: 'let center = mean[column]; let scale = rstd[column];',
-      accumulate: 'let g = dy[i]; s.plain += g; s.scaled += g * ((x[i] - center) * scale);',
-      finish: 'plain[id] = s.plain; scaled[id] = s.scaled;',
-      inputs: ['dy', 'x', 'mean', 'rstd'].map((name, index) => ({
-        name,
-        operand: { kind: 'input', index },
-        access: 'read',
-        type,
-      })),
-      outputs: ['plain', 'scaled'].map((name, index) => ({
-        name,
-        operand: { kind: 'output', index },
-        access: 'read_write',
-        type,
-      })),
-    };
-    return { fold, extent };
-  }),
-};
-
-function perChannel(x: TensorSpec | undefined): TensorSpec {
-  return { shape: [x?.shape.at(-1) ?? 0], dtype: 'f32' };
-}
-
-/** [..., c] as rows and columns, the columns four at a time where they can be. */
-function columns(shape: Shape): { width: 1 | 4; extent: FoldExtent } {
-  const channels = shape.at(-1) ?? 1;
-  const width = channels % 4 === 0 ? 4 : 1;
-  return { width, extent: { outer: 1, size: elementCount(shape) / channels, inner: channels / width } };
-}

@@ -70,6 +70,19 @@ export function foldVariants<A>(
   }));
 }
 
+/**
+ * Counts three axes of elements in units of T: in fours along `inner`, or along `size` where inner is 1.
+ * @param vectorizable false where the operands cannot be read in fours
+ */
+export function foldExtent(elements: FoldExtent, vectorizable = true): { width: 1 | 4; extent: FoldExtent } {
+  const { outer, size, inner } = elements;
+  if (!vectorizable || (inner > 1 ? inner : size) % 4 !== 0) return { width: 1, extent: elements };
+  return {
+    width: 4,
+    extent: inner > 1 ? { outer, size, inner: inner / 4 } : { outer, size: size / 4, inner: 1 },
+  };
+}
+
 /** The declaration that `Fold.source` starts with where no expression brings it. */
 export function aliasT(width: 1 | 4): string {
   return `alias T = ${width === 4 ? 'vec4f' : 'f32'};\n`;

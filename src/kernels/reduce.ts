@@ -1,7 +1,7 @@
 import { ShapeError } from '../engine/errors.js';
 import { applyOne, at, elementCount, type Op, type Shape, sameShape, type Tensor } from '../engine/tensor.js';
 import { canVectorize, compose, type Expression, emitExpression, expressionFlops } from './expression.js';
-import { type Fold, foldVariants } from './fold.js';
+import { type Fold, foldExtent, foldVariants, typeT } from './fold.js';
 import { pointwiseOp } from './pointwise.js';
 import { broadcastTo, div, greater, mul, sub } from './pointwise-table.js';
 import { reshape } from './reshape.js';
@@ -58,13 +58,12 @@ export const reduceOp: Op<ReduceAttributes> = {
   },
 
   variants: foldVariants(({ inputs, attributes }) => {
-    const { outer, size, inner, kind } = attributes;
-    const byColumn = inner > 1;
-    const width = (byColumn ? inner : size) % 4 === 0 && canVectorize(inputs, attributes.shape) ? 4 : 1;
+    const { kind, inner } = attributes;
+    const { width, extent } = foldExtent(attributes, canVectorize(inputs, attributes.shape));
     const { code, bindings } = emitExpression(attributes, inputs, width === 4);
     const combine =
       kind === 'sum' ? (a: string, b: string) => `${a} + ${b}` : (a: string, b: string) => `max(${a}, ${b})`;
-    const across = width === 4 && !byColumn;
+    const across = width === 4 && inner === 1;
     const fold: Fold = {
       width,
       state: { vectors: ['total'] },
@@ -79,14 +78,11 @@ export const reduceOp: Op<ReduceAttributes> = {
           name: 'reduced',
           operand: { kind: 'output', index: 0 },
           access: 'read_write',
-          type: width === 4 && byColumn ? 'vec4f' : 'f32',
+          type: typeT(across ? 1 : width),
         },
       ],
     };
-    return {
-      fold,
-      extent: { outer, size: byColumn ? size : size / width, inner: byColumn ? inner / width : 1 },
-    };
+    return { fold, extent };
   }),
 };
 

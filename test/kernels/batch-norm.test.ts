@@ -101,7 +101,7 @@ describe('batch norm', () => {
           const result = batchNorm(x!, gamma!, beta!, { epsilon: EPSILON });
           return [result.mean, result.variance];
         },
-        { channelMoments: style },
+        { moments: style },
       );
       expectClose(mean!, expected.mean, 1e-6, `mean, ${style}`);
       // One unit in the last place of 1000 is 6e-5, of which a deviation of .25 feels 2.4e-4; its square averages out.
@@ -120,7 +120,7 @@ describe('batch norm', () => {
       return [out, ...grad(loss, [x, gamma, beta])];
     });
     expect(rows.map(({ op }) => op)).toEqual([
-      'channelMoments',
+      'moments',
       'pointwise',
       'pointwise',
       'normalizedSums',
