@@ -1,6 +1,6 @@
+import type { PlanRow } from './build.js';
 import type { Device } from './device.js';
 import { KernelError } from './errors.js';
-import type { PlanRow } from './program.js';
 
 /** Times of one profiled run, from timestamp queries around each kernel's dispatches. */
 export interface OpTime extends PlanRow {

@@ -1,0 +1,67 @@
+/** What a run consists of once everything is allocated: dispatches and copies, in order. */
+export type Command =
+  | {
+      readonly kind: 'dispatch';
+      readonly pipeline: GPUComputePipeline;
+      readonly group: GPUBindGroup;
+      readonly grid: readonly [number, number, number];
+    }
+  | {
+      readonly kind: 'copy';
+      readonly from: GPUBuffer;
+      readonly fromOffset: number;
+      readonly to: GPUBuffer;
+      readonly toOffset: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly kind: 'texture';
+      readonly from: GPUBuffer;
+      readonly offset: number;
+      readonly bytes: number;
+      readonly to: GPUTexture;
+    };
+
+/** Records commands into one command buffer; dispatches in a row share a compute pass. */
+export function recordCommands(
+  encoder: GPUCommandEncoder,
+  commands: Iterable<{ readonly command: Command }>,
+): void {
+  let pass: GPUComputePassEncoder | undefined;
+  for (const { command } of commands) {
+    if (command.kind === 'dispatch') {
+      pass ??= encoder.beginComputePass();
+      recordDispatch(pass, command);
+    } else {
+      pass?.end();
+      pass = undefined;
+      recordCopy(encoder, command);
+    }
+  }
+  pass?.end();
+}
+
+export function recordDispatch(pass: GPUComputePassEncoder, step: Command & { kind: 'dispatch' }): void {
+  pass.setPipeline(step.pipeline);
+  pass.setBindGroup(0, step.group);
+  pass.dispatchWorkgroups(...step.grid);
+}
+
+export function recordCopy(encoder: GPUCommandEncoder, step: Exclude<Command, { kind: 'dispatch' }>): void {
+  if (step.kind === 'copy') {
+    encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
+    return;
+  }
+  // Whole rows, then what is left of the last one.
+  const { width, height } = step.to;
+  const rows = Math.min(height, Math.floor(step.bytes / (width * 16)));
+  const rest = rows < height ? Math.floor((step.bytes % (width * 16)) / 16) : 0;
+  const bytesPerRow = width * 16;
+  const source = { buffer: step.from, bytesPerRow };
+  if (rows > 0)
+    encoder.copyBufferToTexture({ ...source, offset: step.offset }, { texture: step.to }, [width, rows]);
+  if (rest > 0) {
+    const offset = step.offset + rows * bytesPerRow;
+    encoder.copyBufferToTexture({ ...source, offset }, { texture: step.to, origin: [0, rows] }, [rest, 1]);
+  }
+}
