@@ -1,6 +1,11 @@
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { ShapeError } from '../../src/engine/errors.js';
+import { Random } from '../../src/engine/random.js';
+import { Graph } from '../../src/engine/tensor.js';
+import { mul } from '../../src/kernels/pointwise-table.js';
 import { max, mean, sum } from '../../src/kernels/reduce.js';
+import { evaluate, planRows } from '../device.js';
 import { checkOp } from './check-op.js';
 
 /** float64: reduces axes [first, last] of `shape`. */
@@ -61,5 +66,64 @@ describe('reductions', () => {
         reference: reduceReference(shape, [axis, axis], total),
       });
     }
+  });
+
+  test('the sum of squares of a large shard: one fused pass, accurate, the same bits every time', async () => {
+    const length = 3_000_000;
+    const random = new Random(4);
+    const values = Float32Array.from({ length }, () => random.uniform(-1, 1));
+    const exact = values.reduce((sum, value) => sum + value * value, 0);
+    for (const style of ['serial', 'tree']) {
+      const runs = [];
+      for (let run = 0; run < 2; run++) {
+        const [squares] = await evaluate([{ shape: [length], values }], ([x]) => [sum(mul(x!, x!))], {
+          reduce: style,
+        });
+        runs.push(squares![0]!);
+      }
+      expect(runs[1], style).toBe(runs[0]);
+      expect(Math.abs(runs[0]! - exact) / exact, style).toBeLessThan(1e-6);
+    }
+    const rows = await planRows((graph) => {
+      const x = graph.input('x', [length]);
+      return [sum(mul(x, x))];
+    });
+    expect(rows.map(({ op }) => op)).toEqual(['reduce']);
+  });
+
+  test('merges operands that broadcast, in fours where they allow it', async () => {
+    for (const [shape, other] of [
+      [
+        [6, 5, 8],
+        [5, 8],
+      ],
+      [
+        [6, 5, 8],
+        [6, 1, 1],
+      ],
+      [
+        [3, 2, 2],
+        [2, 1],
+      ],
+    ] as const) {
+      const size = other.reduce<number>((a, b) => a * b, 1);
+      const inner = shape.slice(3 - other.length).reduce<number>((a, b) => a * b, 1);
+      const repeat = inner / size;
+      await checkOp({
+        shapes: [shape, other],
+        build: ([x, y]) => sum(mul(x!, y!), [0]),
+        reference: ([x, y]) => {
+          const product = x!.map((value, i) => value * y![Math.floor((i % inner) / repeat)]!);
+          return reduceReference(shape, [0, 0], total)([product]);
+        },
+      });
+    }
+  });
+
+  test('axes that are not neighbours are refused', () => {
+    const x = new Graph().input('x', [2, 3, 4]);
+    expect(() => sum(x, [0, 2])).toThrow(/neighbouring axes/);
+    expect(() => sum(x, [3])).toThrow(ShapeError);
+    expect(() => sum(x, [])).toThrow(ShapeError);
   });
 });
