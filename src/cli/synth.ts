@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** `synth`: draws a labelled phantom data set, or a contact sheet of all findings. */
 import { writeFile } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
@@ -7,6 +8,7 @@ import { drawContactSheet } from '../data/phantom/contact-sheet.js';
 import { type DatasetSummary, explainWriteError, writePhantomDataset } from '../data/phantom/dataset.js';
 import { PhantomOptionsError } from '../data/phantom/errors.js';
 import { command, runCommand } from './command.js';
+import { INTERRUPTED, Interrupt } from './interrupt.js';
 
 interface SynthFlags {
   readonly out?: string;
@@ -58,7 +60,7 @@ async function writeContactSheet(file: string, seed: number): Promise<void> {
   } catch (error) {
     throw explainWriteError(error, file, 0, 1);
   }
-  console.log(`contact sheet of all findings: ${file}`);
+  process.stdout.write(`contact sheet of all findings: ${file}\n`);
 }
 
 async function writeDataset(out: string, flags: SynthFlags): Promise<void> {
@@ -79,12 +81,11 @@ async function writeDataset(out: string, flags: SynthFlags): Promise<void> {
         hideCursor: true,
       })
     : undefined;
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new PhantomOptionsError('interrupted: nothing was left behind'));
-  process.once('SIGINT', interrupt);
+  const interrupt = new Interrupt('Stopping; nothing will be left behind.');
+  interrupt.protect();
   let started = false;
   try {
-    const dataset = { ...options, out, size: flags.size, force: flags.force, signal: stop.signal };
+    const dataset = { ...options, out, size: flags.size, force: flags.force, signal: interrupt.signal };
     const summary = await writePhantomDataset(dataset, (done, total) => {
       if (!started) bar?.start(total, 0);
       started = true;
@@ -92,9 +93,12 @@ async function writeDataset(out: string, flags: SynthFlags): Promise<void> {
     });
     bar?.stop();
     printSummary(summary);
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = INTERRUPTED;
   } finally {
     bar?.stop();
-    process.off('SIGINT', interrupt);
+    interrupt.release();
   }
 }
 
@@ -107,13 +111,15 @@ function lateralShare(flags: SynthFlags): number {
 
 function printSummary({ out, images, classes }: DatasetSummary): void {
   const width = Math.max(...classes.map(({ name }) => name.length));
-  console.log(`${'finding'.padEnd(width)}  train   test  group`);
+  process.stdout.write(`${'finding'.padEnd(width)}  train   test  group\n`);
   for (const { name, train, test, group } of [...classes].sort((a, b) => b.train - a.train)) {
-    console.log(`${name.padEnd(width)}  ${String(train).padStart(5)}  ${String(test).padStart(5)}  ${group}`);
+    process.stdout.write(
+      `${name.padEnd(width)}  ${String(train).padStart(5)}  ${String(test).padStart(5)}  ${group}\n`,
+    );
   }
   const zeroshot = images.zeroshot > 0 ? `, ${images.zeroshot} zero-shot` : '';
-  console.log(`${images.train} training and ${images.test} test images${zeroshot} in ${out}`);
-  console.log('SIMULATED images of no real person: never for clinical use.');
+  process.stdout.write(`${images.train} training and ${images.test} test images${zeroshot} in ${out}\n`);
+  process.stdout.write('SIMULATED images of no real person: never for clinical use.\n');
 }
 
 function number(text: string): number {

@@ -120,10 +120,11 @@ export const vertebralDegenerativeChanges: PlanFinding = (random) => {
           const size = (side === bridgingSide ? 1.05 : 0.6) * severity * random.uniform(0.75, 1.15);
           if (size < 0.3 || random.chance(side === bridgingSide ? 0.15 : 0.4)) continue;
           const edge = x + side * half;
+          // claws from the corners of both bodies that reach for each other over the disc
           const beak = (dy: number): TubePoint3[] => [
-            [edge - side * 0.35, y + 2.6 * dy, front, 0.2],
-            [edge + side * 0.5 * size, y + 1.3 * dy, front + 0.4 * size, 0.26],
-            [edge + side * size, y + 0.25 * dy, front + 0.8 * size, 0.2],
+            [edge - side * 0.4, y + 1.9 * dy, front, 0.34],
+            [edge + side * 0.45 * size, y + 1.2 * dy, front + 0.4 * size, 0.26],
+            [edge + side * size, y + 0.4 * dy, front + 0.8 * size, 0.1],
           ];
           for (const dy of [-0.32, 0.32]) scene.tube(beak(dy), 0.95 * CALCIUM_EXCESS);
         }
