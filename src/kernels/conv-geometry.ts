@@ -1,8 +1,8 @@
 import { ShapeError } from '../engine/errors.js';
 import type { Shape } from '../engine/tensor.js';
 
-/** All sizes of one convolution. Every kernel of the family bakes them into its WGSL. */
-export interface ConvGeometry {
+/** All sizes of one convolution. Kernels get them as `dims`, so that one pipeline serves every layer. */
+export type ConvGeometry = {
   readonly n: number;
   readonly h: number;
   readonly w: number;
@@ -19,7 +19,7 @@ export interface ConvGeometry {
   readonly dilationY: number;
   readonly dilationX: number;
   readonly groups: number;
-}
+};
 
 export interface ConvOptions {
   readonly stride?: number | readonly [y: number, x: number];

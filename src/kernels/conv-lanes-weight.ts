@@ -38,7 +38,7 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
     splits === 1
       ? output
       : { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes: splits * elements * 4 }) };
-  const { unitsPerWorkgroup, workgroups } = workgroupsFor(units, columnBlocks * splits, group.lanes);
+  const { unitsPerWorkgroup, workgroups } = workgroupsFor(units, columnBlocks * splits);
 
   steps.push({
     kind: 'dispatch',

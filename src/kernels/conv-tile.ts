@@ -1,4 +1,5 @@
-import type { DeviceTraits, Kernel, KernelStep, Operand, Variant } from '../engine/tensor.js';
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { KernelStep, Operand, Variant } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import { splitSum } from './split-sum.js';
 
@@ -17,13 +18,22 @@ interface Product {
   readonly depth: number;
   /** Shares of the depth that are summed separately. */
   readonly splits: number;
-  readonly operands: readonly [string, string];
-  readonly result: string;
+  readonly operands: readonly [left: string, right: string];
   /** WGSL `fn left(row: u32, k: u32) -> f32` and `fn right(k: u32, column: u32) -> f32`, called in range only. */
   readonly loaders: string;
-  /** Neighbouring lanes load neighbouring k (or rows) of the left matrix: whichever is contiguous. */
+  /** Whether neighbouring k, or neighbouring rows, of the left matrix are neighbours in memory. */
   readonly leftContiguous: 'k' | 'row';
 }
+
+/** `under(pixel, tap, c)`: the input element under a tap of the kernel laid on an output pixel, or 0 beyond the edge. */
+const UNDER_TAP = `
+fn under(pixel: u32, tap: u32, c: u32) -> f32 {
+  let line = pixel / dims.ow;
+  let iy = i32((line % dims.oh) * dims.strideY + (tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
+  let ix = i32((pixel % dims.ow) * dims.strideX + (tap % dims.kw) * dims.dilationX) - i32(dims.padLeft);
+  if (iy < 0 || iy >= i32(dims.h) || ix < 0 || ix >= i32(dims.w)) { return 0.0; }
+  return x[(((line / dims.oh) * dims.h + u32(iy)) * dims.w + u32(ix)) * dims.c + c];
+}`;
 
 export const forward = variant((g) => ({
   rows: g.n * g.oh * g.ow,
@@ -31,17 +41,10 @@ export const forward = variant((g) => ({
   depth: g.kh * g.kw * g.c,
   splits: 1,
   operands: ['x', 'w'],
-  result: 'y',
   leftContiguous: 'k',
-  loaders: `
-fn left(row: u32, k: u32) -> f32 {
-  let tap = k / ${g.c}u;
-  let iy = i32(((row / ${g.ow}u) % ${g.oh}u) * ${g.strideY}u + (tap / ${g.kw}u) * ${g.dilationY}u) - ${g.padTop};
-  let ix = i32((row % ${g.ow}u) * ${g.strideX}u + (tap % ${g.kw}u) * ${g.dilationX}u) - ${g.padLeft};
-  if (iy < 0 || iy >= ${g.h} || ix < 0 || ix >= ${g.w}) { return 0.0; }
-  return x[(((row / ${g.ow * g.oh}u) * ${g.h}u + u32(iy)) * ${g.w}u + u32(ix)) * ${g.c}u + k % ${g.c}u];
-}
-fn right(k: u32, column: u32) -> f32 { return w[k * ${g.o}u + column]; }`,
+  loaders: `${UNDER_TAP}
+fn left(row: u32, k: u32) -> f32 { return under(row, k / dims.c, k % dims.c); }
+fn right(k: u32, column: u32) -> f32 { return w[k * dims.o + column]; }`,
 }));
 
 export const inputGradient = variant((g) => ({
@@ -50,20 +53,20 @@ export const inputGradient = variant((g) => ({
   depth: g.kh * g.kw * g.o,
   splits: 1,
   operands: ['dy', 'w'],
-  result: 'dx',
   leftContiguous: 'k',
   loaders: `
 fn left(row: u32, k: u32) -> f32 {
-  let tap = k / ${g.o}u;
-  let ty = i32((row / ${g.w}u) % ${g.h}u) + ${g.padTop} - i32((tap / ${g.kw}u) * ${g.dilationY}u);
-  let tx = i32(row % ${g.w}u) + ${g.padLeft} - i32((tap % ${g.kw}u) * ${g.dilationX}u);
-  if (ty < 0 || tx < 0 || ty % ${g.strideY} != 0 || tx % ${g.strideX} != 0) { return 0.0; }
-  let oy = u32(ty / ${g.strideY});
-  let ox = u32(tx / ${g.strideX});
-  if (oy >= ${g.oh}u || ox >= ${g.ow}u) { return 0.0; }
-  return dy[(((row / ${g.w * g.h}u) * ${g.oh}u + oy) * ${g.ow}u + ox) * ${g.o}u + k % ${g.o}u];
+  let tap = k / dims.o;
+  let line = row / dims.w;
+  let ty = i32(line % dims.h + dims.padTop) - i32((tap / dims.kw) * dims.dilationY);
+  let tx = i32(row % dims.w + dims.padLeft) - i32((tap % dims.kw) * dims.dilationX);
+  if (ty < 0 || tx < 0 || u32(ty) % dims.strideY != 0u || u32(tx) % dims.strideX != 0u) { return 0.0; }
+  let oy = u32(ty) / dims.strideY;
+  let ox = u32(tx) / dims.strideX;
+  if (oy >= dims.oh || ox >= dims.ow) { return 0.0; }
+  return dy[(((line / dims.h) * dims.oh + oy) * dims.ow + ox) * dims.o + k % dims.o];
 }
-fn right(k: u32, column: u32) -> f32 { return w[((k / ${g.o}u) * ${g.c}u + column) * ${g.o}u + k % ${g.o}u]; }`,
+fn right(k: u32, column: u32) -> f32 { return w[((k / dims.o) * dims.c + column) * dims.o + k % dims.o]; }`,
 }));
 
 export const weightGradient = variant((g) => {
@@ -76,17 +79,10 @@ export const weightGradient = variant((g) => {
     depth,
     splits: Math.max(1, Math.min(Math.ceil(512 / tiles), Math.ceil(depth / 256))),
     operands: ['x', 'dy'],
-    result: 'dw',
     leftContiguous: 'row',
-    loaders: `
-fn left(row: u32, k: u32) -> f32 {
-  let tap = row / ${g.c}u;
-  let iy = i32(((k / ${g.ow}u) % ${g.oh}u) * ${g.strideY}u + (tap / ${g.kw}u) * ${g.dilationY}u) - ${g.padTop};
-  let ix = i32((k % ${g.ow}u) * ${g.strideX}u + (tap % ${g.kw}u) * ${g.dilationX}u) - ${g.padLeft};
-  if (iy < 0 || iy >= ${g.h} || ix < 0 || ix >= ${g.w}) { return 0.0; }
-  return x[(((k / ${g.ow * g.oh}u) * ${g.h}u + u32(iy)) * ${g.w}u + u32(ix)) * ${g.c}u + row % ${g.c}u];
-}
-fn right(k: u32, column: u32) -> f32 { return dy[k * ${g.o}u + column]; }`,
+    loaders: `${UNDER_TAP}
+fn left(row: u32, k: u32) -> f32 { return under(k, row / dims.c, row % dims.c); }
+fn right(k: u32, column: u32) -> f32 { return dy[k * dims.o + column]; }`,
   };
 });
 
@@ -97,42 +93,38 @@ function variant(product: (g: ConvGeometry) => Product): Variant<ConvGeometry> {
       if (g.groups !== 1) return 'groups share no tile';
       if (traits.maxInvocations < LANES) return `needs ${LANES} invocations a workgroup`;
       const { rows, columns, splits } = product(g);
-      return Math.ceil(rows / TILE) > traits.maxWorkgroups ||
-        Math.ceil(columns / TILE) > traits.maxWorkgroups ||
-        splits > traits.maxWorkgroups
-        ? 'more tiles than workgroups'
-        : undefined;
+      const most = Math.max(Math.ceil(rows / TILE), Math.ceil(columns / TILE), splits);
+      return most > traits.maxWorkgroups ? 'more tiles than workgroups' : undefined;
     },
     // Barriers and workgroup memory cost a software adapter more than they save.
     rank: (_, traits) => (traits.kind === 'gpu' ? 10 : 200),
-    build: ({ attributes }, traits) => buildTiles(product(attributes), traits),
+    build({ attributes: g }, traits) {
+      const own = product(g);
+      const { rows, columns, splits } = own;
+      return splitSum({ splits, elements: rows * columns, traits }, (target) => tileStep(g, own, target));
+    },
   };
 }
 
-function buildTiles(product: Product, traits: DeviceTraits): Kernel {
-  const { rows, columns, splits } = product;
-  return splitSum({ splits, elements: rows * columns, traits }, (target) => tileStep(product, target));
-}
-
-function tileStep(product: Product, target: Operand): KernelStep {
-  const { rows, columns, depth, splits, operands, result, loaders, leftContiguous } = product;
+function tileStep(g: ConvGeometry, product: Product, target: Operand): KernelStep {
+  const { rows, columns, depth, splits, operands } = product;
   const share = Math.ceil(depth / splits / DEPTH) * DEPTH;
-  const fast = leftContiguous === 'k' ? DEPTH : TILE;
-  const slow = LANES / fast;
-  const loads = (TILE * DEPTH) / LANES;
-  const [kOfLoad, rowOfLoad] =
-    leftContiguous === 'k'
-      ? [`lane % ${fast}u`, `lane / ${fast}u + i * ${slow}u`]
-      : [`lane / ${fast}u + i * ${slow}u`, `lane % ${fast}u`];
   return {
     kind: 'dispatch',
     bindings: [
       { name: operands[0], operand: { kind: 'input', index: 0 }, access: 'read', type: 'f32' },
       { name: operands[1], operand: { kind: 'input', index: 1 }, access: 'read', type: 'f32' },
-      { name: result, operand: target, access: 'read_write', type: 'f32' },
+      { name: 'result', operand: target, access: 'read_write', type: 'f32' },
     ],
     workgroups: [Math.ceil(rows / TILE), Math.ceil(columns / TILE), splits],
-    code: `${loaders}
+    dims: { ...g, rows, columns, depth, share },
+    code: tileCode(product),
+  };
+}
+
+/** Lanes load neighbouring elements of the left matrix together: along k, or along its rows. */
+function tileCode({ loaders, leftContiguous }: Product): string {
+  return wgsl`${loaders}
 var<workgroup> lefts: array<f32, ${DEPTH * TILE}>;
 var<workgroup> rights: array<f32, ${DEPTH * TILE}>;
 fn left4(i: u32) -> vec4f { return vec4f(lefts[i], lefts[i + 1u], lefts[i + 2u], lefts[i + 3u]); }
@@ -142,19 +134,24 @@ fn right4(i: u32) -> vec4f { return vec4f(rights[i], rights[i + 1u], rights[i + 
   let column0 = group.y * ${TILE}u;
   let ty = lane / 16u;
   let tx = lane % 16u;
-  let end = min((group.z + 1u) * ${share}u, ${depth}u);
+  let end = min((group.z + 1u) * dims.share, dims.depth);
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f();
-  for (var k0 = group.z * ${share}u; k0 < end; k0 += ${DEPTH}u) {
-    for (var i = 0u; i < ${loads}u; i++) {
-      let kl = ${kOfLoad};
-      let rl = ${rowOfLoad};
+  for (var k0 = group.z * dims.share; k0 < end; k0 += ${DEPTH}u) {
+    for (var i = 0u; i < ${(TILE * DEPTH) / LANES}u; i++) {
+#if ${leftContiguous === 'k'}
+      let kl = lane % ${DEPTH}u;
+      let rl = lane / ${DEPTH}u + i * ${LANES / DEPTH}u;
+#else
+      let kl = lane / ${TILE}u + i * ${LANES / TILE}u;
+      let rl = lane % ${TILE}u;
+#endif
       var a = 0.0;
-      if (k0 + kl < end && row0 + rl < ${rows}u) { a = left(row0 + rl, k0 + kl); }
+      if (k0 + kl < end && row0 + rl < dims.rows) { a = left(row0 + rl, k0 + kl); }
       lefts[kl * ${TILE}u + rl] = a;
       let kr = lane / ${TILE}u + i * ${LANES / TILE}u;
       let cr = lane % ${TILE}u;
       var b = 0.0;
-      if (k0 + kr < end && column0 + cr < ${columns}u) { b = right(k0 + kr, column0 + cr); }
+      if (k0 + kr < end && column0 + cr < dims.columns) { b = right(k0 + kr, column0 + cr); }
       rights[kr * ${TILE}u + cr] = b;
     }
     workgroupBarrier();
@@ -168,16 +165,15 @@ fn right4(i: u32) -> vec4f { return vec4f(rights[i], rights[i + 1u], rights[i + 
     }
     workgroupBarrier();
   }
-  let out = array<vec4f, 4>(c0, c1, c2, c3);
+  let tile = array<vec4f, 4>(c0, c1, c2, c3);
   for (var i = 0u; i < 4u; i++) {
     let row = row0 + ty * 4u + i;
     for (var j = 0u; j < 4u; j++) {
       let column = column0 + tx * 4u + j;
-      if (row < ${rows}u && column < ${columns}u) {
-        ${result}[(group.z * ${rows}u + row) * ${columns}u + column] = out[i][j];
+      if (row < dims.rows && column < dims.columns) {
+        result[(group.z * dims.rows + row) * dims.columns + column] = tile[i][j];
       }
     }
   }
-}`,
-  };
+}`;
 }

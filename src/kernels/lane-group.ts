@@ -22,7 +22,7 @@ export function laneGroup(rows: number, columns: number, traits: DeviceTraits): 
   const rowGroups = Math.max(1, Math.min(rowsFor(lanes, columnsPerLane) / lanes, Math.ceil(rows / lanes)));
   const units = Math.ceil(rows / (rowGroups * lanes));
   const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane));
-  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units, columnBlocks, lanes) };
+  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units, columnBlocks) };
 }
 
 /** The whole subgroup, or quads where the columns would leave half of it idle. */
@@ -36,16 +36,15 @@ export function groupFor(
     : { lanes: 4, broadcast: 'quadBroadcast' };
 }
 
-/** Several units a workgroup where there are many: the driver's cost a workgroup is shared. */
+/**
+ * Several units a workgroup where there are many: the driver's cost a workgroup is shared. One of two sizes, since
+ * each makes another pipeline.
+ */
 export function workgroupsFor(
   units: number,
   columnBlocks: number,
-  lanes: number,
 ): { unitsPerWorkgroup: number; workgroups: [number, number, number] } {
-  const unitsPerWorkgroup = Math.max(
-    1,
-    Math.min(64 / lanes, 2 ** Math.floor(Math.log2((units * columnBlocks) / 16))),
-  );
+  const unitsPerWorkgroup = units * columnBlocks >= 64 ? 4 : 1;
   return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), columnBlocks, 1] };
 }
 

@@ -77,7 +77,7 @@ describe('conv2d, its input gradient and its weight gradient', () => {
           seed,
         ),
       ),
-      { numRuns: 12 },
+      { numRuns: 40 },
     );
   });
 
