@@ -78,7 +78,7 @@ export async function finishRun(options: FinishOptions): Promise<RunSummary> {
       ...(signal && { signal }),
       onProgress: (done) => onProgress?.(before + done, total),
     });
-    rows.push(...predictionRows(part, probabilities, name));
+    rows.push(...predictionRows(part, probabilities, data.classes.length, name));
     return part.readable.length === 0
       ? null
       : scoreDataset(probabilities, datasetTargets(part.readable), data.classes);

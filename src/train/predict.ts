@@ -42,13 +42,16 @@ export function datasetTargets(dataset: Dataset): Float32Array {
   return out;
 }
 
-/** One row for every image of `all`, in its order: scored where readable, with its note where quarantined. */
+/**
+ * One row for every image of `all`, in its order: scored where readable, with its note where quarantined.
+ * @param probabilities [readable images, classes]
+ */
 export function predictionRows(
   part: { readonly all: Dataset; readonly quarantined: readonly Quarantined[] },
   probabilities: Float32Array,
+  classes: number,
   split = '',
 ): Prediction[] {
-  const classes = part.all.classes.length;
   const notes = new Map(part.quarantined.map((entry) => [entry.position, `${entry.kind}: ${entry.reason}`]));
   let next = 0;
   return Array.from({ length: part.all.length }, (_, position): Prediction => {

@@ -1,8 +1,9 @@
 import { ArenaLayout } from '../engine/arena.js';
+import type { PlanRow } from '../engine/build.js';
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
 import type { OpTime } from '../engine/profile.js';
-import type { PlanRow, Program } from '../engine/program.js';
+import type { Program } from '../engine/program.js';
 import { Random } from '../engine/random.js';
 import { store } from '../engine/store.js';
 import { Graph, type Tensor } from '../engine/tensor.js';

@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+/** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
+import { InvalidArgumentError } from 'commander';
+import { describeQuarantine } from '../data/scan.js';
+import { cacheFolder } from '../engine/adapters/cache-folder.js';
+import { openDevice } from '../engine/adapters/open-device.js';
+import type { RunSummary } from '../train/finish-run.js';
+import { providePhantoms } from '../train/phantom-source.js';
+import { planRun } from '../train/run-plan.js';
+import type { MacroScores } from '../train/scores.js';
+import { trainRun } from '../train/train-run.js';
+import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
+import { command, runCommand } from './command.js';
+import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { ProgressLine, trainingDisplay } from './training-display.js';
+
+interface TrainFlags {
+  readonly recipe?: string;
+  readonly data?: string;
+  readonly images?: string;
+  readonly out?: string;
+  readonly set: string[];
+  readonly seed?: number;
+  readonly adapter?: string;
+  readonly resume?: boolean;
+  readonly force?: boolean;
+  readonly strict?: boolean;
+  readonly explain?: boolean;
+  readonly stopAfter?: number;
+  readonly quiet?: boolean;
+}
+
+const SIMULATED =
+  '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
+  '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
+
+const program = command('train', 'Train a chest X-ray classifier by a recipe.')
+  .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
+  .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
+  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .option('--out <dir>', 'run directory (default: runs/<recipe>-seed<seed>)')
+  .option(
+    '--set <key=value>',
+    'change one setting of the recipe, e.g. loss.gammaNeg=4; repeatable',
+    collect,
+    [],
+  )
+  .option('--seed <n>', 'the same as --set seed=n', wholeNumber)
+  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .option('--resume', 'go on with the run in --out where it was saved last')
+  .option('--force', 'replace the run in --out')
+  .option('--strict', 'refuse data with unreadable images instead of leaving those out')
+  .option('--explain', 'print every op of the step with its cost, and the times of one step')
+  .option('--stop-after <steps>', 'save and stop after so many steps of this session', wholeNumber)
+  .option('--quiet', 'print only the result')
+  .action(train);
+
+async function train(flags: TrainFlags): Promise<void> {
+  const say = (text: string) => {
+    if (!flags.quiet) process.stdout.write(`${text}\n`);
+  };
+  const interrupt = new Interrupt(
+    'Stopping: the step in hand is finished and saved. Once more to exit at once.',
+  );
+  try {
+    const { recipe, run } = await planRun(flags);
+    say(`run        ${run.path}`);
+    const simulated = recipe.data.path === undefined;
+    if (simulated) process.stderr.write(`${SIMULATED}\n`);
+    const progress = new ProgressLine(flags.quiet ?? false);
+    const path =
+      recipe.data.path ??
+      (await providePhantoms(recipe, {
+        cache: cacheFolder(),
+        onProgress: (done, total) => progress.show('drawing phantoms', done, total, () => 'images'),
+      }));
+    progress.stop();
+    const data = await examineTrainingData(path, recipe, {
+      strict: flags.strict ?? false,
+      onProgress: (done, total) => progress.show('reading', done, total, () => 'images'),
+    });
+    progress.stop();
+    for (const line of describeData(path, data)) say(line);
+    const device = await openDevice({ adapter: flags.adapter });
+    say(`adapter    ${device.description}`);
+    interrupt.protect();
+    try {
+      const summary = await trainRun({
+        ...flags,
+        device,
+        recipe,
+        data,
+        run,
+        signal: interrupt.signal,
+        profile: flags.explain,
+        observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? false }),
+      });
+      process.stdout.write(`${conclude(summary, run.path)}\n`);
+      if (simulated) process.stderr.write(`${SIMULATED}\n`);
+    } finally {
+      device.close();
+    }
+    if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
+  } finally {
+    interrupt.release();
+  }
+}
+
+function describeData(path: string, data: TrainingData): string[] {
+  const part = ({ all, patients }: ExaminedPart) =>
+    `${all.length} images${patients > 0 ? ` of ${patients} patients` : ''}`;
+  const parts = [`train ${part(data.train)}`];
+  if (data.validation) parts.push(`validation ${part(data.validation)}`);
+  if (data.test) parts.push(`test ${part(data.test)}`);
+  const examined = [data.train, data.validation, data.test].filter((each) => each !== null);
+  const quarantined = examined.flatMap((each) => each.quarantined);
+  const total = examined.reduce((sum, each) => sum + each.all.length, 0);
+  return [
+    ...data.notes.map((note) => `data       ${note}`),
+    `data       ${path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
+    `images     ${describeQuarantine(quarantined, total)}`,
+  ];
+}
+
+function conclude(summary: RunSummary, path: string): string {
+  if (summary.status === 'stopped') {
+    return `stopped after step ${summary.steps} and saved. Go on with: train --resume --out ${path}`;
+  }
+  const scores = (name: string, values: MacroScores | null) =>
+    values === null
+      ? []
+      : [
+          `${name.padEnd(10)} mAP ${text(values.mAP)} (guess ${text(values.prevalenceGuess)}), AUROC ${text(values.auroc)}`,
+        ];
+  const left = [...new Set(summary.leftOut.test.concat(summary.leftOut.validation).map(({ name }) => name))];
+  return [
+    `best       epoch ${summary.best?.epoch ?? '–'} of ${summary.epochs}`,
+    ...scores('validation', summary.validation),
+    ...scores('test', summary.test),
+    ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
+    `written    ${path}: best.safetensors, predictions.csv, summary.json, metrics.jsonl, recipe.yaml, last/`,
+  ].join('\n');
+}
+
+function text(value: number | null): string {
+  return value === null ? '–' : value.toFixed(4);
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function wholeNumber(value: string): number {
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isSafeInteger(number) || number < 0) {
+    throw new InvalidArgumentError('It must be a whole number.');
+  }
+  return number;
+}
+
+await runCommand(program);

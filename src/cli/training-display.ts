@@ -1,0 +1,181 @@
+import { SingleBar } from 'cli-progress';
+import { megabytes } from '../engine/device.js';
+import type { EpochLine } from '../train/metrics-log.js';
+import { formatPlan } from '../train/plan-table.js';
+import type { Recipe } from '../train/recipe-schema.js';
+import type { Progress } from '../train/saved-state.js';
+import type { TrainRunObserver } from '../train/train-run.js';
+import type { Trainer } from '../train/trainer.js';
+
+/**
+ * What a training run shows while it runs: a bar on a terminal, a plain line now and then elsewhere, and a line an
+ * epoch on both. Facts go to stdout, the bar to stderr.
+ */
+export interface TrainingDisplayOptions {
+  readonly recipe: Recipe;
+  /** Only what must be seen. */
+  readonly quiet: boolean;
+  /** The plan of the step, and the times of one. */
+  readonly explain: boolean;
+}
+
+/** Seconds between two plain lines. */
+const PLAIN_INTERVAL = 10;
+
+export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptions): TrainRunObserver {
+  const say = (text: string) => {
+    if (!quiet) process.stdout.write(`${text}\n`);
+  };
+  const meter = new Meter(recipe.batchSize);
+  const bar = new ProgressLine(quiet);
+  let totalSteps = 0;
+  let loss = Number.NaN;
+  const describe = (step: number) =>
+    `loss ${loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, totalSteps))} left`;
+  return {
+    onNote: (note) => say(note),
+    onReady(trainer, progress) {
+      totalSteps = trainer.schedule.totalSteps;
+      meter.start(progress.step);
+      for (const line of describeTrainer(trainer, recipe, progress)) say(line);
+      if (explain) process.stdout.write(`\n${formatPlan(trainer.step.rows)}\n`);
+    },
+    onProfile(times) {
+      bar.stop();
+      process.stdout.write(`\n${formatPlan(times)}\n`);
+    },
+    onStep(step, epoch) {
+      meter.step(step);
+      bar.show(`epoch ${epoch}/${recipe.schedule.epochs}, step`, step, totalSteps, () => describe(step));
+    },
+    onLoss(_step, value) {
+      loss = value;
+    },
+    onValidation: (done, total) => bar.show('validation', done, total, () => 'images'),
+    onEpoch(line) {
+      bar.stop();
+      say(describeEpoch(line, recipe.schedule.epochs));
+    },
+    onScoring: (done, total) => {
+      bar.show('scoring the best checkpoint', done, total, () => 'images');
+      if (done === total) bar.stop();
+    },
+  };
+}
+
+/** A count on its way: a bar on a terminal, else a line every ten seconds. */
+export class ProgressLine {
+  #bar: SingleBar | undefined;
+  #title = '';
+  #printed = performance.now();
+
+  constructor(readonly quiet: boolean) {}
+
+  show(title: string, done: number, total: number, describe: () => string): void {
+    if (this.quiet) return;
+    if (!process.stderr.isTTY) {
+      if (performance.now() - this.#printed < PLAIN_INTERVAL * 1000) return;
+      this.#printed = performance.now();
+      process.stdout.write(`${title} ${done}/${total}, ${describe()}\n`);
+      return;
+    }
+    if (this.#title !== title) {
+      this.stop();
+      this.#title = title;
+      this.#bar = new SingleBar({
+        format: `${title} {value}/{total} {bar} {text}`,
+        hideCursor: true,
+        clearOnComplete: true,
+        barsize: 24,
+      });
+      this.#bar.start(total, done, { text: describe() });
+    }
+    this.#bar?.update(done, { text: describe() });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#title = '';
+  }
+}
+
+/** How fast a run goes: the pace since its first step, validations included. */
+class Meter {
+  #from = 0;
+  #at = 0;
+  #started = 0;
+  #now = 0;
+
+  constructor(readonly batchSize: number) {}
+
+  start(step: number): void {
+    this.#from = step;
+    this.#at = step;
+    this.#started = performance.now();
+    this.#now = this.#started;
+  }
+
+  step(step: number): void {
+    this.#at = step;
+    this.#now = performance.now();
+  }
+
+  get #secondsPerStep(): number {
+    return (this.#now - this.#started) / 1000 / Math.max(1, this.#at - this.#from);
+  }
+
+  get imagesPerSecond(): number {
+    return this.#secondsPerStep > 0 ? this.batchSize / this.#secondsPerStep : 0;
+  }
+
+  secondsLeft(step: number, totalSteps: number): number {
+    return (totalSteps - step) * this.#secondsPerStep;
+  }
+}
+
+function describeTrainer(trainer: Trainer, recipe: Recipe, progress: Progress): string[] {
+  const { arch, stem, width } = trainer.definition.config;
+  const { name, reduction, ...parameters } = recipe.loss;
+  const settings = Object.entries(parameters).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  const { totalSteps } = trainer.schedule;
+  const { epochs } = recipe.schedule;
+  const { optimizer, ema } = recipe;
+  return [
+    `model      ${arch}, width ${width}, stem ${stem}: ${trainer.parameters.toLocaleString('en-US')} parameters`,
+    `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
+    `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
+      `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
+    `steps      ${totalSteps - progress.step} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
+      `of ${recipe.batchSize} images`,
+    `memory     ${megabytes(trainer.peakBytes)} at the peak on the adapter`,
+  ];
+}
+
+function describeEpoch(line: EpochLine, epochs: number): string {
+  const number = (value: number | null | undefined, digits: number) =>
+    value === null || value === undefined ? '–' : value.toFixed(digits);
+  const { validation } = line;
+  const parts = [
+    `epoch ${String(line.epoch).padStart(String(epochs).length)}/${epochs}`,
+    `loss ${number(line.loss, 4)}`,
+  ];
+  if (validation) {
+    parts.push(
+      `validation mAP ${number(validation.mAP, 4)} (guess ${number(validation.prevalenceGuess, 4)})`,
+      `AUROC ${number(validation.auroc, 4)}`,
+    );
+  }
+  parts.push(duration(line.seconds));
+  return `${parts.join('  ')}${line.best ? '  best so far' : ''}`;
+}
+
+/** 75 → `1m15s` */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '–';
+  if (seconds < 10) return `${seconds.toFixed(1)}s`;
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (hours > 0) return `${hours}h${String(minutes).padStart(2, '0')}m`;
+  return minutes > 0 ? `${minutes}m${String(rest).padStart(2, '0')}s` : `${rest}s`;
+}

@@ -1,0 +1,98 @@
+import { join, resolve } from 'node:path';
+import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from './recipe.js';
+import { RecipeError } from './recipe-error.js';
+import type { Recipe } from './recipe-schema.js';
+import { RunDirectory } from './run-directory.js';
+import { ResumeError } from './training-error.js';
+
+/** From what a person asks for to a complete recipe and the directory of the run; reads files, writes none. */
+export interface RunRequest {
+  /** Recipe file; may be left out to resume. */
+  readonly recipe?: string | undefined;
+  /** Changes such as `optimizer.lr=0.001`, applied in order. */
+  readonly set?: readonly string[] | undefined;
+  readonly seed?: number | undefined;
+  /** Label table or folder, instead of the recipe's. */
+  readonly data?: string | undefined;
+  readonly images?: string | undefined;
+  /** Run directory; default `runs/<recipe's name>-seed<seed>`. */
+  readonly out?: string | undefined;
+  readonly resume?: boolean | undefined;
+  /** Allow a directory that holds a run: it will be replaced. */
+  readonly force?: boolean | undefined;
+}
+
+export interface RunPlan {
+  readonly recipe: Recipe;
+  readonly run: RunDirectory;
+}
+
+/**
+ * @throws RecipeError; RunDirectoryError when a run is in the way, or none is there to resume; ResumeError when the
+ *   run to resume was begun with other settings
+ */
+export async function planRun(request: RunRequest): Promise<RunPlan> {
+  const overrides = overridesOf(request);
+  if (request.resume) return planResume(request, overrides);
+  if (request.recipe === undefined) {
+    throw new RecipeError('name a recipe with --recipe, such as recipes/quick.yaml.');
+  }
+  const { recipe, name } = await resolveRecipe(request.recipe, overrides);
+  const run = new RunDirectory(request.out ?? defaultFolder(name, recipe.seed));
+  if (request.force) await run.traces();
+  else await run.requireFree();
+  return { recipe: withAbsolutePaths(recipe), run };
+}
+
+async function planResume(request: RunRequest, overrides: readonly string[]): Promise<RunPlan> {
+  const named = request.recipe === undefined ? undefined : await resolveRecipe(request.recipe, overrides);
+  const out = request.out ?? (named && defaultFolder(named.name, named.recipe.seed));
+  if (out === undefined) {
+    throw new RecipeError('say which run to resume: --out with its directory, or --recipe as it was begun.');
+  }
+  const run = new RunDirectory(out);
+  const recipe = await run.recipe();
+  const wanted = named?.recipe ?? parseRecipe(formatRecipe(recipe), { path: out, overrides });
+  const differences = recipeDifferences(recipe, withAbsolutePaths(wanted));
+  // a recipe file says nothing of data that were named on the command line when the run began
+  const unsaid = [
+    ...(request.data === undefined ? ['data.path:'] : []),
+    ...(request.images === undefined ? ['data.images:'] : []),
+  ];
+  const changed = differences.filter((text) => !unsaid.some((key) => text.startsWith(key)));
+  if (changed.length > 0) {
+    throw new ResumeError(
+      `${out} was begun with other settings, so it can't be resumed with these: ${changed.join('; ')}. ` +
+        'Leave them out to go on, or begin a new run with another --out.',
+    );
+  }
+  return { recipe, run };
+}
+
+function overridesOf({ set = [], seed, data, images }: RunRequest): string[] {
+  return [
+    ...set,
+    ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
+    ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
+  ];
+}
+
+function defaultFolder(name: string, seed: number): string {
+  return join('runs', `${name}-seed${seed}`);
+}
+
+/** So that the recipe in the run directory means the same from any working directory. */
+function withAbsolutePaths(recipe: Recipe): Recipe {
+  const { path, images } = recipe.data;
+  const { weights } = recipe.model;
+  return {
+    ...recipe,
+    data: {
+      ...recipe.data,
+      ...(path !== undefined && { path: resolve(path) }),
+      ...(images !== undefined && { images: resolve(images) }),
+    },
+    model: { ...recipe.model, ...(weights !== undefined && { weights: resolve(weights) }) },
+  };
+}
