@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -148,6 +149,25 @@ function runNpm(words) {
 }
 
 /**
+ * Like `runNode`, without two remarks that Dawn makes about every software adapter and that cannot be turned off.
+ * @param {string[]} words
+ * @param {Record<string, string>} environment
+ */
+export function runNodeQuietly(words, environment) {
+  const env = { ...process.env, ...plainOutput(), ...environment };
+  const child = spawn(process.execPath, words, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'pipe'] });
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (!/^Warning: maxDynamic\w+ artificially reduced/.test(line)) process.stderr.write(`${line}\n`);
+  });
+  return finished(child, process.execPath);
+}
+
+/** No colours in a log file, also for programs that show them whenever they see CI. */
+function plainOutput() {
+  return process.stdout.isTTY ? {} : { NO_COLOR: '1' };
+}
+
+/**
  * @param {string} program
  * @param {string[]} words
  * @param {Record<string, string>} environment
@@ -155,7 +175,7 @@ function runNpm(words) {
  * @returns {Promise<number>}
  */
 function run(program, words, environment, shell = false) {
-  const env = { ...process.env, ...environment };
+  const env = { ...process.env, ...plainOutput(), ...environment };
   const child = spawn(program, words, { cwd: ROOT, env, shell, stdio: ['ignore', 'inherit', 'inherit'] });
   return finished(child, program);
 }

@@ -7,7 +7,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listDevices, prepare, runNode, StepFailed, step, TOOLS } from './setup.mjs';
+import { listDevices, prepare, runNode, runNodeQuietly, StepFailed, step, TOOLS } from './setup.mjs';
 
 /** Tests whose results depend on the adapter: they run a second time where another adapter can be had. */
 const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/losses', 'test/models'];
@@ -18,10 +18,11 @@ const total = { passed: 0, failed: [], skipped: [] };
 
 try {
   const { chosen } = await prepare();
-  await check('Lint (biome ci)', [TOOLS.biome, 'ci', '.']);
+  const second = chosen !== SECOND_ADAPTER && (await secondAdapterIsThere());
+  await check('Lint (biome ci)', [TOOLS.biome, 'ci', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.']);
   await check('Type check', [TOOLS.tsc, '--noEmit']);
   await test(`All tests on ${chosen}`, chosen ?? '', []);
-  if (chosen !== SECOND_ADAPTER && (await secondAdapterIsThere())) {
+  if (second) {
     await test(
       `Tests of kernels, engine, losses and models on ${SECOND_ADAPTER}`,
       SECOND_ADAPTER,
@@ -58,7 +59,7 @@ async function test(title, adapter, folders) {
     try {
       const reporters = ['--reporter=default', '--reporter=./scripts/tally-reporter.mjs'];
       const environment = { TAILRAY_ADAPTER: adapter, TAILRAY_TALLY: path, CI: 'true' };
-      const code = await runNode([TOOLS.vitest, 'run', ...reporters, ...folders], environment);
+      const code = await runNodeQuietly([TOOLS.vitest, 'run', ...reporters, ...folders], environment);
       add(readTally(path), title, code);
     } finally {
       rmSync(folder, { recursive: true });
