@@ -51,7 +51,7 @@ export function planMemory(
     if (node.op.alias) roots.set(at(node.outputs, 0), rootOf(at(node.inputs, 0)));
   }
 
-  const pinned = pinStores(nodes, rootOf, leaves);
+  const pinned = pinStores(nodes, keep, rootOf, leaves);
   const lifetimes: { bytes: number; from: number; to: number; apart: Set<number> }[] = [];
   const planned = new Map<Tensor, number>();
   const addLifetime = (bytes: number, from: number, to: number, name: string) => {
@@ -114,12 +114,13 @@ export function planMemory(
 }
 
 /**
- * Finds the stores whose value can be computed in place: it comes from a kernel, is stored once, and nothing between
- * that kernel and the store reads the arena it goes to (the kernel itself included: a dispatch may not read and write
- * one buffer).
+ * Finds the stores whose value can be computed in place: it comes from a kernel, is stored once, nothing between that
+ * kernel and the store reads the arena it goes to (the kernel itself included: a dispatch may not read and write one
+ * buffer), and nothing else changes those bytes while the value is still wanted.
  */
 function pinStores(
   nodes: readonly Node[],
+  keep: ReadonlySet<Tensor>,
   rootOf: (tensor: Tensor) => Tensor,
   leaves: ReadonlyMap<Tensor, Location>,
 ): { places: Map<Tensor, Location>; nodes: Set<Node> } {
@@ -133,6 +134,10 @@ function pinStores(
     const value = rootOf(at(node.inputs, 0));
     stores.set(value, (stores.get(value) ?? 0) + 1);
   }
+  const changes = nodes.flatMap((node, time) =>
+    (node.op.mutates ?? []).map((index) => ({ node, time, place: leaves.get(at(node.inputs, index)) })),
+  );
+  const kept = new Set([...keep].map(rootOf));
   for (const [time, node] of nodes.entries()) {
     if (node.op !== (storeOp as typeof node.op)) continue;
     const value = rootOf(at(node.inputs, 0));
@@ -155,6 +160,12 @@ function pinStores(
     const readers = nodes.filter((other) => other.inputs.some((input) => rootOf(input) === value));
     if (readers.some((other) => other.outputs.some((output) => sharesBuffer(places.get(output), location))))
       continue;
+    const lastUse = kept.has(value)
+      ? nodes.length
+      : Math.max(...readers.map((other) => nodes.indexOf(other)));
+    const rivals = changes.filter((other) => other.node !== node && overlaps(other.place, location));
+    if (rivals.some((other) => other.node.op === node.op || (other.time > time && other.time <= lastUse)))
+      continue;
     places.set(value, location);
     pinnedNodes.add(node);
   }
@@ -163,6 +174,16 @@ function pinStores(
 
 function sharesBuffer(a: Location | undefined, b: Location): boolean {
   return a?.kind === 'external' && b.kind === 'external' && a.buffer === b.buffer;
+}
+
+function overlaps(a: Location | undefined, b: Location): boolean {
+  return (
+    a?.kind === 'external' &&
+    b.kind === 'external' &&
+    a.buffer === b.buffer &&
+    a.offset < b.offset + b.bytes &&
+    b.offset < a.offset + a.bytes
+  );
 }
 
 /** Records, dispatch by dispatch, which values must not share a buffer: what is read and what is written. */

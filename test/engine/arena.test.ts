@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
+import { compile } from '../../src/engine/compile.js';
+import { ShapeError } from '../../src/engine/errors.js';
+import { store } from '../../src/engine/store.js';
+import { Graph } from '../../src/engine/tensor.js';
+import { add, mul } from '../../src/kernels/pointwise-table.js';
+import { sum } from '../../src/kernels/reduce.js';
+import { testDevice } from '../device.js';
+
+const tensors = (lengths: readonly number[]) =>
+  lengths.map((length, i) => ({ name: `t${i}`, shape: [length], dtype: 'f32' as const }));
+
+describe('ArenaLayout', () => {
+  test('ranges are aligned, in order, disjoint, and shards keep to the limit', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 2048, max: 8192 }),
+        (lengths, limit) => {
+          const layout = new ArenaLayout(tensors(lengths), limit);
+          const ends = layout.shards.map(() => 0);
+          let shard = 0;
+          for (const range of layout.ranges.values()) {
+            expect(range.shard).toBeGreaterThanOrEqual(shard);
+            shard = range.shard;
+            expect(range.offset % RANGE_ALIGNMENT).toBe(0);
+            expect(range.offset).toBeGreaterThanOrEqual(ends[shard]!);
+            ends[shard] = range.offset + range.length;
+            expect(ends[shard]!).toBeLessThanOrEqual(layout.shards[shard]!);
+          }
+          for (const elements of layout.shards) expect(elements * 4).toBeLessThanOrEqual(limit);
+          expect([...layout.ranges.keys()]).toEqual(lengths.map((_, i) => `t${i}`));
+        },
+      ),
+    );
+  });
+
+  test('refuses two tensors of one name, and tells of a name that it has not', () => {
+    expect(() => new ArenaLayout([...tensors([1]), ...tensors([2])], 4096)).toThrow(/two tensors.*"t0"/);
+    expect(() => new ArenaLayout(tensors([1]), 4096).range('t1')).toThrow(ShapeError);
+  });
+});
+
+describe('Arena', () => {
+  test('a layout of several shards writes, reads and computes like one', async () => {
+    const device = await testDevice();
+    const lengths = [100, 200, 7, 256, 3];
+    const layout = new ArenaLayout(tensors(lengths), 1024);
+    expect(layout.shards.length).toBeGreaterThan(2);
+    const [params, grads] = [
+      await Arena.create(device, 'params', layout),
+      await Arena.create(device, 'grads', layout),
+    ];
+    for (const [i, length] of lengths.entries()) params.write(`t${i}`, new Float32Array(length).fill(i + 1));
+    const graph = new Graph();
+    for (const [i, length] of lengths.entries()) {
+      const value = mul(graph.variable('params', `t${i}`, [length]), 10);
+      store(value, graph.variable('grads', `t${i}`, [length]));
+    }
+    // The padding between ranges is zero, so that whole shards can be summed.
+    const total = layout.shards
+      .map((elements, shard) => sum(graph.variable('grads', ArenaLayout.shardName(shard), [elements])))
+      .reduce(add);
+    const program = await compile(device, { graph, outputs: [total], arenas: { params, grads } });
+    program.run();
+    const all = await grads.readAll();
+    for (const [i, length] of lengths.entries()) {
+      expect(all.get(`t${i}`)).toEqual(new Float32Array(length).fill(10 * (i + 1)));
+    }
+    expect((await program.read(total))[0]).toBe(
+      lengths.reduce((sum, length, i) => sum + length * 10 * (i + 1), 0),
+    );
+    expect(() => params.write('t0', new Float32Array(3))).toThrow(/params\/t0 holds 100 values, got 3/);
+    program.destroy();
+    params.destroy();
+    grads.destroy();
+  });
+
+  test('more parameters than one binding of 128 MiB holds', async () => {
+    const device = await testDevice();
+    const limit = Math.min(device.traits.maxBindingBytes, 128 * 2 ** 20);
+    const length = 20 * 2 ** 20;
+    const layout = new ArenaLayout(tensors([length, 16, length]), limit);
+    expect(layout.bytes).toBeGreaterThan(128 * 2 ** 20);
+    expect(layout.shards).toHaveLength(2);
+    const params = await Arena.create(device, 'params', layout);
+    params.write('t0', new Float32Array(length).fill(0.5));
+    params.write('t1', new Float32Array(16).fill(100));
+    params.write('t2', new Float32Array(length).fill(2));
+    const graph = new Graph();
+    const squares = layout.shards.map((elements, shard) => {
+      const values = graph.variable('params', ArenaLayout.shardName(shard), [elements]);
+      return sum(mul(values, values));
+    });
+    const program = await compile(device, { graph, outputs: squares, arenas: { params } });
+    program.run();
+    expect((await program.read(squares[0]!))[0]).toBe(length / 4 + 160_000);
+    expect((await program.read(squares[1]!))[0]).toBe(length * 4);
+    program.destroy();
+    params.destroy();
+  });
+});
