@@ -1,0 +1,242 @@
+"""torchvision's ResNets with hashed weights: logits, loss, gradients, running statistics and ten AdamW steps
+-> resnet18-small.json.gz, resnet18.json.gz, resnet50.json.gz; hash-weights.json holds the generators together.
+
+float64 is the reference. The same in float32 gives `float32Error`: what PyTorch itself reaches on these numbers.
+
+- Weights: hash_weights.py. Images: make_images(), in NHWC order. Loss: mean BCE with logits over known targets.
+- A gradient jumps where a ReLU's input is 0 or a max pool's two largest values are equal, so numbers so close to that that
+  rounding decides would make any comparison meaningless. Of many images, `--search` finds those that stay away from it
+  (`margin`, relative to the layer's root mean square); VARIANTS names them.
+- A tensor is kept as its L2 norm, its dot product with hash_uniform(name + '/projection'), and up to 24 samples at
+  lowbias32(fnv1a32(name + '/sample') + k) mod count (all elements where there are no more than 24), all in PyTorch's order.
+- Small stem: conv1 3x3, stride 1, padding 1, and no max pooling.
+- AdamW: train mode, the same batch ten times, lr 1e-3, betas (.9, .999), eps 1e-8, clip-norm 1, weight decay 0.05 on
+  convolutions and the classifier's matrix, none on batch norm and biases. losses[k] is the loss before step k.
+"""
+
+import copy
+import math
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from golden_files import write_json
+from hash_weights import fnv1a32, hash_tensor, hash_uniform, lowbias32, set_hash_weights
+
+CLASSES = 14
+SAMPLES = 24
+STEPS = 10
+
+VARIANTS = [
+    {"file": "resnet18-small.json.gz", "arch": "resnet18", "stem": "small", "images": [3, 17, 23, 1], "pictures": 10},
+    {"file": "resnet18.json.gz", "arch": "resnet18", "stem": "imagenet", "images": [2, 65, 49, 3], "pictures": 10},
+    {"file": "resnet50.json.gz", "arch": "resnet50", "stem": "imagenet", "images": [2, 49, 33, 3], "pictures": 57},
+]
+
+
+def build(arch, stem, images, **_):
+    model = getattr(torchvision.models, arch)(num_classes=CLASSES)
+    kernel, stride = (3, 1) if stem == "small" else (7, 2)
+    model.conv1 = torch.nn.Conv2d(images[3], 64, kernel, stride, kernel // 2, bias=False)
+    if stem == "small":
+        model.maxpool = torch.nn.Identity()
+    set_hash_weights(model)
+    return model
+
+
+def make_images(shape, number):
+    """float32 [n, h, w, c]: squares of 8x8 pixels in [-1, 1) under noise in [-0.5, 0.5)."""
+    n, h, w, c = shape
+    squares = (n, -(-h // 8), -(-w // 8), c)
+    noise = hash_uniform(f"images/{number}", math.prod(shape)).reshape(shape).astype(np.float64)
+    coarse = hash_uniform(f"images/{number}/coarse", math.prod(squares)).reshape(squares).astype(np.float64)
+    coarse = coarse.repeat(8, 1).repeat(8, 2)[:, :h, :w]
+    return torch.tensor((coarse + 0.5 * noise).astype(np.float32))
+
+
+def margin(model, images, enough=0.0):
+    """How near rounding comes to deciding a ReLU or a max pool, in train or eval mode; stops below `enough`."""
+    smallest = math.inf
+
+    def note(values, scale):
+        nonlocal smallest
+        smallest = min(smallest, float(values.min() / scale.square().mean().sqrt()))
+        if smallest < enough:
+            raise StopIteration
+
+    def relu(_, inputs):
+        note(inputs[0].abs(), inputs[0])
+
+    def max_pool(_, inputs):
+        n, c = inputs[0].shape[:2]
+        windows = F.unfold(F.pad(inputs[0], (1, 1, 1, 1), value=-math.inf), 3, stride=2).reshape(n, c, 9, -1)
+        first, second = windows.topk(2, 2).values.unbind(2)
+        note((first - second)[first > 0], inputs[0])  # where all are 0, no gradient passes the ReLU before
+
+    hooks = {torch.nn.ReLU: relu, torch.nn.MaxPool2d: max_pool}
+    for training in (True, False):
+        net = copy.deepcopy(model).train(training)
+        for module in net.modules():
+            if type(module) in hooks:
+                module.register_forward_pre_hook(hooks[type(module)])
+        try:
+            with torch.no_grad():
+                net(images)
+        except StopIteration:
+            break
+    return smallest
+
+
+def search(tries):
+    for variant in VARIANTS:
+        model = build(**variant).double()
+        best = (0.0, 0)
+        for number in range(tries):
+            images = make_images(variant["images"], number).permute(0, 3, 1, 2).double()
+            best = max(best, (margin(model, images, enough=best[0]), number))
+        print(f"{variant['file']}: pictures {best[1]} keep a margin of {best[0]:.1e}")
+
+
+def make_targets(n):
+    u = torch.tensor(hash_uniform("targets", n * CLASSES).reshape(n, CLASSES))
+    return torch.where(u < -0.4, 1.0, torch.where(u > 0.7, math.nan, 0.0)).double()
+
+
+def loss_of(logits, targets):
+    known = ~torch.isnan(targets)
+    return F.binary_cross_entropy_with_logits(logits[known], targets[known].to(logits.dtype))
+
+
+def sample_indices(name, count):
+    if count <= SAMPLES:
+        return np.arange(count)
+    return lowbias32(np.arange(SAMPLES, dtype=np.uint32) + np.uint32(fnv1a32(name + "/sample"))).astype(np.int64) % count
+
+
+def digest(name, tensor):
+    flat = tensor.detach().double().reshape(-1).numpy()
+    return {
+        "norm": np.linalg.norm(flat),
+        "projection": flat @ hash_uniform(name + "/projection", flat.size).astype(np.float64),
+        "samples": flat[sample_indices(name, flat.size)],
+    }
+
+
+def run(model, images, targets):
+    """Everything the golden file is about, as full tensors, in the model's dtype."""
+    result = {}
+    for mode in ("eval", "train"):
+        net = copy.deepcopy(model).train(mode == "train")
+        logits = net(images)
+        loss = loss_of(logits, targets)
+        loss.backward()
+        result[mode] = {
+            "logits": {"logits": logits.detach()},
+            "loss": {"loss": loss.detach()},
+            "gradients": {name: p.grad for name, p in net.named_parameters()},
+        }
+        if mode == "train":
+            buffers = {name: b for name, b in net.named_buffers() if b.is_floating_point()}
+            result[mode]["runningStatistics"] = buffers
+    result["adamw"] = adamw_steps(copy.deepcopy(model).train(), images, targets)
+    return result
+
+
+def adamw_steps(net, images, targets):
+    matrices = [p for p in net.parameters() if p.ndim > 1]
+    vectors = [p for p in net.parameters() if p.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    losses, norms = [], []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = loss_of(net(images), targets)
+        loss.backward()
+        losses.append(loss.item())
+        norms.append(float(torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)))
+        optimizer.step()
+    return {
+        "losses": {"losses": torch.tensor(losses, dtype=torch.float64)},
+        "gradientNorms": {"gradientNorms": torch.tensor(norms, dtype=torch.float64)},
+        "parameters": {name: p.detach() for name, p in net.named_parameters()},
+    }
+
+
+def relative_errors(reference, other):
+    """The largest |a - b| / |b| (L2, per tensor) of each kind of result, and the tensor it is found at."""
+    errors = {}
+    for part, kinds in reference.items():
+        for kind, tensors in kinds.items():
+            found = {
+                name: float((other[part][kind][name].double() - b).norm() / b.norm()) for name, b in tensors.items()
+            }
+            worst = max(found, key=found.get)
+            errors[f"{part}.{kind}"] = {"worst": found[worst], "at": worst, "median": float(np.median(list(found.values())))}
+    return errors
+
+
+def compact(result):
+    """Small results whole, parameters as digests."""
+    out = {}
+    for part, kinds in result.items():
+        out[part] = {}
+        for kind, tensors in kinds.items():
+            if list(tensors) == [kind]:
+                out[part][kind] = tensors[kind]
+            else:
+                out[part][kind] = {name: digest(name, tensor) for name, tensor in tensors.items()}
+    return out
+
+
+def hash_check():
+    """First, last and sum of generated tensors of each rule, for the TypeScript twin."""
+    shapes = {
+        "conv1.weight": [64, 3, 7, 7],
+        "layer4.1.conv2.weight": [512, 512, 3, 3],
+        "bn1.weight": [64],
+        "bn1.bias": [64],
+        "layer1.0.bn1.running_mean": [64],
+        "layer1.0.bn1.running_var": [64],
+        "fc.weight": [14, 512],
+        "fc.bias": [14],
+    }
+    tensors = []
+    for name, shape in shapes.items():
+        values = hash_tensor(name, tuple(shape)).double().reshape(-1)
+        tensors.append(
+            {"name": name, "shape": shape, "first": values[:4], "last": values[-4:], "sum": math.fsum(values.tolist())}
+        )
+    images = make_images([2, 9, 11, 3], 1).double().reshape(-1)
+    uniform = [{"name": n, "values": hash_uniform(n, 6).astype(np.float64)} for n in ("images/0", "targets", "täil")]
+    write_json("hash-weights.json", {"tensors": tensors, "uniform": uniform, "images": {"shape": [2, 9, 11, 3], "number": 1, "values": images}})
+
+
+def main():
+    hash_check()
+    for variant in VARIANTS:
+        images = make_images(variant["images"], variant["pictures"]).permute(0, 3, 1, 2)
+        targets = make_targets(variant["images"][0])
+        model = build(**variant)
+        reference = run(model.double(), images.double(), targets)
+        errors = relative_errors(reference, run(model.float(), images, targets))
+        for kind, e in errors.items():
+            print(f"  {kind}: float32 is off by {e['worst']:.1e} at {e['at']}, median {e['median']:.1e}")
+        content = {
+            **{key: variant[key] for key in ("arch", "stem", "images", "pictures")},
+            "classes": CLASSES,
+            "margin": margin(model.double(), images.double()),
+            "targets": targets,
+            "shapes": {name: list(t.shape) for name, t in model.state_dict().items() if t.is_floating_point()},
+            **compact(reference),
+            "float32Error": errors,
+        }
+        write_json(variant["file"], content, digits=10)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--search"]:
+        search(int(sys.argv[2]))
+    else:
+        main()
