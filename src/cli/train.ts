@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
-import { InvalidArgumentError } from 'commander';
 import { describeQuarantine } from '../data/scan.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
@@ -12,6 +11,7 @@ import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { positiveNumber, wholeNumber } from './number-option.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
 interface TrainFlags {
@@ -51,7 +51,7 @@ const program = command('train', 'Train a chest X-ray classifier by a recipe.')
   .option('--force', 'replace the run in --out')
   .option('--strict', 'refuse data with unreadable images instead of leaving those out')
   .option('--explain', 'print every op of the step with its cost, and the times of one step')
-  .option('--stop-after <steps>', 'save and stop after so many steps of this session', wholeNumber)
+  .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
   .option('--quiet', 'print only the result')
   .action(train);
 
@@ -148,14 +148,6 @@ function text(value: number | null): string {
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value];
-}
-
-function wholeNumber(value: string): number {
-  const number = Number(value);
-  if (value.trim() === '' || !Number.isSafeInteger(number) || number < 0) {
-    throw new InvalidArgumentError('It must be a whole number.');
-  }
-  return number;
 }
 
 await runCommand(program);

@@ -1,5 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { readSheet, TableError } from '../data/csv-sheet.js';
-import { type FileSystem, writeAtomically } from './atomic-file.js';
+import { type FileSystem, StorageError, writeAtomically } from './atomic-file.js';
 
 /**
  * predictions.csv: one row for every image that was asked about, whether it could be read or not. An unreadable image
@@ -38,6 +39,12 @@ export async function writePredictions(
   files?: FileSystem,
 ): Promise<void> {
   await writeAtomically(path, formatPredictions(predictions), files);
+}
+
+/** @throws StorageError when something lies there already; writes nothing */
+export async function requireFreeFile(path: string): Promise<void> {
+  if ((await stat(path).catch(() => null)) === null) return;
+  throw new StorageError(`${path} exists already: replace it with --force, or choose another --out.`);
 }
 
 /**

@@ -5,10 +5,9 @@ import { type FileSystem, nodeFiles, storageError, writeAtomically } from './ato
 import { MetricsLog } from './metrics-log.js';
 import { formatRecipe, parseRecipe } from './recipe.js';
 import type { Recipe } from './recipe-schema.js';
+import { RunDirectoryError } from './run-directory-error.js';
+import { lockRun } from './run-lock.js';
 import { SavedState } from './saved-state.js';
-
-/** A run directory that is taken, or that holds no run where one is expected. */
-export class RunDirectoryError extends TailrayError {}
 
 const NAMES = {
   recipe: 'recipe.yaml',
@@ -59,6 +58,11 @@ export class RunDirectory {
       `${this.path} holds a run already (${traces.join(', ')}). ` +
         'Continue it with --resume, replace it with --force, or choose another --out.',
     );
+  }
+
+  /** Makes the folder and claims it for this process. @returns what releases it @throws RunDirectoryError */
+  lock(): Promise<() => Promise<void>> {
+    return lockRun(join(this.path, '.lock'));
   }
 
   /** Makes the folder, without an earlier run's files, and writes the recipe. @throws StorageError */

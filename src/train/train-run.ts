@@ -43,37 +43,37 @@ export interface TrainRunObserver extends LoopObserver {
  * @throws DivergedError, ResumeError, CheckpointError, StorageError, ModelError, and what the device reports
  */
 export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
-  const { device, recipe, data, run, observer, signal } = options;
+  const { device, recipe, data, run } = options;
   const trainer = await Trainer.create(device, {
     recipe,
     classes: data.classes.length,
     statistics: { classCounts: data.positives, samples: data.samples },
     stepsPerEpoch: Math.floor(data.samples / recipe.batchSize),
   });
-  let end: 'finished' | 'stopped';
+  let release = async () => {};
   try {
-    const { progress, notes } = options.resume
-      ? await restore(options, trainer)
-      : await begin(options, trainer);
-    for (const note of notes) observer?.onNote?.(note);
-    observer?.onReady?.(trainer, progress);
-    end = await runLoop({ ...options, trainer, progress });
+    release = await run.lock();
+    const summary = await trainAndScore(options, trainer);
+    await run.writeSummary(summary);
+    return summary;
   } finally {
     trainer.destroy();
+    await release();
   }
-  const summary =
-    end === 'finished'
-      ? await finishRun({
-          device,
-          recipe,
-          data,
-          run,
-          signal,
-          onProgress: (done, total) => observer?.onScoring?.(done, total),
-        })
-      : await stoppedSummary({ device, recipe, data, run });
-  await run.writeSummary(summary);
-  return summary;
+}
+
+async function trainAndScore(options: TrainRunOptions, trainer: Trainer): Promise<RunSummary> {
+  const { observer } = options;
+  const { progress, notes } = options.resume
+    ? await restore(options, trainer)
+    : await begin(options, trainer);
+  for (const note of notes) observer?.onNote?.(note);
+  observer?.onReady?.(trainer, progress);
+  const end = await runLoop({ ...options, trainer, progress });
+  // its memory is wanted for the checkpoint that is read back
+  trainer.destroy();
+  if (end === 'stopped') return stoppedSummary(options);
+  return finishRun({ ...options, onProgress: (done, total) => observer?.onScoring?.(done, total) });
 }
 
 interface Beginning {

@@ -6,6 +6,7 @@ import { patientsOf } from '../data/split.js';
 import { countLabels } from '../data/table.js';
 import { TailrayError } from '../engine/errors.js';
 import { sha256 } from './content-digest.js';
+import { dataSourceOptions } from './recipe-data.js';
 import type { Recipe } from './recipe-schema.js';
 
 /**
@@ -59,7 +60,7 @@ export async function examineTrainingData(
   recipe: Pick<Recipe, 'data' | 'preprocessing' | 'batchSize'>,
   { strict = false, onProgress }: ExamineOptions = {},
 ): Promise<TrainingData> {
-  const source = await resolveDataSource(path, sourceOptions(recipe.data));
+  const source = await resolveDataSource(path, dataSourceOptions(recipe.data));
   const { positives: given } = countLabels(source.train.table, source.train.indices);
   if (source.classes.length === 0 || given.every((count) => count === 0)) {
     throw new TrainingDataError(`${path}: no class has a positive label to train on.`);
@@ -94,25 +95,7 @@ export async function examineTrainingData(
   };
 }
 
-function sourceOptions(data: Recipe['data']): Parameters<typeof resolveDataSource>[1] {
-  return {
-    ...(data.images !== undefined && { images: data.images }),
-    table: {
-      uncertain: data.uncertain,
-      blank: data.blank,
-      ...(data.layout !== undefined && { layout: data.layout }),
-      ...(data.classes !== undefined && { classes: data.classes }),
-      ...(data.imageColumn !== undefined && { imageColumn: data.imageColumn }),
-      ...(data.patientColumn !== undefined && { patientColumn: data.patientColumn }),
-    },
-    validation: data.validationFraction,
-    test: data.testFraction,
-    seed: data.splitSeed,
-    stratify: data.stratify,
-  };
-}
-
-async function examinePart(
+export async function examinePart(
   part: DataPart,
   store: ImageStore,
   strict: boolean,

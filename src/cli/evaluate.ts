@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+/** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals. */
+import { Option } from 'commander';
+import { cacheFolder } from '../engine/adapters/cache-folder.js';
+import { openDevice } from '../engine/adapters/open-device.js';
+import type { Device } from '../engine/device.js';
+import { writeAtomically } from '../train/atomic-file.js';
+import { evaluatePredictions } from '../train/evaluation.js';
+import type { PartName } from '../train/evaluation-data.js';
+import { openEvaluation } from '../train/evaluation-subject.js';
+import { formatEvaluation } from '../train/evaluation-table.js';
+import { command, runCommand } from './command.js';
+import { positiveNumber } from './number-option.js';
+import { ProgressLine } from './training-display.js';
+
+interface EvaluateFlags {
+  readonly data?: string;
+  readonly images?: string;
+  readonly part?: PartName;
+  readonly json?: string;
+  readonly resamples: number;
+  readonly batchSize: number;
+  readonly adapter?: string;
+  readonly strict?: boolean;
+}
+
+const program = command('evaluate', 'Measure predictions against labels.')
+  .argument('<subject>', 'a run directory, a checkpoint (.safetensors), or a predictions.csv')
+  .option('--data <path>', 'labelled table or folder (a run directory knows its own)')
+  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .addOption(
+    new Option('--part <name>', 'part of the data (default: test if there is one)').choices([
+      'train',
+      'validation',
+      'test',
+      'all',
+    ]),
+  )
+  .option('--json <file>', 'write everything as JSON, too')
+  .option('--resamples <n>', 'draws of the bootstrap over patients', positiveNumber, 1000)
+  .option('--batch-size <n>', 'images at once where a checkpoint is scored', positiveNumber, 32)
+  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .option('--strict', 'refuse data with unreadable images')
+  .action(evaluate);
+
+async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
+  const progress = new ProgressLine(false);
+  let device: Device | undefined;
+  const open = async () => {
+    progress.stop();
+    device ??= await openDevice({ adapter: flags.adapter });
+    return device;
+  };
+  try {
+    const { predictions, parts, part, trainingPrevalence } = await openEvaluation(open, {
+      ...flags,
+      subject,
+      cache: cacheFolder(),
+      scoring: {
+        batchSize: flags.batchSize,
+        strict: flags.strict,
+        onRead: (done, total) => progress.show('reading', done, total, () => 'images'),
+        onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
+      },
+    });
+    progress.stop();
+    const { resamples } = flags;
+    const evaluation = evaluatePredictions(predictions, parts, { trainingPrevalence, resamples });
+    process.stdout.write(`${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`);
+    if (flags.json !== undefined) {
+      await writeAtomically(flags.json, `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`);
+    }
+  } finally {
+    progress.stop();
+    device?.close();
+  }
+}
+
+await runCommand(program);

@@ -1,0 +1,19 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Option parsers that refuse what is no number, in commander's way. */
+
+/** @throws InvalidArgumentError unless the text is a whole number, 0 or larger */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a whole number.');
+  }
+  return value;
+}
+
+/** @throws InvalidArgumentError unless the text is a whole number, 1 or larger */
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return value;
+}

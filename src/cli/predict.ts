@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/** `predict`: a checkpoint's probabilities for the images of a table or folder, one row an image whatever happens. */
+import { describeQuarantine } from '../data/scan.js';
+import { openDevice } from '../engine/adapters/open-device.js';
+import type { Device } from '../engine/device.js';
+import { readCheckpoint } from '../train/checkpoint.js';
+import { openPredictionSource } from '../train/prediction-source.js';
+import { requireFreeFile, writePredictions } from '../train/predictions.js';
+import { scoreImages } from '../train/score-images.js';
+import { command, runCommand } from './command.js';
+import { positiveNumber } from './number-option.js';
+import { ProgressLine } from './training-display.js';
+
+interface PredictFlags {
+  readonly images?: string;
+  readonly out: string;
+  readonly batchSize: number;
+  readonly adapter?: string;
+  readonly strict?: boolean;
+  readonly force?: boolean;
+  readonly quiet?: boolean;
+}
+
+const program = command('predict', 'Score images with a trained checkpoint.')
+  .argument('<checkpoint>', 'best.safetensors of a run')
+  .argument('<images>', 'a CSV file that names images, or a folder of PNG and JPEG files')
+  .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
+  .option('--out <file>', 'where to write', 'predictions.csv')
+  .option('--batch-size <n>', 'images at once; does not change the scores', positiveNumber, 32)
+  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .option('--strict', 'refuse, and write nothing, if any image is unreadable')
+  .option('--force', 'replace the file in --out')
+  .option('--quiet', 'print nothing but errors')
+  .action(predict);
+
+async function predict(path: string, images: string, flags: PredictFlags): Promise<void> {
+  const say = (text: string) => {
+    if (!flags.quiet) process.stdout.write(`${text}\n`);
+  };
+  const checkpoint = await readCheckpoint(path);
+  if (!flags.force) await requireFreeFile(flags.out);
+  const source = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
+  const progress = new ProgressLine(flags.quiet ?? false);
+  let device: Device | undefined;
+  const open = async () => {
+    progress.stop();
+    device = await openDevice({ adapter: flags.adapter });
+    return device;
+  };
+  try {
+    const scored = await scoreImages(open, {
+      ...source,
+      checkpoint,
+      path,
+      batchSize: flags.batchSize,
+      strict: flags.strict,
+      onRead: (done, total) => progress.show('reading', done, total, () => 'images'),
+      onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
+    });
+    progress.stop();
+    say(describeQuarantine(scored.quarantined, scored.rows.length));
+    await writePredictions(flags.out, scored);
+    say(`${scored.rows.length} rows for ${checkpoint.classes.length} classes in ${flags.out}`);
+  } finally {
+    progress.stop();
+    device?.close();
+  }
+}
+
+await runCommand(program);
