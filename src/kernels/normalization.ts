@@ -130,7 +130,8 @@ function layout(shape: Shape, axes: FoldedAxes) {
   const channels = shape.at(-1) ?? 1;
   const rows = elementCount(shape) / channels;
   return axes === 'leading'
-    ? foldExtent({ outer: 1, size: rows, inner: channels })
+    ? // A single channel would be read in fours along its rows, which are not told apart there.
+      foldExtent({ outer: 1, size: rows, inner: channels }, channels > 1)
     : foldExtent({ outer: rows, size: channels, inner: 1 });
 }
 

@@ -58,6 +58,8 @@ describe('batch norm', () => {
     for (const shape of [
       [3, 37, 41, 8],
       [2, 50, 31, 3],
+      [2, 40, 32, 1],
+      [5, 20, 20, 4],
     ]) {
       await checkOp({
         shapes: [shape, [shape[3]!], [shape[3]!]],

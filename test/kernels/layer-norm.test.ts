@@ -28,7 +28,7 @@ describe('layer norm', () => {
     const shapes = fc.tuple(
       fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 0, maxLength: 3 }),
       // Rows of three values and more: of two, the gradient is a cancelled zero.
-      fc.constantFrom(3, 5, 7, 8, 12, 33, 96),
+      fc.constantFrom(3, 4, 5, 7, 8, 12, 33, 96),
     );
     await fc.assert(
       fc.asyncProperty(shapes, fc.nat(1000), ([leading, c], seed) =>
