@@ -41,14 +41,12 @@ describe('openAdapter', () => {
     await expect(opened).rejects.toThrow(/No adapter fits "voodoo 3"\. Found: .*devices\.js/);
   });
 
-  test.skipIf(!findSwiftShader())(
-    'leaves the environment as it was (skipped: no SwiftShader fetched)',
-    async () => {
-      const before = { ...process.env };
-      await openAdapter('swiftshader');
-      expect(process.env).toEqual(before);
-    },
-  );
+  test('leaves the environment as it was', async ({ skip }) => {
+    skip(!findSwiftShader(), 'no SwiftShader has been fetched');
+    const before = { ...process.env };
+    await openAdapter('swiftshader');
+    expect(process.env).toEqual(before);
+  });
 });
 
 test('the constants can be had without an adapter, any number of times', async () => {
