@@ -75,11 +75,32 @@ export function emitExpression(
     lines.push(`let v${k} = ${vector && !vectorLoad ? `T(${load})` : load};`);
     return `v${k}`;
   });
+  const { lines: steps, libraries, result } = emitSteps(code, names, inputs.length, vector);
+  return {
+    code: `alias T = ${vector ? 'vec4f' : 'f32'};
+${libraries}
+fn value(i: u32) -> T {
+  ${[...lines, ...steps].join('\n  ')}
+  return ${result};
+}\n`,
+    bindings,
+  };
+}
+
+/** The straight-line code of an expression whose operands are called `operands`; `i` is the element in units of T. */
+function emitSteps(
+  code: Expression['code'],
+  operands: readonly string[],
+  inputs: number,
+  vector: boolean,
+): { lines: string[]; libraries: string; result: string } {
+  const names = [...operands];
   const index = vector ? '(i * 4u)' : 'i';
+  const lines: string[] = [];
   const libraries = new Set<string>();
   for (const [step, { fn, args, params }] of code.entries()) {
     if (fn.library) libraries.add(fn.library(vector));
-    const result = `v${inputs.length + step}`;
+    const result = `v${inputs + step}`;
     lines.push(
       `let ${result}: T = ${fn.wgsl(
         args.map((arg) => names[arg] ?? ''),
@@ -89,12 +110,58 @@ export function emitExpression(
     );
     names.push(result);
   }
+  return { lines, libraries: [...libraries].join('\n'), result: names.at(-1) ?? '' };
+}
+
+/**
+ * Rows and columns of an expression, if that is all it has: every operand is dense, or one row for all rows, or a
+ * scalar; undefined otherwise, and where no operand is one row.
+ */
+export function rowsAndColumns(
+  inputs: readonly TensorSpec[],
+  shape: Shape,
+): { rows: number; columns: number } | undefined {
+  const dims = collapse(inputs, shape);
+  const [rows, columns] = dims;
+  if (dims.length !== 2 || !rows || !columns) return undefined;
+  const floats = inputs.flatMap((input, k) => (input.dtype === 'f32' ? [k] : []));
+  const oneRow = (k: number) => rows.strides[k] === 0 && columns.strides[k] === 1;
+  const fits = floats.every((k) => oneRow(k) || isDense(dims, k) || isScalar(dims, k));
+  return fits && floats.some(oneRow) ? { rows: rows.size, columns: columns.size } : undefined;
+}
+
+/**
+ * WGSL for a lane that stays in one column: `prepare` loads what all rows share, for `column` in units of T; `value`
+ * then is the result at element `i`. Only where `rowsAndColumns` says so.
+ */
+export function emitColumn(
+  { code, shape }: Expression,
+  inputs: readonly TensorSpec[],
+  vector: boolean,
+): { library: string; prepare: string; lines: string; value: string; bindings: Binding[] } {
+  const dims = collapse(inputs, shape);
+  const bindings: Binding[] = [];
+  const prepare: string[] = [];
+  const loads: string[] = [];
+  const names = inputs.map((input, k) => {
+    const operand: Operand = { kind: 'input', index: k };
+    if (input.dtype === 'u32' || isScalar(dims, k)) {
+      bindings.push({ name: `x${k}`, operand, access: 'read', type: input.dtype });
+      if (input.dtype === 'u32') return `x${k}`;
+      prepare.push(`let v${k} = T(x${k}[0]);`);
+    } else {
+      bindings.push({ name: `x${k}`, operand, access: 'read', type: vector ? 'vec4f' : 'f32' });
+      if (isDense(dims, k)) loads.push(`let v${k} = x${k}[i];`);
+      else prepare.push(`let v${k} = x${k}[column];`);
+    }
+    return `v${k}`;
+  });
+  const { lines, libraries, result } = emitSteps(code, names, inputs.length, vector);
   return {
-    code: `alias T = ${vector ? 'vec4f' : 'f32'};\n${[...libraries].join('\n')}
-fn value(i: u32) -> T {
-  ${lines.join('\n  ')}
-  return ${names.at(-1)};
-}\n`,
+    library: `alias T = ${vector ? 'vec4f' : 'f32'};\n${libraries}\n`,
+    prepare: prepare.join(' '),
+    lines: [...loads, ...lines].join('\n    '),
+    value: result,
     bindings,
   };
 }

@@ -10,8 +10,8 @@ import {
   type TensorSpec,
 } from '../engine/tensor.js';
 import { broadcastShape } from './broadcast.js';
-import { canVectorize, compose, type Expression, emitExpression, expressionFlops } from './expression.js';
-import { flatGrid } from './grid.js';
+import { compose, type Expression, expressionFlops } from './expression.js';
+import { columnsVariant, scalarVariant, vec4Variant } from './pointwise-kernels.js';
 import { add, functionGradient } from './pointwise-table.js';
 import { sumTo } from './reduce.js';
 
@@ -62,57 +62,8 @@ export const pointwiseOp: Op<Expression> = {
     return { op: pointwiseOp as Op, attributes: { code, shape: consumer.attributes.shape }, inputs };
   },
 
-  variants: [
-    variant('vec4', 4, ({ inputs, shape }) =>
-      canVectorize(inputs, shape) ? undefined : 'the last axis is not a multiple of 4',
-    ),
-    variant('scalar', 1, () => undefined),
-  ],
+  variants: [vec4Variant, scalarVariant, columnsVariant],
 };
-
-function variant(
-  name: string,
-  width: number,
-  unfit: (problem: { inputs: readonly TensorSpec[]; shape: Shape }) => string | undefined,
-): Op<Expression>['variants'][number] {
-  return {
-    name,
-    unfit: ({ inputs, attributes }) => unfit({ inputs, shape: attributes.shape }),
-    rank: () => 1 / width,
-    build({ inputs, attributes }, traits) {
-      const count = elementCount(attributes.shape) / width;
-      const { code, bindings } = emitExpression(attributes, inputs, width === 4);
-      // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
-      const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
-      const grid = flatGrid(Math.ceil(count / perLane), 64, traits);
-      const steps = Array.from({ length: perLane }, (_, k) => `store(first + ${k}u);`).join(' ');
-      return {
-        scratch: [],
-        steps: [
-          {
-            kind: 'dispatch',
-            bindings: [
-              ...bindings,
-              {
-                name: 'y',
-                operand: { kind: 'output', index: 0 },
-                access: 'read_write',
-                type: width === 4 ? 'vec4f' : 'f32',
-              },
-            ],
-            workgroups: grid.workgroups,
-            code: `${code}${grid.code}
-fn store(i: u32) { if (i < ${count}u) { y[i] = value(i); } }
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = flatIndex(group, lane) * ${perLane}u;
-  ${steps}
-}`,
-          },
-        ],
-      };
-    },
-  };
-}
 
 /** Traces one instruction over broadcast operands. */
 export function pointwise(

@@ -5,7 +5,14 @@ import { Random } from '../../src/engine/random.js';
 import { elementCount, Graph, type Shape } from '../../src/engine/tensor.js';
 import { grad } from '../../src/kernels/grad.js';
 import { pointwise } from '../../src/kernels/pointwise.js';
-import { add, broadcastTo, mul, pointwiseFunctions, sub } from '../../src/kernels/pointwise-table.js';
+import {
+  add,
+  broadcastTo,
+  dropout,
+  mul,
+  pointwiseFunctions,
+  sub,
+} from '../../src/kernels/pointwise-table.js';
 import { sum } from '../../src/kernels/reduce.js';
 import { reshape } from '../../src/kernels/reshape.js';
 import { evaluate, planRows } from '../device.js';
@@ -178,6 +185,44 @@ describe('broadcasting', () => {
       ),
       { numRuns: 10 },
     );
+  });
+
+  test('one row for all rows and a scalar, merged with a dropout: the same in every variant', async () => {
+    for (const [rows, columns] of [
+      [35, 8],
+      [33, 5],
+      [1000, 4],
+    ] as const) {
+      const random = new Random(6, rows);
+      const operand = (...shape: number[]) => ({
+        shape,
+        values: Float32Array.from({ length: elementCount(shape) }, () => random.normal()),
+      });
+      const operands = [operand(rows, columns), operand(columns), operand(1)];
+      const [x, bias, scale] = operands.map(({ values }) => values);
+      const seed = { shape: [2], values: Uint32Array.of(3, 4) };
+      const results = [];
+      for (const variant of columns % 4 === 0 ? ['columns', 'vec4', 'scalar'] : ['columns', 'scalar']) {
+        const [plain, dropped] = await evaluate(
+          [...operands, seed],
+          ([a, b, c, words]) => {
+            const sums = () => mul(add(a!, b!), c!);
+            return [sums(), dropout(sums(), words!, { p: 0.5, stream: 1 })];
+          },
+          { pointwise: variant },
+        );
+        expectClose(
+          plain!,
+          x!.map((value, i) => (value + bias![i % columns]!) * scale![0]!),
+          1e-6,
+          variant,
+        );
+        results.push(dropped!);
+      }
+      for (const result of results.slice(1)) expectClose(result, results[0]!, 1e-6);
+      const zeros = results[0]!.filter((value) => value === 0).length / (rows * columns);
+      expect(Math.abs(zeros - 0.5)).toBeLessThan(4.5 * Math.sqrt(0.25 / (rows * columns)));
+    }
   });
 
   test('broadcastTo repeats, and its gradient sums', async () => {
