@@ -1,14 +1,4 @@
-import {
-  applyOne,
-  at,
-  byteLength,
-  elementCount,
-  type Op,
-  type Shape,
-  sameShape,
-  type Tensor,
-  type TensorSpec,
-} from '../engine/tensor.js';
+import { applyOne, at, elementCount, type Op, type Shape, sameShape, type Tensor } from '../engine/tensor.js';
 import { broadcastShape } from './broadcast.js';
 import { compose, type Expression, expressionFlops } from './expression.js';
 import { columnsVariant, scalarVariant, vec4Variant } from './pointwise-kernels.js';
@@ -79,9 +69,4 @@ export function pointwise(
     code,
     shape: shape ?? broadcastShape(fn.name, floats),
   });
-}
-
-/** Bytes that an expression's operands and result move at least. */
-export function expressionBytes(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): number {
-  return [...inputs, ...outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
 }
