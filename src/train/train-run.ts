@@ -52,8 +52,9 @@ export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
   });
   let release = async () => {};
   try {
+    const fresh = options.resume ? null : await trainer.initialise();
     release = await run.lock();
-    const summary = await trainAndScore(options, trainer);
+    const summary = await trainAndScore(options, trainer, fresh);
     await run.writeSummary(summary);
     return summary;
   } finally {
@@ -62,11 +63,16 @@ export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
   }
 }
 
-async function trainAndScore(options: TrainRunOptions, trainer: Trainer): Promise<RunSummary> {
-  const { observer } = options;
-  const { progress, notes } = options.resume
-    ? await restore(options, trainer)
-    : await begin(options, trainer);
+/** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
+async function trainAndScore(
+  options: TrainRunOptions,
+  trainer: Trainer,
+  fresh: InitialWeights['notes'] | null,
+): Promise<RunSummary> {
+  const { observer, run, recipe } = options;
+  if (fresh !== null) await run.begin(recipe);
+  const { progress, notes } =
+    fresh === null ? await restore(options, trainer) : { progress: START, notes: fresh };
   for (const note of notes) observer?.onNote?.(note);
   observer?.onReady?.(trainer, progress);
   const end = await runLoop({ ...options, trainer, progress });
@@ -79,12 +85,6 @@ async function trainAndScore(options: TrainRunOptions, trainer: Trainer): Promis
 interface Beginning {
   readonly progress: Progress;
   readonly notes: InitialWeights['notes'];
-}
-
-async function begin({ run, recipe }: TrainRunOptions, trainer: Trainer): Promise<Beginning> {
-  const notes = await trainer.initialise();
-  await run.begin(recipe);
-  return { progress: START, notes };
 }
 
 async function restore({ run, data, device }: TrainRunOptions, trainer: Trainer): Promise<Beginning> {

@@ -1,0 +1,185 @@
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeSafetensors } from '../../src/models/safetensors.js';
+import { encodeCheckpoint, readCheckpoint } from '../../src/train/checkpoint.js';
+import { readPredictions } from '../../src/train/predictions.js';
+import { temporaryFolder } from '../data/temporary-folder.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { buildCommands, type Commands } from './commands.js';
+
+let commands: Commands;
+let folder: string;
+let data: string;
+let run: string;
+let best: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tailray-cli-predict-'));
+  await writeFile(join(folder, 'tiny.yaml'), TINY_RECIPE);
+  data = await writeTinyDataset(join(folder, 'data'));
+  run = join(folder, 'run');
+  best = join(run, 'best.safetensors');
+  commands = await buildCommands();
+  const words = ['--recipe', join(folder, 'tiny.yaml'), '--data', data, '--out', run, '--quiet'];
+  const { code, stderr } = await commands.run('train', words);
+  expect(code, stderr).toBe(0);
+});
+
+afterAll(async () => {
+  await commands.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function predict(...words: string[]) {
+  const out = join(await temporaryFolder(), 'p.csv');
+  const finished = await commands.run('predict', [...words, '--out', out]);
+  return { ...finished, out };
+}
+
+describe('predict', () => {
+  test('gives the scores that the run itself wrote, whatever the batch size', async () => {
+    const own = (await readPredictions(join(run, 'predictions.csv'))).rows;
+    const { code, stderr, out } = await predict(best, join(data, 'train.csv'), '--batch-size', '7');
+    expect(code, stderr).toBe(0);
+    const { rows, classes } = await readPredictions(out);
+    expect(classes).toEqual(['bright', 'striped']);
+    expect(rows).toHaveLength(24);
+    for (const { image, probabilities } of own) {
+      const row = rows.find((candidate) => candidate.image === image);
+      for (const c of [0, 1]) expect(row?.probabilities?.[c]).toBeCloseTo(probabilities?.[c] ?? -1, 5);
+    }
+    // 24 images in batches of 7 end with a padded one; the same images alone fill theirs differently
+    const few = await temporaryFolder({ 'few.csv': 'ImageID\n23.png\n2.png\n' });
+    const alone = await predict(best, join(few, 'few.csv'), '--images', data, '--batch-size', '7');
+    expect(alone.code, alone.stderr).toBe(0);
+    for (const { image, probabilities } of (await readPredictions(alone.out)).rows) {
+      expect(probabilities).toEqual(rows.find((row) => row.image === image)?.probabilities);
+    }
+  });
+
+  test('takes a folder of pictures, keeps a row for each, and --strict refuses', async () => {
+    const pictures = await temporaryFolder({
+      'broken.png': 'text',
+      'empty.PNG': '',
+      'readme.txt': 'not a picture',
+    });
+    await mkdir(join(pictures, 'sub'));
+    await copyFile(join(data, 'images', '3.png'), join(pictures, 'sub', 'a.png'));
+    const { code, stdout, stderr, out } = await predict(best, pictures);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/2 of 3 images can't be used/);
+    const { rows } = await readPredictions(out);
+    expect(
+      rows.map(({ image, probabilities, note }) => [image, probabilities !== null, note !== '']),
+    ).toEqual([
+      ['broken.png', false, true],
+      ['empty.PNG', false, true],
+      ['sub/a.png', true, false],
+    ]);
+    const strict = await predict(best, pictures, '--strict');
+    expect(strict.code).toBe(2);
+    expect(strict.stderr).toMatch(/broken\.png/);
+    await expect(readFile(strict.out)).rejects.toThrow(/ENOENT/);
+  });
+
+  test('does not replace a file unasked', async () => {
+    const out = join(await temporaryFolder({ 'p.csv': 'mine' }), 'p.csv');
+    const { code, stderr } = await commands.run('predict', [best, data, '--out', out]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/exists already: replace it with --force/);
+    expect(await readFile(out, 'utf8')).toBe('mine');
+  });
+});
+
+describe('a checkpoint that can’t be used ends with code 2 and nothing written', () => {
+  test.each([
+    ['cut short', async () => (await readFile(best)).subarray(0, 900), /cut short/],
+    [
+      'a flipped byte',
+      async () => {
+        const bytes = await readFile(best);
+        bytes[bytes.length - 9]! ^= 255;
+        return bytes;
+      },
+      /content has changed since it was written/,
+    ],
+    [
+      'other weights',
+      async () => writeSafetensors((await readCheckpoint(best)).tensors),
+      /no checkpoint of tailray/,
+    ],
+    [
+      'another network',
+      async () => {
+        const checkpoint = await readCheckpoint(best);
+        return encodeCheckpoint({ ...checkpoint, model: { ...checkpoint.model, width: 8 } });
+      },
+      /weights do not fit the model[\s\S]*conv1\.weight \[4,1,3,3\] instead of \[8,1,3,3\]/,
+    ],
+    [
+      'other classes',
+      async () => {
+        const checkpoint = await readCheckpoint(best);
+        return encodeCheckpoint({ ...checkpoint, classes: ['bright'] });
+      },
+      /names 1 classes for 2 outputs/,
+    ],
+    ['a text', async () => Buffer.from('hello'), /no safetensors file/],
+  ])('%s', async (_, content, message) => {
+    const at = await temporaryFolder({ 'c.safetensors': await content() });
+    const { code, stderr, out } = await predict(join(at, 'c.safetensors'), data);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain('c.safetensors');
+    expect(stderr).not.toMatch(/\n +at /);
+    expect(code).toBe(2);
+    await expect(readFile(out)).rejects.toThrow(/ENOENT/);
+  });
+
+  test('nothing to predict on', async () => {
+    const empty = await temporaryFolder();
+    expect((await predict(best, empty)).stderr).toMatch(/holds no PNG or JPEG file/);
+    expect((await predict(best, join(empty, 'no.csv'))).stderr).toMatch(/no such file or folder/);
+    expect((await predict(join(empty, 'no'), data)).stderr).toMatch(/there is no such file/);
+    expect(await readdir(empty)).toEqual([]);
+  });
+});
+
+describe('evaluate', () => {
+  const evaluate = (...words: string[]) => commands.run('evaluate', words);
+
+  test('a run, its checkpoint and its predictions agree', async () => {
+    const json = async (...words: string[]) => {
+      const file = join(await temporaryFolder(), 'e.json');
+      const { code, stdout, stderr } = await evaluate(...words, '--json', file, '--resamples', '50');
+      expect(code, stderr).toBe(0);
+      expect(stdout).toMatch(/macro mAP +[\d.]+ \(95 % interval over patients: [\d.]+ to [\d.]+\)/);
+      return JSON.parse(await readFile(file, 'utf8'));
+    };
+    const whole = await json(run);
+    expect(whole).toMatchObject({ part: 'validation', images: 6, groupedBy: 'training prevalence' });
+    const summary = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
+    expect(whole.macro.mAP).toBe(summary.validation.mAP);
+    const table = ['--data', join(data, 'train.csv')];
+    const predictions = await json(join(run, 'predictions.csv'), ...table);
+    expect(predictions.macro).toEqual(whole.macro);
+    expect(predictions.intervals).toEqual(whole.intervals);
+    const all = await json(best, ...table);
+    expect(all).toMatchObject({ part: 'all', images: 24, unreadable: [] });
+  });
+
+  test.each([
+    [() => [join(run, 'predictions.csv')], /say with --data which labels/],
+    [() => [run, '--part', 'test'], /has no rows of the test part; it has validation/],
+    [() => [best, '--data', data, '--part', 'test'], /the data bring no test part/],
+    [() => [join(folder, 'nothing')], /there is no such file or folder/],
+    [() => [data], /holds no run/],
+    [() => [run, '--part', 'some'], /Allowed choices are/],
+  ])('what can’t be evaluated ends with code 2 (%#)', async (words, message) => {
+    const { code, stderr } = await evaluate(...words());
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n +at /);
+    expect(code).toBe(2);
+  });
+});
