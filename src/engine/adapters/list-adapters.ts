@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { byPreference } from './adapter-choice.js';
@@ -53,6 +54,7 @@ function linuxProbes(): (Probe | AdapterReport)[] {
   const swiftShader = findSwiftShader();
   const loaderObstacle = loadVulkanLoader(SYSTEM_LOADER);
   const probes: (Probe | AdapterReport)[] = driverManifests().map((manifest) => {
+    if (!existsSync(manifest)) return refused(manifest, `there is no file ${manifest}`);
     const environment = { ...quietMesa(), ...onlyDrivers(manifest) };
     if (loaderObstacle === undefined) return { driver: manifest, environment };
     if (swiftShader) return { driver: manifest, environment, loader: swiftShader.loader };
