@@ -1,0 +1,120 @@
+import { Arena, ArenaLayout } from '../engine/arena.js';
+import { compile } from '../engine/compile.js';
+import type { Device } from '../engine/device.js';
+import { ShapeError } from '../engine/errors.js';
+import type { Program } from '../engine/program.js';
+import { Graph, type Tensor } from '../engine/tensor.js';
+import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
+import { freshWeights, weightsFrom } from './initial-weights.js';
+
+/** A network to call from code: numbers in, numbers out. Runs and checkpoints have programs of their own. */
+export interface CreateModelOptions extends ModelConfig {
+  /** Pixels a side, or [height, width]: what `forward` insists on. Absent: any size the network can take. */
+  readonly imageSize?: number | readonly [number, number];
+  /** Safetensors file in timm's naming; a classifier for other classes starts afresh. Absent: fresh weights. */
+  readonly weights?: string;
+  /** Of fresh weights; default 0. */
+  readonly seed?: number;
+}
+
+/** [n, height, width, channels] */
+export type ImageBatchShape = readonly [number, number, number, number];
+
+/**
+ * Puts a model on a device, in evaluation mode.
+ * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit
+ */
+export async function createModel(device: Device, options: CreateModelOptions): Promise<Model> {
+  const { weights, seed = 0, imageSize, ...config } = options;
+  const definition = defineModel(config);
+  const start =
+    weights === undefined ? freshWeights(definition, seed) : await weightsFrom(weights, definition, seed);
+  const limit = device.traits.maxBindingBytes;
+  const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
+  const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));
+  for (const [name, values] of start.parameters) params.write(name, values);
+  for (const [name, values] of start.statistics) stats.write(name, values);
+  return new Model(device, definition, { params, stats }, { imageSize, notes: start.notes });
+}
+
+interface Compiled {
+  readonly program: Program;
+  readonly logits: Tensor;
+  readonly features: Tensor;
+}
+
+export class Model {
+  readonly definition: ModelDefinition;
+  /** What was taken from a weights file and what not, a sentence each. */
+  readonly notes: readonly string[];
+  readonly #device: Device;
+  readonly #arenas: { readonly params: Arena; readonly stats: Arena };
+  readonly #size: readonly [number, number] | undefined;
+  readonly #programs = new Map<string, Promise<Compiled>>();
+
+  /** Use `createModel`. */
+  constructor(
+    device: Device,
+    definition: ModelDefinition,
+    arenas: { readonly params: Arena; readonly stats: Arena },
+    { imageSize, notes }: { imageSize: CreateModelOptions['imageSize']; notes: readonly string[] },
+  ) {
+    this.#device = device;
+    this.definition = definition;
+    this.#arenas = arenas;
+    this.#size = typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
+    this.notes = notes;
+  }
+
+  /**
+   * @param images NHWC, normalised, of `shape` [n, h, w, channels]; each new shape is compiled once
+   * @returns logits [n, classes]
+   * @throws ShapeError when sizes don't fit the network or the values
+   */
+  async forward(images: Float32Array, shape: ImageBatchShape): Promise<Float32Array> {
+    const { program, logits } = await this.#compiled(shape);
+    program.run({ images });
+    return program.read(logits);
+  }
+
+  /** Like `forward`, but the pooled features before the classifier: [n, features]. */
+  async features(images: Float32Array, shape: ImageBatchShape): Promise<Float32Array> {
+    const { program, features } = await this.#compiled(shape);
+    program.run({ images });
+    return program.read(features);
+  }
+
+  /** Frees the weights and everything compiled. */
+  async destroy(): Promise<void> {
+    for (const compiled of this.#programs.values()) (await compiled).program.destroy();
+    this.#arenas.params.destroy();
+    this.#arenas.stats.destroy();
+  }
+
+  #compiled(shape: ImageBatchShape): Promise<Compiled> {
+    const [, height, width, channels] = shape;
+    const { inChannels } = this.definition.config;
+    if (channels !== inChannels) {
+      throw new ShapeError(`images [${shape}] have ${channels} channels, the model takes ${inChannels}`);
+    }
+    if (this.#size && (height !== this.#size[0] || width !== this.#size[1])) {
+      throw new ShapeError(
+        `images [${shape}] are ${height} × ${width}, the model takes ${this.#size.join(' × ')}`,
+      );
+    }
+    const key = shape.join();
+    let compiled = this.#programs.get(key);
+    if (!compiled) {
+      compiled = this.#compile(shape);
+      this.#programs.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  async #compile(shape: ImageBatchShape): Promise<Compiled> {
+    const graph = new Graph();
+    const { logits, features } = this.definition.trace(graph, graph.input('images', shape), 'eval');
+    const program = await compile(this.#device, { graph, outputs: [logits, features], arenas: this.#arenas });
+    return { program, logits, features };
+  }
+}
