@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/models/safetensors.js';
+import { type FileSystem, nodeFiles } from '../../src/train/atomic-file.js';
 import { readCheckpoint, readWeights } from '../../src/train/checkpoint.js';
 import { readPredictions } from '../../src/train/predictions.js';
 import type { Recipe } from '../../src/train/recipe-schema.js';
@@ -124,6 +125,32 @@ describe('a run', () => {
     const steps = (await run.metrics.read()).filter(({ kind }) => kind === 'step').map(({ step }) => step);
     expect(steps).toEqual([2, 4, 6, 8, 10, 12]);
   });
+
+  test.each(['best.safetensors', 'secondMoment.safetensors', 'state.json'])(
+    'a disk that is full when %s is written a second time leaves the first, and the run can go on',
+    async (name) => {
+      const path = join(await temporaryFolder(), 'run');
+      let writes = 0;
+      const filling: FileSystem = {
+        ...nodeFiles,
+        open: async (file, flags) => {
+          if (file.includes(name) && ++writes === 2) {
+            throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+          }
+          return nodeFiles.open(file, flags);
+        },
+      };
+      const run = new RunDirectory(path, filling);
+      await expect(train(recipe, { data, run })).rejects.toThrow(/the disk is full/);
+      expect((await readCheckpoint(run.best)).epoch).toBeGreaterThanOrEqual(1);
+      expect((await run.saved.about())?.progress.epochsClosed).toBeGreaterThanOrEqual(1);
+      const left = await readdir(path, { recursive: true });
+      expect(left.filter((file) => /partial|lock/.test(file))).toEqual([]);
+      const freed = new RunDirectory(path);
+      await train(recipe, { data, run: freed, resume: true });
+      expect(await bytesOf(freed)).toEqual(whole);
+    },
+  );
 
   test('goes on only with the same data', async () => {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
