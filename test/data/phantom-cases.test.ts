@@ -54,7 +54,7 @@ describe('samplePhantomCases', () => {
       const values = IN_DISTRIBUTION.map((name) => prevalence.get(name)!);
       expect(Math.max(...values) / Math.min(...values)).toBeCloseTo(imbalance, 6);
       if (imbalance === 1) continue;
-      const cases = samplePhantomCases({ count: 6000, seed: 3, imbalance });
+      const cases = samplePhantomCases({ count: 4000, seed: 3, imbalance });
       for (const name of IN_DISTRIBUTION) {
         const aim = prevalence.get(name)!;
         // images of a patient are alike, so the spread is wider than binomial; companions are calibrated to first order
@@ -109,7 +109,7 @@ describe('samplePhantomCases', () => {
   });
 
   it('lets companions occur together more often than chance', () => {
-    const cases = samplePhantomCases({ count: 6000, seed: 2, imbalance: 30 });
+    const cases = samplePhantomCases({ count: 4000, seed: 2, imbalance: 30 });
     const pairs: [Finding, Finding][] = [
       ['atelectasis', 'pleural effusion'],
       ['sternotomy', 'cardiomegaly'],
@@ -145,7 +145,7 @@ describe('samplePhantomCases', () => {
   });
 
   it('blanks and flips training labels at the rates asked for, and never test labels', () => {
-    const options = { count: 3000, seed: 4, imbalance: 20 };
+    const options = { count: 2500, seed: 4, imbalance: 20 };
     const cases = samplePhantomCases({ ...options, unknown: 0.1, labelNoise: 0.05 });
     const train = cases.filter((one) => one.split === 'train');
     const cells = train.flatMap((one) => one.labels);

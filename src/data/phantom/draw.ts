@@ -61,7 +61,7 @@ export function drawPhantom(options: PhantomOptions): Phantom {
   for (const finding of planned) finding.adapt?.(anatomy);
 
   const pose = samplePose(anatomy, visit, view);
-  const oversampling = size < 96 ? 3 : size < 384 ? 2 : 1;
+  const oversampling = size < 48 ? 3 : size < 384 ? 2 : 1;
   const scene = new Scene(anatomy, pose, size * oversampling);
   drawBody(scene);
   drawMediastinum(scene);

@@ -6,8 +6,10 @@ import type { Random } from '../../engine/random.js';
 import { FINDINGS, type Finding, IN_DISTRIBUTION, OUT_OF_DISTRIBUTION } from '../findings.js';
 import { FINDING_RULES } from './findings/table.js';
 
-/** Share of images without any finding, and of the most common finding before the tail sets in. */
-const MOST_COMMON = 0.35;
+/** Share of images without any finding: the most common class, over which the imbalance is counted. */
+const NORMAL = 0.35;
+/** Share of the most common finding where the tail is long; it can't be rarer than the rarest. */
+const MOST_COMMON_FINDING = 0.16;
 const UNSEEN_MOST_COMMON = 0.25;
 const UNSEEN_IMBALANCE = 4;
 const HIGHEST_CHANCE = 0.95;
@@ -26,14 +28,20 @@ export interface LabelModel {
 }
 
 /**
- * Prevalences fall geometrically with the rank: p = 0.35 · imbalance^(−rank/29), the most common over the rarest being
- * the imbalance. @param imbalance ≥ 1; the challenge's is 1076 @param unseen whether the six unseen findings occur
+ * Normal takes 35 % of the images; the findings fall geometrically with their rank from 16 % to the rarest, which is
+ * Normal's share over the imbalance. (Below an imbalance of 2.2 all findings are equally common.)
+ *
+ * @param imbalance most common over rarest class, ≥ 1; the challenge's is 1076
+ * @param unseen whether the six unseen findings occur
  */
 export function labelModel(imbalance: number, unseen: boolean): LabelModel {
   const prevalence = new Map<Finding, number>();
-  const last = IN_DISTRIBUTION.length - 1;
+  const rarest = NORMAL / imbalance;
+  const commonest = Math.max(MOST_COMMON_FINDING, rarest);
+  const steps = IN_DISTRIBUTION.length - 2;
   for (const name of IN_DISTRIBUTION) {
-    prevalence.set(name, MOST_COMMON * imbalance ** (-FINDING_RULES[name].rank / last));
+    const step = (FINDING_RULES[name].rank - 1) / steps;
+    prevalence.set(name, name === 'Normal' ? NORMAL : commonest * (rarest / commonest) ** step);
   }
   for (const name of OUT_OF_DISTRIBUTION) {
     const share = FINDING_RULES[name].rank / (OUT_OF_DISTRIBUTION.length - 1);
@@ -48,7 +56,7 @@ export function labelModel(imbalance: number, unseen: boolean): LabelModel {
  * side grows with `healthy` until findings crowd into too few patients.
  */
 function healthyShare(prevalence: ReadonlyMap<Finding, number>): number {
-  const target = prevalence.get('Normal') ?? MOST_COMMON;
+  const target = prevalence.get('Normal') ?? NORMAL;
   let low = 0;
   let high = target;
   for (let step = 0; step < 40; step++) {

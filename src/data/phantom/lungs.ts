@@ -122,7 +122,7 @@ export class Lung {
     const at = this.#rows[low] as LungRow;
     const above = this.#rows[Math.max(0, low - 1)] as LungRow;
     const part = at.lateral > above.lateral ? (at.lateral - out) / (at.lateral - above.lateral) : 0;
-    return TABLE_TOP + (low - part) / ROWS_PER_CM;
+    return Math.max(this.apexY, TABLE_TOP + (low - part) / ROWS_PER_CM);
   }
 
   /** Level of the diaphragm on a frontal outline at distance `out` from the midline, cm. */

@@ -90,7 +90,7 @@ function drawRib(scene: Scene, rib: Rib, profile: TubeProfile): void {
   for (let k = 0; k + 1 < cuts.length; k++) {
     const from = cuts[k] as number;
     const to = cuts[k + 1] as number;
-    const gap = fracture !== undefined && from === fracture.angle ? 0.05 : 0;
+    const gap = fracture !== undefined && from === fracture.angle ? 0.07 : 0;
     drawBone(scene, rib.path(from + gap, to, Math.max(2, Math.ceil((to - from) * 9))), profile);
   }
   if (fracture === undefined || fracture.callus === 0) return;

@@ -142,7 +142,7 @@ function fadeBeyondLung(scene: Scene): void {
     const markings = scene.markings(side);
     for (let i = 0; i < markings.length; i++) {
       const marking = markings[i] as number;
-      if (marking > 0) markings[i] = marking * smoothstep(0, 9, chords[i] as number);
+      if (marking > 0) markings[i] = marking * smoothstep(2, 12, chords[i] as number);
     }
   }
 }

@@ -11,10 +11,10 @@ export const fracture: PlanFinding = (random, context) => {
   const side = chooseSide(random, context);
   const kind = random.uniform();
   const fractures: Fracture[] = [];
-  if (kind < 0.6) {
+  if (kind < 0.7) {
     const first = 4 + random.int(3);
     const count = 3 + random.int(3);
-    const angle = random.uniform(0.75, 1.3);
+    const angle = random.uniform(0.55, 1.0);
     const healing = random.chance(0.5);
     for (let k = 0; k < count; k++) {
       fractures.push({
@@ -22,14 +22,14 @@ export const fracture: PlanFinding = (random, context) => {
         side,
         number: first + k,
         angle: angle + random.uniform(-0.08, 0.08),
-        step: random.uniform(0.85, 1.3) * (random.chance(0.85) ? 1 : -1),
-        callus: healing ? random.uniform(0.75, 1.05) : 0,
+        step: random.uniform(1.1, 1.7) * (random.chance(0.85) ? 1 : -1),
+        callus: healing ? random.uniform(0.8, 1.1) : 0,
       });
     }
-  } else if (kind < 0.85) {
-    fractures.push({ bone: 'clavicle', side, step: random.uniform(1.1, 1.9) });
+  } else if (kind < 0.9) {
+    fractures.push({ bone: 'clavicle', side, step: random.uniform(1.8, 2.8) });
   } else {
-    fractures.push({ bone: 'vertebra', number: 8 + random.int(4), height: random.uniform(0.42, 0.6) });
+    fractures.push({ bone: 'vertebra', number: 8 + random.int(4), height: random.uniform(0.35, 0.5) });
   }
   return {
     adapt(anatomy) {
@@ -113,11 +113,11 @@ export const vertebralDegenerativeChanges: PlanFinding = (random) => {
               [x - 0.95 * half, y + dy, z, 0.2],
               [x + 0.95 * half, y + dy, z, 0.2],
             ],
-            0.55 * severity * CALCIUM_EXCESS,
+            0.8 * severity * CALCIUM_EXCESS,
           );
         }
         for (const side of [-1, 1] as const) {
-          const size = (side === bridgingSide ? 1.05 : 0.6) * severity * random.uniform(0.75, 1.15);
+          const size = (side === bridgingSide ? 1.4 : 0.85) * severity * random.uniform(0.75, 1.15);
           if (size < 0.3 || random.chance(side === bridgingSide ? 0.15 : 0.4)) continue;
           const edge = x + side * half;
           // claws from the corners of both bodies that reach for each other over the disc
@@ -126,7 +126,7 @@ export const vertebralDegenerativeChanges: PlanFinding = (random) => {
             [edge + side * 0.45 * size, y + 1.2 * dy, front + 0.4 * size, 0.26],
             [edge + side * size, y + 0.4 * dy, front + 0.8 * size, 0.1],
           ];
-          for (const dy of [-0.32, 0.32]) scene.tube(beak(dy), 0.95 * CALCIUM_EXCESS);
+          for (const dy of [-0.32, 0.32]) scene.tube(beak(dy), 1.5 * CALCIUM_EXCESS);
         }
       }
     },

@@ -91,10 +91,10 @@ export const sternotomy: PlanFinding = (random) => {
             px,
             py + tilt * (px - x),
             pz + 0.5 * Math.sin(0.7 * step),
-            0.085,
+            0.1,
           ],
         );
-        scene.tube(loop, 1.15 * METAL_EXCESS);
+        scene.tube(loop, 1.4 * METAL_EXCESS);
         // the twisted ends
         scene.tube(
           [

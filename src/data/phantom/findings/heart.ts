@@ -29,10 +29,10 @@ export const aorticElongation: PlanFinding = (random) => {
 
 /** Curved lines of calcium in the wall of the aortic knob and down the descending aorta. */
 export const aorticAtheromatosis: PlanFinding = (random) => {
-  const thickness = random.uniform(0.11, 0.19);
+  const thickness = random.uniform(0.15, 0.24);
   const extent = random.uniform(0.8, 1.5);
   const start = random.uniform(-2.1, -1.5);
-  const plaques = 2 + random.int(3);
+  const plaques = 3 + random.int(3);
   const places = Array.from({ length: plaques }, () => random.uniform(0, 1));
   return {
     adapt(anatomy) {
@@ -49,7 +49,7 @@ export const aorticAtheromatosis: PlanFinding = (random) => {
         const { centre, radius } = aorticKnob(anatomy);
         const arc = frontalArc(centre, radius * 0.93, radius * 0.98, start, start + extent + 1.2, 12);
         // the wall is grazed: the beam crosses more calcium than the plaque is thick
-        scene.tube(withRadius(arc, thickness), 2.4 * CALCIUM_EXCESS);
+        scene.tube(withRadius(arc, thickness), 2.8 * CALCIUM_EXCESS);
       }
       for (const place of places) {
         const first = 34 + Math.round(place * 10);

@@ -98,7 +98,7 @@ export const goiter: PlanFinding = (random) => {
       // above the clavicles the gland bulges the neck forwards
       const neck = projection.ellipsoid({
         centre: [side * 1.9, -1.5, 3],
-        axes: [3.1 * size, 3.4 * size, 1.6],
+        axes: [3.1 * size, 3.4 * size, 0.5],
       });
       grid.ellipsoid(scene.body, neck, 1);
       if (calcified) {
@@ -114,7 +114,7 @@ export const goiter: PlanFinding = (random) => {
 
 /** Large central pulmonary arteries that taper fast, on both sides. */
 export const vascularHilarEnlargement: PlanFinding = (random) => {
-  const scale = random.uniform(1.8, 2.4);
+  const scale = random.uniform(2, 2.6);
   return {
     adapt(anatomy) {
       anatomy.hila.scale *= scale;

@@ -9,15 +9,15 @@ import type { Ellipsoid } from '../projection.js';
 import type { Scene } from '../scene.js';
 import { chooseSide, type PlanFinding } from './rule.js';
 
-/** One to three round opacities below 3 cm. */
+/** One to four round opacities up to 3 cm. */
 export const nodule: PlanFinding = (random, context) => ({
   draw(scene) {
-    const count = random.chance(0.7) ? 1 : 2 + random.int(2);
+    const count = random.chance(0.5) ? 1 : 2 + random.int(3);
     for (let k = 0; k < count; k++) {
       const side = chooseSide(random, context);
-      const radius = random.uniform(0.75, 1.45);
+      const radius = random.uniform(0.9, 1.5);
       const centre = pointInLung(scene, side, random, { from: 0.15, to: 0.85, margin: radius });
-      const axes: Point3 = [radius, radius * random.uniform(0.85, 1.15), 1.8 * radius];
+      const axes: Point3 = [radius, radius * random.uniform(0.85, 1.15), 2.2 * radius];
       scene.fillEllipsoid(side, { centre, axes, turn: random.uniform(0, 3) }, 1);
     }
   },
@@ -177,10 +177,10 @@ export const infarction: PlanFinding = (random, context) => {
 /** Old granulomas, calcified hilar nodes and plaques: small, round or mulberry-like, and denser than rib. */
 export const calcifiedDensities: PlanFinding = (random, context) => ({
   draw(scene) {
-    const count = 3 + random.int(6);
+    const count = 5 + random.int(6);
     for (let k = 0; k < count; k++) {
       const side = chooseSide(random, context);
-      const radius = random.uniform(0.25, 0.55);
+      const radius = random.uniform(0.34, 0.65);
       const nodal = random.chance(0.35);
       const [hx, hy, hz] = hilum(scene.anatomy, side);
       const centre: Point3 = nodal
@@ -193,7 +193,7 @@ export const calcifiedDensities: PlanFinding = (random, context) => ({
           centre[1] + 0.35 * random.normal() * (lumps - 1) * 0.5,
           centre[2],
         ];
-        scene.solid({ centre: shifted, axes: [radius, 0.85 * radius, radius] }, 1.1 * CALCIUM_EXCESS);
+        scene.solid({ centre: shifted, axes: [radius, 0.85 * radius, radius] }, 1.3 * CALCIUM_EXCESS);
       }
     }
   },

@@ -124,11 +124,11 @@ function drawPleuralAir(scene: Scene, side: Side, collapse: Collapse): void {
 /** Irregular soft tissue along the wall or over the apex, with straight or angular borders instead of a meniscus. */
 export const pleuralThickening: PlanFinding = (random, context) => {
   const side = chooseSide(random, context);
-  const apical = random.chance(0.45);
+  const apical = random.chance(0.3);
   const both = random.chance(apical ? 0.6 : 0.25);
-  const thickness = random.uniform(0.7, 1.7);
+  const thickness = random.uniform(1.2, 2.3);
   const middle = random.uniform(0.45, 0.9);
-  const length = random.uniform(0.28, 0.5);
+  const length = random.uniform(0.35, 0.6);
   const calcified = random.chance(0.2);
   const texture = new Texture(random, 1.6);
   return {
@@ -139,7 +139,7 @@ export const pleuralThickening: PlanFinding = (random, context) => {
         const bottom = lung.dome.top + lung.dome.height;
         const height = bottom - lung.apexY;
         const along = (v: number) =>
-          apical ? bump((v - lung.apexY) / 6) : bump(((v - lung.apexY) / height - middle) / length);
+          apical ? bump((v - lung.apexY) / 7.5) : bump(((v - lung.apexY) / height - middle) / length);
         const depth = (u: number, v: number) => thickness * along(v) * (0.45 + 0.9 * texture.at(u * 0.7, v));
         const distance = (u: number, v: number) => {
           if (!scene.lateral) return lung.wallDistance(u * one, v);
@@ -148,7 +148,7 @@ export const pleuralThickening: PlanFinding = (random, context) => {
         };
         scene.fill(one, 1, (u, v) => {
           const d = depth(u, v);
-          return d < 0.15 ? 0 : 0.85 * smoothstep(d + 0.2, d - 0.2, distance(u, v));
+          return d < 0.15 ? 0 : 0.95 * smoothstep(d + 0.2, d - 0.2, distance(u, v));
         });
         if (!calcified) continue;
         scene.grid.visit((index, u, v) => {

@@ -102,7 +102,7 @@ export const hypoexpansion: PlanFinding = (random) => {
 /** One dome far above its place (the right stands higher by less than 3 cm in health). */
 export const hemidiaphragmElevation: PlanFinding = (random) => {
   const side: Side = random.chance(0.6) ? -1 : 1;
-  const lift = random.uniform(3.4, 6.5);
+  const lift = random.uniform(4, 7);
   return {
     adapt(anatomy) {
       const dome = domeOf(anatomy, side);
@@ -149,7 +149,7 @@ function drawPlate(scene: Scene, side: Side, rank: number, tilt: number, degree:
   const row = lung.row(y);
   const from = mix(row.medial, row.lateral, 0.15 + 0.12 * rank);
   const to = mix(row.medial, row.lateral, 0.85);
-  const radius = 0.2 + 0.16 * degree;
+  const radius = 0.26 + 0.18 * degree;
   const path: TubePoint3[] = [
     [side * from, y + 0.6 * tilt, 0, radius * 0.25],
     [side * ((from + to) / 2), y - 0.1, 0, radius],
