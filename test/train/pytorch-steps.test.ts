@@ -5,7 +5,7 @@ import { recipeSchema } from '../../src/train/recipe-schema.js';
 import { StepProgram } from '../../src/train/step-program.js';
 import { TrainingState } from '../../src/train/training-state.js';
 import { testDevice } from '../device.js';
-import { type Digest, expectDigest } from '../golden/digest.js';
+import { type Digest, expectDigest, relativeError } from '../golden/digest.js';
 import { readGolden, withNaN } from '../golden/golden-files.js';
 import { hashImages, hashTensor } from '../golden/hash-weights.js';
 
@@ -74,15 +74,25 @@ describe('ten AdamW steps follow PyTorch', () => {
       for (let step = 0; step < 10; step++) program.run(batch, step);
       const scalars = await program.scalars();
 
-      // Rounding grows from step to step: what float32 costs PyTorch itself, times three, is allowed where that is more.
-      const tolerance = (kind: string) => Math.max(1e-4, 3 * golden.float32Error[`adamw.${kind}`]!.worst);
-      scalars.forEach(({ loss, gradientNorm }, step) => {
-        const expected = golden.adamw;
-        expect(Math.abs(loss / expected.losses[step]! - 1), `loss ${step}`).toBeLessThan(tolerance('losses'));
-        expect(Math.abs(gradientNorm / expected.gradientNorms[step]! - 1), `norm ${step}`).toBeLessThan(
-          tolerance('gradientNorms'),
-        );
-      });
+      // Adam divides by the gradient's own size, so rounding grows from step to step, in PyTorch too: what float32 costs
+      // PyTorch over these ten steps, times four, is allowed where that is more than the bound.
+      const tolerance = (kind: string) => Math.max(1e-4, 4 * golden.float32Error[`adamw.${kind}`]!.worst);
+      const { losses, gradientNorms } = golden.adamw;
+      expect(scalars).toHaveLength(10);
+      expect(Math.abs(scalars[0]!.loss / losses[0]! - 1), 'first loss').toBeLessThan(1e-5);
+      expect(Math.abs(scalars[1]!.loss / losses[1]! - 1), 'loss after one step').toBeLessThan(1e-5);
+      expect(
+        relativeError(
+          scalars.map(({ loss }) => loss),
+          losses,
+        ),
+      ).toBeLessThan(tolerance('losses'));
+      expect(
+        relativeError(
+          scalars.map(({ gradientNorm }) => gradientNorm),
+          gradientNorms,
+        ),
+      ).toBeLessThan(tolerance('gradientNorms'));
       const parameters = await state.arena('params').readAll();
       const exported = exportTimm(definition, { parameters, statistics: weights.statistics });
       for (const [name, digest] of Object.entries(golden.adamw.parameters)) {
