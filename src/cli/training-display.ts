@@ -31,7 +31,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
   let totalSteps = 0;
   let loss = Number.NaN;
   const describe = (step: number) =>
-    `loss ${loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, totalSteps))} left`;
+    `loss ${Number.isNaN(loss) ? '–' : loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, totalSteps))} left`;
   return {
     onNote: (note) => say(note),
     onReady(trainer, progress) {
