@@ -21,7 +21,7 @@ export function hilum(anatomy: Anatomy, side: Side): Point3 {
 }
 
 /** The central arteries: the right one crosses behind the cava and descends, the left one arches over its bronchus. */
-export function hilarArteries(anatomy: Anatomy, side: Side): TubePoint3[][] {
+function hilarArteries(anatomy: Anatomy, side: Side): TubePoint3[][] {
   const [x, y, z] = hilum(anatomy, side);
   const r = anatomy.hila.scale;
   const widen = 0.5 * (r - 1);
