@@ -1,0 +1,55 @@
+import { type Html, html } from '../html.js';
+import { type Axis, natural, round, scaleOf, ticksOf } from './frame.js';
+
+/** Horizontal bars, one row a class, names on the left: readable for 30 classes on a phone as on a page. */
+
+export interface ClassBar {
+  readonly name: string;
+  /** Not finite: no bar, only `note`. */
+  readonly value: number;
+  /** A tick across the bar, such as what a guess would reach; null for none. */
+  readonly tick: number | null;
+  /** Written behind the bar. */
+  readonly note: string;
+  /** Class of the bar's colour. */
+  readonly style: string;
+}
+
+const WIDTH = 440;
+const ROW = 17;
+const NAMES = 178;
+const NOTES = 62;
+const LONGEST_NAME = 30;
+
+export function classBars(bars: readonly ClassBar[], axis: Axis, description: string): Html {
+  const top = 34;
+  const bottom = top + bars.length * ROW;
+  const scale = scaleOf(axis, [NAMES, WIDTH - NOTES]);
+  const [origin = 0] = scale.range();
+  const clamp = (value: number) => round(Math.max(origin, scale(value)));
+  return html`<svg viewBox="0 0 ${WIDTH} ${bottom + 6}" style="max-width:${natural(WIDTH)}px" role="img" aria-label="${description}">
+<text class="label" x="${WIDTH}" y="10" text-anchor="end">${axis.label}</text>
+${ticksOf(axis, scale).map(
+  ({ at, text }) =>
+    html`<line class="grid" x1="${at}" x2="${at}" y1="${top - 5}" y2="${bottom}"/><text class="tick" x="${at}" y="${top - 9}" text-anchor="middle">${text}</text>`,
+)}
+${bars.map((bar, row) => {
+  const y = top + row * ROW;
+  const middle = y + ROW / 2;
+  const finite = Number.isFinite(bar.value);
+  const end = finite ? clamp(bar.value) : NAMES;
+  const beyond = bar.tick === null ? end : Math.max(end, clamp(bar.tick));
+  return html`<g><title>${bar.name}: ${bar.note}</title><text class="name" x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end">${shortened(bar.name)}</text>
+${finite && html`<rect class="bar ${bar.style}" x="${NAMES}" y="${y + 3}" width="${round(end - NAMES)}" height="${ROW - 6}"/>`}${
+  finite &&
+  bar.tick !== null &&
+  html`<line class="guess" x1="${clamp(bar.tick)}" x2="${clamp(bar.tick)}" y1="${y + 1}" y2="${y + ROW - 1}"/>`
+}<text class="value" x="${beyond + 5}" y="${middle}" dy=".34em">${bar.note}</text></g>`;
+})}
+<line class="axis" x1="${NAMES}" x2="${NAMES}" y1="${top - 5}" y2="${bottom}"/>
+</svg>`;
+}
+
+function shortened(name: string): string {
+  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
+}
