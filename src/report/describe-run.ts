@@ -1,0 +1,35 @@
+import type { Recipe } from '../train/recipe-schema.js';
+
+/** What a run was, in a few words. */
+
+/** `asl (gammaNeg 4, margin 0.05)` */
+export function describeLoss({ loss }: Pick<Recipe, 'loss'>): string {
+  const { name, reduction, ...parameters } = loss;
+  const settings = Object.entries(parameters).map(([key, value]) => `${key} ${plain(value)}`);
+  if (reduction !== 'mean') settings.push(`reduction ${reduction}`);
+  return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
+}
+
+/**
+ * The losses of several runs with no more settings than tell those of one name apart: `bce`, `asl (gammaNeg 2)`,
+ * `asl (gammaNeg 4)`.
+ */
+export function distinguishLosses(recipes: readonly Pick<Recipe, 'loss'>[]): string[] {
+  return recipes.map(({ loss }) => {
+    const namesakes = recipes.filter((other) => other.loss.name === loss.name);
+    const settings = Object.entries(loss).filter(([key, value]) =>
+      namesakes.some((other) => JSON.stringify(other.loss[key]) !== JSON.stringify(value)),
+    );
+    const texts = settings.map(([key, value]) => `${key} ${plain(value)}`);
+    return texts.length === 0 ? loss.name : `${loss.name} (${texts.join(', ')})`;
+  });
+}
+
+/** `resnet18 (width 16, stem small)` */
+export function describeModel({ model }: Pick<Recipe, 'model'>): string {
+  return `${model.arch} (width ${model.width}, stem ${model.stem})`;
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
