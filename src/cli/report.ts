@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+/** `report`: one HTML file about a run, or about several side by side. */
+import { InvalidArgumentError } from 'commander';
+import { writeReport } from '../report/report.js';
+import { command, runCommand } from './command.js';
+
+interface ReportFlags {
+  readonly out?: string;
+  readonly data?: string;
+  readonly resamples?: number;
+  readonly pictures: boolean;
+}
+
+const program = command(
+  'report',
+  'Write a self-contained HTML report of one run, or a comparison of several.',
+)
+  .argument('<run-dir...>', 'run directories (train --out); the first is what the others are compared with')
+  .option('--out <file>', 'file to write (default: report.html in the run directory; here for several runs)')
+  .option('--data <path>', 'where the labels and images are now, if they have moved since training')
+  .option('--resamples <n>', 'bootstrap draws behind each interval (default: 1000)', positive)
+  .option('--no-pictures', 'leave the sample images out, to share the report without them')
+  .action(async (runDirs: string[], flags: ReportFlags) => {
+    const { path } = await writeReport(runDirs, flags);
+    process.stdout.write(`report     ${path}\n`);
+  });
+
+function positive(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('It must be 1 or more.');
+  return number;
+}
+
+await runCommand(program);

@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { writeAtomically } from '../train/atomic-file.js';
+import { type ExaminedRun, type ExamineOptions, examineRun } from './examine-run.js';
+import { renderPage } from './page.js';
+import { ReportError } from './report-error.js';
+
+/** From run directories to one HTML file that needs nothing else to be read. */
+
+export interface ReportOptions extends ExamineOptions {
+  /** The file to write; default: report.html in the run's directory, or in the working directory for several runs. */
+  readonly out?: string | undefined;
+  /** Put sample images into the file; default true. */
+  readonly pictures?: boolean | undefined;
+}
+
+/**
+ * Writes the report of a run, or of several with a comparison above them; the same runs give the same bytes. What a run
+ * lacks (a test part, labels, images, an end) is named in the report.
+ * @throws ReportError when a directory holds no run or a file of it can't be understood; StorageError
+ */
+export async function writeReport(
+  runDirs: readonly string[],
+  options: ReportOptions = {},
+): Promise<{ path: string }> {
+  const [first] = runDirs;
+  if (first === undefined) throw new ReportError('name at least one run directory.');
+  const repeated = runDirs.find((path, i) => runDirs.indexOf(path) !== i);
+  if (repeated !== undefined) throw new ReportError(`${repeated} is named twice.`);
+  const runs: ExaminedRun[] = [];
+  for (const path of runDirs) runs.push(await examineRun(path, options));
+  const path = options.out ?? (runDirs.length === 1 ? join(first, 'report.html') : 'report.html');
+  const { pictures = true, resamples } = options;
+  await writeAtomically(path, await renderPage(runs, { pictures, resamples }));
+  return { path };
+}

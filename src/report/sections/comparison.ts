@@ -1,0 +1,105 @@
+import type { Interval } from '../../eval/metrics/bootstrap.js';
+import { differenceFrom } from '../compare-runs.js';
+import { distinguishLosses } from '../describe-run.js';
+import { classSummary, type ExaminedRun, GROUPS } from '../examine-run.js';
+import { decimals, NOTHING, range, signed, times } from '../format.js';
+import { type Content, type Html, html } from '../html.js';
+import { type ClassDots, classDots } from '../plots/class-dots.js';
+import { frame } from '../plots/frame.js';
+import { lineMark, type Point } from '../plots/marks.js';
+import { primaryScores } from '../run-scores.js';
+
+/** Several runs side by side: one table, one picture of the tail, one of the way there. */
+export function comparison(runs: readonly ExaminedRun[], resamples?: number): Html {
+  const [first] = runs;
+  const losses = distinguishLosses(runs.map(({ record }) => record.recipe));
+  const parts = new Set(runs.map((run) => primaryScores(run)?.part ?? 'nothing'));
+  return html`<section id="comparison"><h2>${runs.length} runs compared</h2>
+<div class="scroll"><table>
+<thead><tr><th>Run</th><th>Loss</th><th class="n">Seed</th><th class="n">mAP <span class="below">95 % interval</span></th><th class="n">× guess</th>${GROUPS.map((group) => html`<th class="n">mAP <span class="chip ${group}">${group}</span></th>`)}<th class="n">AUROC <span class="below">95 % interval</span></th><th class="n">mAP, against the first</th><th class="n">Tail mAP, against the first</th></tr></thead>
+<tbody>${runs.map((run, i) => row(run, i, { first, loss: losses[i] ?? '', resamples }))}</tbody></table></div>
+<p class="fine">Scored on ${[...parts].join(' and ')}. Differences: on the same images and the same bootstrap draws of patients; an interval without zero (bold) is unlikely to be luck of these patients, which says nothing about the luck of a seed.</p>
+${parts.size > 1 && html`<p class="warn">These runs were not scored on the same part of the split: their scores don’t compare.</p>`}
+<p class="legend">${runs.map(({ record }, i) => html`<span class="key run${i % RUN_COLOURS}"></span>${record.name} `)}</p>
+<div class="grid2">${tailPicture(runs)}${validationCurves(runs)}</div>
+</section>`;
+}
+
+function row(
+  run: ExaminedRun,
+  i: number,
+  { first, loss, resamples }: { first: ExaminedRun | undefined; loss: string; resamples: number | undefined },
+): Html {
+  const { record, primary } = run;
+  const scores = primaryScores(run);
+  const difference = first === undefined || run === first ? null : differenceFrom(first, run, { resamples });
+  const cell = (content: Content) => html`<td class="n">${content}</td>`;
+  return html`<tr><th scope="row"><span class="key run${i % RUN_COLOURS}"></span> <a href="#run-${i + 1}">${record.name}</a></th><td>${loss}</td>${cell(record.recipe.seed)}${cell(html`<b>${decimals(scores?.mAP)}</b>${below(scores?.intervals?.mAP)}`)}${cell(times(scores?.mAP, scores?.guess))}${GROUPS.map((group) => cell(decimals(primary?.groups.find(({ name }) => name === group)?.means.mAP)))}${cell([decimals(scores?.auroc), below(scores?.intervals?.auroc)])}${cell(differenceText(difference?.mAP))}${cell(differenceText(difference?.tail))}</tr>`;
+}
+
+function differenceText(interval: Interval | null | undefined): Content {
+  if (!interval) return NOTHING;
+  const { estimate, low, high } = interval;
+  const value = low > 0 || high < 0 ? html`<b>${signed(estimate)}</b>` : signed(estimate);
+  return html`${value}<span class="below">${signed(low)} to ${signed(high)}</span>`;
+}
+
+function below(interval: Interval | undefined): Content {
+  return interval !== undefined && html`<span class="below">${range(interval)}</span>`;
+}
+
+/** Average precision of every class that all runs name, in the first run's order. */
+function tailPicture(runs: readonly ExaminedRun[]): Html | null {
+  const scored = runs.flatMap((run, i) => (run.primary === null ? [] : [{ run, part: run.primary, i }]));
+  const [leader] = scored;
+  if (leader === undefined) return null;
+  const rows = leader.run.classes.map(
+    (fact): ClassDots => ({
+      name: fact.name,
+      group: fact.group,
+      guess: classSummary(leader.part, fact).prevalence,
+      dots: scored.flatMap(({ run, part, i }) => {
+        const same = run.classes.find(({ name }) => name === fact.name);
+        if (same === undefined) return [];
+        return [
+          { value: classSummary(part, same).ap, style: `run${i % RUN_COLOURS}`, label: run.record.name },
+        ];
+      }),
+    }),
+  );
+  return html`<figure><figcaption>Average precision from the most to the least common class</figcaption>${classDots(rows)}</figure>`;
+}
+
+function validationCurves(runs: readonly ExaminedRun[]): Html | null {
+  const lines = runs.map(({ record }) =>
+    record.epochs.flatMap(({ epoch, validation }): Point[] => {
+      const value = validation?.mAP ?? null;
+      return value === null ? [] : [[epoch, value]];
+    }),
+  );
+  const points = lines.flat();
+  if (points.length === 0) return null;
+  const last = Math.max(2, ...points.map(([epoch]) => epoch));
+  const plot = frame(
+    {
+      width: 440,
+      height: 260,
+      x: { scale: 'linear', domain: [1, last], label: 'epoch', ticks: Math.min(7, last - 1) },
+      y: {
+        scale: 'linear',
+        domain: [0, Math.max(0.01, ...points.map(([, mAP]) => mAP))],
+        nice: true,
+        label: 'macro mAP',
+      },
+      description: 'Validation mAP of each run by epoch',
+    },
+    (area) =>
+      lines.map((line, i) =>
+        lineMark(area, line, `run${i % RUN_COLOURS}`, { title: runs[i]?.record.name ?? '' }),
+      ),
+  );
+  return html`<figure><figcaption>Validation mAP by epoch</figcaption>${plot}</figure>`;
+}
+
+/** Colours that the style sheet has for runs (`run0` …). */
+const RUN_COLOURS = 6;

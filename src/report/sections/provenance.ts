@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { defineModel, parameterCount } from '../../models/model.js';
+import { formatRecipe } from '../../train/recipe.js';
+import { describeLoss, describeModel } from '../describe-run.js';
+import type { ExaminedRun } from '../examine-run.js';
+import { count, duration, mebibytes, NOTHING, shellWord } from '../format.js';
+import { type Content, type Html, html } from '../html.js';
+import type { RunRecord } from '../run-record.js';
+
+/** How the run was computed and how to compute it again. */
+export function provenance({ record }: ExaminedRun): Html {
+  const { recipe, summary, checkpoint, saved, epochs } = record;
+  const seconds = epochs.reduce((sum, line) => sum + line.seconds, 0);
+  const images = (epochs.at(-1)?.step ?? 0) * recipe.batchSize;
+  const [height, width] = recipe.preprocessing.size;
+  const parameters = checkpoint === null ? null : parameterCount(defineModel(checkpoint.model));
+  const facts: [string, Content][] = [
+    [
+      'Model',
+      `${describeModel(recipe)}, ${count(parameters)} parameters, input ${height} × ${width} × ${recipe.preprocessing.channels}`,
+    ],
+    ['Loss', describeLoss(recipe)],
+    ['Seed', String(recipe.seed)],
+    [
+      'Weights kept',
+      checkpoint === null
+        ? NOTHING
+        : `${checkpoint.weights === 'average' ? 'moving average' : 'as trained'}, epoch ${checkpoint.epoch}, step ${count(checkpoint.step)}`,
+    ],
+    ['Adapter', summary?.adapter ?? saved?.adapter ?? NOTHING],
+    ['Trained with', `tailray ${summary?.tailray ?? checkpoint?.tailray ?? NOTHING}`],
+    ['Time of the epochs', epochs.length === 0 ? NOTHING : `${duration(seconds)}, validation included`],
+    ['Pace', seconds > 0 ? `${count(images / seconds)} images/s, validation included` : NOTHING],
+    [
+      'Peak memory on the adapter',
+      summary?.peakBytes === undefined ? 'not recorded' : mebibytes(summary.peakBytes),
+    ],
+  ];
+  return html`<section><h3>How to compute it again</h3>
+<dl>${facts.map(([term, value]) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
+${commands(record)}
+<h4>The complete recipe</h4>
+<pre class="recipe">${formatRecipe(recipe)}</pre>
+</section>`;
+}
+
+function commands({ path, name, recipe, summary, saved }: RunRecord): Html {
+  const folder = shellWord(path);
+  const again = `node dist/cli/train.js --recipe ${shellWord(join(path, 'recipe.yaml'))} --out ${shellWord(`runs/${name}-again`)}`;
+  const finished = summary?.status === 'finished';
+  return html`<h4>Reproduce</h4><pre>${again}</pre>
+<p class="fine">The same seed on the same adapter gives the same bytes${recipe.data.path === undefined && '; the phantoms are drawn again from the recipe'}.</p>
+${!finished && html`<h4>Resume</h4><pre>node dist/cli/train.js --resume --out ${folder}</pre>${saved !== null && html`<p class="fine">Goes on after step ${count(saved.progress.step)}.</p>`}`}`;
+}
