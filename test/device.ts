@@ -1,8 +1,8 @@
 import { openDevice } from '../src/engine/adapters/open-device.js';
+import type { PlanRow } from '../src/engine/build.js';
 import type { Preference } from '../src/engine/choose.js';
 import { compile } from '../src/engine/compile.js';
 import type { Device } from '../src/engine/device.js';
-import type { PlanRow } from '../src/engine/program.js';
 import { Graph, type Shape, type Tensor } from '../src/engine/tensor.js';
 
 let opened: Promise<Device> | undefined;
