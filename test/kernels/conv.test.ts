@@ -43,6 +43,7 @@ describe('conv2d, its input gradient and its weight gradient', () => {
     'odd channels': { x: [2, 5, 4, 5], w: [3, 2, 5, 7], padding: 1 },
     'kernel larger than the stride leaves gaps': { x: [1, 9, 9, 4], w: [1, 1, 4, 8], stride: 3 },
     'padding beyond the kernel': { x: [1, 4, 4, 4], w: [1, 1, 4, 4], padding: 2 },
+    'a pixel that no tap meets': { x: [1, 1, 1, 4], w: [1, 1, 4, 4], padding: 1, stride: 3 },
     'one pixel': { x: [1, 1, 1, 8], w: [1, 1, 8, 4] },
     'many columns': { x: [1, 3, 5, 4], w: [3, 3, 4, 132], padding: 1 },
   };
