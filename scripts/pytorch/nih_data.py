@@ -73,7 +73,8 @@ def prepare(path, preprocessing):
 
 
 def split_by_patient(rows, options, predictions=None):
-    """{train, validation, test}: (grey [n, h, w], labels [n, classes]); no patient is both trained and validated on."""
+    """{train, validation, test}: (grey [n, h, w], labels [n, classes]), validation only where something is held out; no
+    patient is both trained and validated on."""
     training = [row for row in rows if row["split"] == "train"]
     if predictions is not None:
         with open(predictions, newline="") as file:
@@ -95,7 +96,7 @@ def split_by_patient(rows, options, predictions=None):
         "test": [row for row in rows if row["split"] == "test"],
     }
     stack = lambda part: (np.stack([r["grey"] for r in part]), np.stack([r["labels"] for r in part]))
-    return {name: stack(part) for name, part in parts.items()}
+    return {name: stack(part) for name, part in parts.items() if part}
 
 
 def augment(grey, options, random):

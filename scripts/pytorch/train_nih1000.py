@@ -28,7 +28,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 DEFAULTS = {
     "data": {"validationFraction": 0.1, "splitSeed": 42},
-    "preprocessing": {"size": [64, 64], "channels": 1, "window": {"kind": "percentile", "low": 0.5, "high": 99.5}},
+    "preprocessing": {"size": [64, 64], "channels": 1, "window": {"kind": "percentile"}, "mean": [0.5], "std": [0.25]},
     "augment": {"flip": {}, "affine": {}, "brightnessContrast": {}, "noise": {}, "dropout": {}},
     "model": {"arch": "resnet18", "stem": "imagenet", "width": 64, "head": "linear", "dropRate": 0},
     "loss": {"name": "bce"},
@@ -36,7 +36,8 @@ DEFAULTS = {
     "schedule": {"epochs": 10, "kind": "cosine", "warmupEpochs": 0, "floor": 0.01},
     "ema": {"decay": 0.9999, "warmup": True},
 }
-PREPROCESSING_NORM = {"mean": [0.5], "std": [0.25]}
+# Without a default here: how files are read and cached, how a split is drawn (see --split-from), a loss's parameters.
+ALSO_KNOWN = {"data": {"path", "images", "layout", "stratify", "cacheMiB"}, "loss": {"gammaNeg", "gammaPos", "margin"}}
 ASL = {"gammaNeg": 4, "gammaPos": 1, "margin": 0.05}
 
 
@@ -52,8 +53,10 @@ def read_recipe(path, overrides):
     recipe = {"batchSize": given.pop("batchSize", 32)}
     for section, defaults in DEFAULTS.items():
         value = given.pop(section, {})
+        known = {*defaults, *ALSO_KNOWN.get(section, ())}
+        unknown = sorted(set(value or ()) - known)
+        require(not unknown, f"{path}: {section} has {unknown}, not mirrored here")
         recipe[section] = value if value is False else {**defaults, **value}
-    recipe["preprocessing"] = {**PREPROCESSING_NORM, **recipe["preprocessing"]}
     require(not given, f"{path}: {sorted(given)} is not mirrored here")
     require(recipe["model"]["head"] == "linear" and recipe["model"]["dropRate"] == 0, "only the plain linear head")
     require(recipe["optimizer"]["name"] == "adamw", "only AdamW")
@@ -150,10 +153,12 @@ def train(recipe, parts, seed, log):
             losses.append(loss.item())
             step += 1
         judged = average if ema else net
-        validation = score(predict(judged, held_out["validation"]), parts["validation"][1])
-        if best is None or validation["mAP"] > best["mAP"]:
-            best = {"mAP": validation["mAP"], "epoch": epoch, "net": copy.deepcopy(judged)}
-        log(f"seed {seed} epoch {epoch + 1}: loss {np.mean(losses):.4f}, validation mAP {validation['mAP']:.4f}")
+        validation = None
+        if "validation" in parts:
+            validation = score(predict(judged, held_out["validation"]), parts["validation"][1])["mAP"]
+        if best is None or validation is None or validation > best["mAP"]:
+            best = {"mAP": validation, "epoch": epoch, "net": copy.deepcopy(judged)}
+        log(f"seed {seed} epoch {epoch + 1}: loss {np.mean(losses):.4f}, validation mAP {validation}")
     test = score(predict(best["net"], held_out["test"]), parts["test"][1])
     last = score(predict(judged, held_out["test"]), parts["test"][1])
     return {
