@@ -40,6 +40,8 @@ export interface RunSummary {
   /** Classes that don't count in some means, and why. */
   readonly leftOut: { readonly validation: readonly LeftOut[]; readonly test: readonly LeftOut[] };
   readonly adapter: string;
+  /** On the device while training: state, the intermediates of a step, and those of an evaluation. */
+  readonly peakBytes: number;
   readonly tailray: string;
 }
 
@@ -48,6 +50,8 @@ interface SummaryOptions {
   readonly recipe: Recipe;
   readonly data: TrainingData;
   readonly run: RunDirectory;
+  /** Of the trainer, which may be gone by now. */
+  readonly peakBytes: number;
 }
 
 export interface FinishOptions extends SummaryOptions {
@@ -107,7 +111,7 @@ export function stoppedSummary(options: SummaryOptions): Promise<RunSummary> {
 }
 
 async function describe(
-  { device, recipe, data, run }: SummaryOptions,
+  { device, recipe, data, run, peakBytes }: SummaryOptions,
   status: RunSummary['status'],
 ): Promise<RunSummary> {
   const progress = (await run.saved.about())?.progress;
@@ -129,6 +133,7 @@ async function describe(
     test: null,
     leftOut: { validation: [], test: [] },
     adapter: device.description,
+    peakBytes,
     tailray: tailrayVersion,
   };
 }

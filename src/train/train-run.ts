@@ -76,10 +76,11 @@ async function trainAndScore(
   for (const note of notes) observer?.onNote?.(note);
   observer?.onReady?.(trainer, progress);
   const end = await runLoop({ ...options, trainer, progress });
+  const ended = { ...options, peakBytes: trainer.peakBytes };
   // its memory is wanted for the checkpoint that is read back
   trainer.destroy();
-  if (end === 'stopped') return stoppedSummary(options);
-  return finishRun({ ...options, onProgress: (done, total) => observer?.onScoring?.(done, total) });
+  if (end === 'stopped') return stoppedSummary(ended);
+  return finishRun({ ...ended, onProgress: (done, total) => observer?.onScoring?.(done, total) });
 }
 
 interface Beginning {

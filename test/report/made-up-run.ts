@@ -121,6 +121,7 @@ export async function writeRun(folder: string, options: MadeUpRun): Promise<stri
     test: test.scores,
     leftOut: { validation: validation.leftOut, test: test.leftOut },
     adapter: 'llvmpipe (made up)',
+    peakBytes: 48 * 2 ** 20,
     tailray: '0.0.0-test',
   };
   const checkpoint = await encodeCheckpoint({

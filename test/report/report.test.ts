@@ -51,6 +51,7 @@ describe('the report of a finished run', () => {
     const ratio = (recorded.test.mAP as number) / (recorded.test.prevalenceGuess as number);
     expect(tile('Times a prevalence guess')).toBe(ratio.toFixed(1));
     expect(text(page)).not.toContain('WARNING: on');
+    expect(text(page)).toContain('Peak memory on the adapter 48 MiB');
   });
 
   test('lists every class from the most to the least common, and names what is left out', async () => {

@@ -9,6 +9,7 @@ import { readPredictions } from '../../src/train/predictions.js';
 import type { Recipe } from '../../src/train/recipe-schema.js';
 import { RunDirectory } from '../../src/train/run-directory.js';
 import { type TrainRunOptions, trainRun } from '../../src/train/train-run.js';
+import type { Trainer } from '../../src/train/trainer.js';
 import { examineTrainingData, type TrainingData } from '../../src/train/training-data.js';
 import { DivergedError } from '../../src/train/training-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
@@ -46,7 +47,9 @@ describe('a run', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   test('leaves what it promises', async () => {
-    const { run, summary } = await train(recipe, { data });
+    let peakBytes = 0;
+    const observer = { onReady: (trainer: Trainer) => (peakBytes = trainer.peakBytes) };
+    const { run, summary } = await train(recipe, { data, observer });
     whole = await bytesOf(run);
     expect((await readdir(run.path)).sort()).toEqual([
       'best.safetensors',
@@ -56,7 +59,8 @@ describe('a run', () => {
       'recipe.yaml',
       'summary.json',
     ]);
-    expect(summary).toMatchObject({ status: 'finished', epochs: 3, steps: 12 });
+    expect(peakBytes).toBeGreaterThan(0);
+    expect(summary).toMatchObject({ status: 'finished', epochs: 3, steps: 12, peakBytes });
     expect(JSON.parse(await readFile(join(run.path, 'summary.json'), 'utf8'))).toEqual(summary);
     const checkpoint = await readCheckpoint(run.best);
     expect(checkpoint.classes).toEqual(['bright', 'striped']);
