@@ -12,7 +12,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /**
  * The shape that all optimizers share: walk whole arena shards once, update parameters and state in place, four
@@ -129,7 +129,6 @@ function buildKernel(
 ): Kernel {
   const groups = shardElements(inputs) / 4;
   const perLane = groupsPerLane(traits);
-  const grid = flatGrid(groups / perLane, 64, traits);
   const types: Record<string, string> = { table: 'vec2f', clip: 'f32' };
   const mutable = new Set(['params', ...rule.state, 'average']);
   const bindings = (average ? [...names, 'average'] : names).map(
@@ -140,17 +139,7 @@ function buildKernel(
       type: types[name] ?? 'vec4f',
     }),
   );
-  return {
-    scratch: [],
-    steps: [
-      {
-        kind: 'dispatch',
-        bindings,
-        workgroups: grid.workgroups,
-        code: wgsl`${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = flatIndex(group, lane) * ${perLane}u;
-  if (first >= ${groups}u) { return; }
+  const body = wgsl`let first = id * ${perLane}u;
   let factor = clip[0];
   if (factor < 0.0) { return; }
   let entry = table[first / ${BLOCK_GROUPS}u];
@@ -163,9 +152,6 @@ function buildKernel(
 #if ${average}
     average[i] += (${averageRate}) * (updated - average[i]);
 #endif
-  }
-}`,
-      },
-    ],
-  };
+  }`;
+  return { scratch: [], steps: [flatStep({ count: groups / perLane, bindings, body }, traits)] };
 }

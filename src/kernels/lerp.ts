@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { ShapeError } from '../engine/errors.js';
 import { type Binding, describe, elementCount, type Op, type Tensor } from '../engine/tensor.js';
 import { groupsPerLane, requireVariable } from './flat-update.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /**
  * Following a value with a running average, in place: batch norm's running statistics after the observed ones, or an
@@ -46,7 +46,6 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
         const type = width === 4 ? 'vec4f' : 'f32';
         const groups = elements / width;
         const perLane = groupsPerLane(traits);
-        const grid = flatGrid(Math.ceil(groups / perLane), 64, traits);
         const names = ['followed', 'source', 'weight', ...(gated ? ['gate'] : [])];
         const bindings = names.map(
           (name, index): Binding => ({
@@ -56,27 +55,16 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
             type: index < 2 ? type : 'f32',
           }),
         );
-        return {
-          scratch: [],
-          steps: [
-            {
-              kind: 'dispatch',
-              bindings,
-              workgroups: grid.workgroups,
-              code: wgsl`${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = flatIndex(group, lane) * ${perLane}u;
+        const body = wgsl`let first = id * ${perLane}u;
 #if ${gated}
   if (gate[0] < 0.0) { return; }
 #endif
   let w = weight[0];
   for (var i = first; i < min(first + ${perLane}u, ${groups}u); i++) {
     followed[i] += w * (source[i] - followed[i]);
-  }
-}`,
-            },
-          ],
-        };
+  }`;
+        const count = Math.ceil(groups / perLane);
+        return { scratch: [], steps: [flatStep({ count, bindings, body }, traits)] };
       },
     },
   ],

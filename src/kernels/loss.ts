@@ -16,7 +16,7 @@ import {
   type TensorSpec,
 } from '../engine/tensor.js';
 import { literal } from './expression.js';
-import { flatGrid } from './grid.js';
+import { flatGrid, flatStep } from './grid.js';
 import { mul } from './pointwise-table.js';
 
 /**
@@ -265,24 +265,20 @@ function combinePass(
   traits: DeviceTraits,
   to?: Operand,
 ): KernelStep {
-  const grid = flatGrid(lanes, WORKGROUP, traits);
   const targets: Binding[] = to
     ? [{ name: 'sums', operand: to, access: 'read_write', type: 'vec2f' }]
     : [
         { name: 'total', operand: { kind: 'output', index: 1 }, access: 'read_write', type: 'f32' },
         { name: 'known', operand: { kind: 'output', index: 2 }, access: 'read_write', type: 'f32' },
       ];
-  return {
-    kind: 'dispatch',
-    bindings: [{ name: 'partials', operand: from, access: 'read', type: 'vec2f' }, ...targets],
-    workgroups: grid.workgroups,
-    code: `${grid.code}
-@compute @workgroup_size(${WORKGROUP}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let id = flatIndex(group, lane);
-  if (id >= ${lanes}u) { return; }
-  var sum = vec2f(0.0);
+  return flatStep(
+    {
+      count: lanes,
+      bindings: [{ name: 'partials', operand: from, access: 'read', type: 'vec2f' }, ...targets],
+      body: `var sum = vec2f(0.0);
   for (var k = id * ${FAN_IN}u; k < min((id + 1u) * ${FAN_IN}u, ${count}u); k++) { sum += partials[k]; }
-  ${to ? 'sums[id] = sum;' : 'total[0] = sum.x; known[0] = sum.y;'}
-}`,
-  };
+  ${to ? 'sums[id] = sum;' : 'total[0] = sum.x; known[0] = sum.y;'}`,
+    },
+    traits,
+  );
 }

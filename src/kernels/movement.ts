@@ -10,7 +10,7 @@ import {
   type Tensor,
 } from '../engine/tensor.js';
 import { literal } from './expression.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 import { splitIndex, stridedCopy } from './strided-copy.js';
 import { blockTranspose, blockTransposeUnfit } from './transpose.js';
 
@@ -248,34 +248,27 @@ const padOp: Op<PadAttributes> = {
         const [source, target, offset] = [inUnits(shape), inUnits(y?.shape ?? []), inUnits(before)];
         const from = strides(source);
         const count = elementCount(target);
-        const grid = flatGrid(count, 64, traits);
         const type = width === 4 ? 'vec4f' : 'f32';
         // An element before the first wraps around to a large unsigned coordinate: one comparison tells both sides.
         const inside = source.map((size, d) => `c${d} - ${at(offset, d)}u < ${size}u`).join(' && ');
         const index = from.map((stride, d) => `(c${d} - ${at(offset, d)}u) * ${stride}u`).join(' + ');
-        return {
-          scratch: [],
-          steps: [
-            {
-              kind: 'dispatch',
-              bindings: [
-                { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type },
-                { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
-              ],
-              workgroups: grid.workgroups,
-              code: `${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flatIndex(group, lane);
-  if (i >= ${count}u) { return; }
-  ${splitIndex(
-    target.map((size) => ({ size })),
-    'i',
-  )}
-  if (${inside}) { y[i] = x[${index}]; } else { y[i] = ${type}(${literal(value)}); }
-}`,
-            },
-          ],
-        };
+        const coordinates = splitIndex(
+          target.map((size) => ({ size })),
+          'id',
+        );
+        const step = flatStep(
+          {
+            count,
+            bindings: [
+              { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type },
+              { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
+            ],
+            body: `${coordinates}
+  if (${inside}) { y[id] = x[${index}]; } else { y[id] = ${type}(${literal(value)}); }`,
+          },
+          traits,
+        );
+        return { scratch: [], steps: [step] };
       },
     },
   ],

@@ -1,6 +1,6 @@
-import { elementCount, type Problem, type Variant } from '../engine/tensor.js';
+import { type Binding, elementCount, type Problem, type Variant } from '../engine/tensor.js';
 import { canVectorize, type Expression, emitColumn, emitExpression, rowsAndColumns } from './expression.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /** How an expression is evaluated for every element: in fours, one by one, or down the columns. */
 export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { shape } }) =>
@@ -27,38 +27,23 @@ export const columnsVariant: Variant<Expression> = {
     const columns = size.columns / (vector ? 4 : 1);
     const lanes = Math.ceil(size.rows / ROWS) * columns;
     const { library, prepare, lines, value, bindings } = emitColumn(attributes, inputs, vector);
-    const grid = flatGrid(lanes, 64, traits);
-    return {
-      scratch: [],
-      steps: [
-        {
-          kind: 'dispatch',
-          bindings: [
-            ...bindings,
-            {
-              name: 'y',
-              operand: { kind: 'output', index: 0 },
-              access: 'read_write',
-              type: vector ? 'vec4f' : 'f32',
-            },
-          ],
-          workgroups: grid.workgroups,
-          code: `${library}${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let id = flatIndex(group, lane);
-  if (id >= ${lanes}u) { return; }
-  let column = id % ${columns}u;
+    const step = flatStep(
+      {
+        count: lanes,
+        bindings: [...bindings, result(vector)],
+        declarations: library,
+        body: `let column = id % ${columns}u;
   let first = id / ${columns}u * ${ROWS}u;
   ${prepare}
   for (var row = first; row < min(first + ${ROWS}u, ${size.rows}u); row++) {
     let i = row * ${columns}u + column;
     ${lines}
     y[i] = ${value};
-  }
-}`,
-        },
-      ],
-    };
+  }`,
+      },
+      traits,
+    );
+    return { scratch: [], steps: [step] };
   },
 };
 
@@ -76,32 +61,21 @@ function elementVariant(
       const { code, bindings } = emitExpression(attributes, inputs, width === 4);
       // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
       const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
-      const grid = flatGrid(Math.ceil(count / perLane), 64, traits);
-      const steps = Array.from({ length: perLane }, (_, k) => `store(first + ${k}u);`).join(' ');
-      return {
-        scratch: [],
-        steps: [
-          {
-            kind: 'dispatch',
-            bindings: [
-              ...bindings,
-              {
-                name: 'y',
-                operand: { kind: 'output', index: 0 },
-                access: 'read_write',
-                type: width === 4 ? 'vec4f' : 'f32',
-              },
-            ],
-            workgroups: grid.workgroups,
-            code: `${code}${grid.code}
-fn store(i: u32) { if (i < ${count}u) { y[i] = value(i); } }
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = flatIndex(group, lane) * ${perLane}u;
-  ${steps}
-}`,
-          },
-        ],
-      };
+      const step = flatStep(
+        {
+          count: Math.ceil(count / perLane),
+          bindings: [...bindings, result(width === 4)],
+          declarations: `${code}fn store(i: u32) { if (i < ${count}u) { y[i] = value(i); } }`,
+          body: Array.from({ length: perLane }, (_, k) => `store(id * ${perLane}u + ${k}u);`).join(' '),
+        },
+        traits,
+      );
+      return { scratch: [], steps: [step] };
     },
   };
+}
+
+function result(vector: boolean): Binding {
+  const type = vector ? 'vec4f' : 'f32';
+  return { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type };
 }

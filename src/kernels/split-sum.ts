@@ -1,5 +1,5 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /**
  * Long sums cut into shares for parallelism: the first step writes `splits` partial results one behind the other, a
@@ -29,21 +29,17 @@ export function addUp(
   const width = elements % 4 === 0 ? 4 : 1;
   const type = width === 4 ? 'vec4f' : 'f32';
   const count = elements / width;
-  const grid = flatGrid(count, 64, traits);
-  return {
-    kind: 'dispatch',
-    bindings: [
-      { name: 'partials', operand: partials, access: 'read', type },
-      { name: 'total', operand: output, access: 'read_write', type },
-    ],
-    workgroups: grid.workgroups,
-    code: `${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flatIndex(group, lane);
-  if (i >= ${count}u) { return; }
-  var sum = partials[i];
-  for (var split = 1u; split < ${splits}u; split++) { sum += partials[split * ${count}u + i]; }
-  total[i] = sum;
-}`,
-  };
+  return flatStep(
+    {
+      count,
+      bindings: [
+        { name: 'partials', operand: partials, access: 'read', type },
+        { name: 'total', operand: output, access: 'read_write', type },
+      ],
+      body: `var sum = partials[id];
+  for (var split = 1u; split < ${splits}u; split++) { sum += partials[split * ${count}u + id]; }
+  total[id] = sum;`,
+    },
+    traits,
+  );
 }

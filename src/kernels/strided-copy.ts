@@ -1,5 +1,5 @@
 import type { DeviceTraits, DType, KernelStep, Operand } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /**
  * One dispatch that copies a box of elements between two layouts: what permute, slice and concat are made of. Four
@@ -35,26 +35,23 @@ export function stridedCopy(
   const count = dims.reduce((product, { size }) => product * size, 1);
   // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
   const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
-  const grid = flatGrid(Math.ceil(count / perLane), 64, traits);
   const type = width === 4 ? `vec4<${dtype}>` : dtype;
-  return {
-    kind: 'dispatch',
-    bindings: [
-      { name: 'source', operand: from, access: 'read', type },
-      { name: 'copied', operand: to, access: 'read_write', type },
-    ],
-    workgroups: grid.workgroups,
-    code: `${grid.code}
-fn copy(i: u32) {
+  return flatStep(
+    {
+      count: Math.ceil(count / perLane),
+      bindings: [
+        { name: 'source', operand: from, access: 'read', type },
+        { name: 'copied', operand: to, access: 'read_write', type },
+      ],
+      declarations: `fn copy(i: u32) {
   if (i >= ${count}u) { return; }
   ${splitIndex(dims, 'i')}
   copied[${address(dims, 'to', toOffset / width)}] = source[${address(dims, 'from', fromOffset / width)}];
-}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = flatIndex(group, lane) * ${perLane}u;
-  ${Array.from({ length: perLane }, (_, k) => `copy(first + ${k}u);`).join(' ')}
 }`,
-  };
+      body: Array.from({ length: perLane }, (_, k) => `copy(id * ${perLane}u + ${k}u);`).join(' '),
+    },
+    traits,
+  );
 }
 
 /** Joins neighbouring axes that are one run in both layouts, and drops axes of one element. */

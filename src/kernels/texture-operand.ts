@@ -1,5 +1,5 @@
 import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 
 /**
  * Operands in storage textures. On software adapters a storage-texture load is about twice as fast as a buffer load
@@ -66,35 +66,32 @@ export function padImage(
   const { texels, width, height } = texture;
   const { h, w, c, top, left, paddedH, paddedW } = image;
   const count = width * height;
-  const grid = flatGrid(count, 64, traits);
   const vector = c % 4 === 0;
   const pixel = `((n * ${h}u + u32(y)) * ${w}u + u32(x))`;
   const load = vector
     ? `source[${pixel} * ${texels}u + t]`
     : `vec4f(${[0, 1, 2, 3].map((j) => `channel(${pixel} * ${c}u, t * 4u + ${j}u)`).join(', ')})`;
-  return {
-    kind: 'dispatch',
-    bindings: [
-      { name: 'source', operand: source, access: 'read', type: vector ? 'vec4f' : 'f32' },
-      { name: 'padded', operand: target, access: 'read_write', type: 'vec4f' },
-    ],
-    workgroups: grid.workgroups,
-    code: `${grid.code}
-${vector ? '' : `fn channel(base: u32, c: u32) -> f32 { if (c < ${c}u) { return source[base + c]; } return 0.0; }`}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flatIndex(group, lane);
-  if (i >= ${count}u) { return; }
-  let column = i % ${width}u;
-  let row = i / ${width}u;
+  const channel = `fn channel(base: u32, c: u32) -> f32 { if (c < ${c}u) { return source[base + c]; } return 0.0; }`;
+  return flatStep(
+    {
+      count,
+      bindings: [
+        { name: 'source', operand: source, access: 'read', type: vector ? 'vec4f' : 'f32' },
+        { name: 'padded', operand: target, access: 'read_write', type: 'vec4f' },
+      ],
+      ...(!vector && { declarations: channel }),
+      body: `let column = id % ${width}u;
+  let row = id / ${width}u;
   let t = column % ${texels}u;
   let x = i32(column / ${texels}u) - ${left};
   let y = i32(row % ${paddedH}u) - ${top};
   let n = row / ${paddedH}u;
   var texel = vec4f();
   if (x >= 0 && x < ${Math.min(w, paddedW - left)} && y >= 0 && y < ${h}) { texel = ${load}; }
-  padded[i] = texel;
-}`,
-  };
+  padded[id] = texel;`,
+    },
+    traits,
+  );
 }
 
 /** Brings an image into a texture: straight from its buffer where it lies densely already, else padded on the way. */

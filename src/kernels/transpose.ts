@@ -1,5 +1,5 @@
 import type { DeviceTraits, KernelStep } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatStep } from './grid.js';
 import { type CopyDim, type CopyEnds, mergeDims, splitIndex } from './strided-copy.js';
 
 /**
@@ -30,27 +30,23 @@ export function blockTranspose(
     { size: target.size / 4, from: target.from, to: 1 },
   ];
   const count = box.reduce((product, { size }) => product * size, 1);
-  const grid = flatGrid(count, 64, traits);
   const type = `vec4<${dtype}>`;
   const address = (side: 'from' | 'to') => box.map((dim, d) => `c${d} * ${dim[side]}u`).join(' + ');
-  return {
-    kind: 'dispatch',
-    bindings: [
-      { name: 'source', operand: from, access: 'read', type },
-      { name: 'moved', operand: to, access: 'read_write', type },
-    ],
-    workgroups: grid.workgroups,
-    code: `${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flatIndex(group, lane);
-  if (i >= ${count}u) { return; }
-  ${splitIndex(box, 'i')}
+  return flatStep(
+    {
+      count,
+      bindings: [
+        { name: 'source', operand: from, access: 'read', type },
+        { name: 'moved', operand: to, access: 'read_write', type },
+      ],
+      body: `${splitIndex(box, 'id')}
   let read = ${address('from')};
   let write = ${address('to')};
   ${[0, 1, 2, 3].map((k) => `let r${k} = source[read + ${(k * target.from) / 4}u];`).join('\n  ')}
-  ${['x', 'y', 'z', 'w'].map((part, k) => `moved[write + ${(k * source.to) / 4}u] = ${type}(r0.${part}, r1.${part}, r2.${part}, r3.${part});`).join('\n  ')}
-}`,
-  };
+  ${['x', 'y', 'z', 'w'].map((part, k) => `moved[write + ${(k * source.to) / 4}u] = ${type}(r0.${part}, r1.${part}, r2.${part}, r3.${part});`).join('\n  ')}`,
+    },
+    traits,
+  );
 }
 
 /** The axis that is contiguous in the source, the one in the target, and the rest. */
