@@ -1,5 +1,5 @@
-import { applyOne, at, elementCount, type Kernel, type Op, type Tensor } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { applyOne, at, elementCount, type Op, type Tensor } from '../engine/tensor.js';
+import { poolVariant } from './pool-variant.js';
 import {
   inputShape,
   outputShape,
@@ -7,7 +7,6 @@ import {
   type PoolWindow,
   poolWindow,
   windowOf,
-  windowsOver,
 } from './pool-window.js';
 import { mean } from './reduce.js';
 
@@ -60,43 +59,29 @@ const maxPoolOp: Op<PoolWindow> = {
   ],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    {
-      name: 'window',
-      unfit: () => undefined,
-      rank: () => 1,
-      build({ attributes: window }, traits) {
-        const { rows, columns } = window;
-        const vector = packs(window);
-        const [t, u] = vector ? ['vec4f', 'vec4u'] : ['f32', 'u32'];
-        return kernelOver(
-          'output',
-          window,
-          {
-            reads: [{ name: 'x', type: t }],
-            writes: [
-              { name: 'y', type: t },
-              { name: 'positions', type: 'u32' },
-            ],
-            body: `${windowOf(rows, 'y', 'row')}
-  ${windowOf(columns, 'x', 'column')}
-  var best = ${t}(-0x1.fffffep+127f);
-  var found = ${u}((yFirst + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u + xFirst + ${columns.padding}u - column * ${columns.stride}u);
-  for (var v = yFirst; v < yLast; v++) {
-    let line = (v + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u + ${columns.padding}u - column * ${columns.stride}u;
-    for (var h = xFirst; h < xLast; h++) {
-      let value = x[((image * ${rows.input}u + v) * ${columns.input}u + h) * CHANNELS + channel];
+    poolVariant('output', (window) => {
+      const { rows, columns } = window;
+      const vector = packs(window);
+      const [t, u] = vector ? ['vec4f', 'vec4u'] : ['f32', 'u32'];
+      const line = (v: string) =>
+        `(${v} + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u + ${columns.padding}u - column * ${columns.stride}u`;
+      return {
+        reads: [{ name: 'x', type: t }],
+        writes: [
+          { name: 'y', type: t },
+          { name: 'positions', type: 'u32' },
+        ],
+        start: `var best = ${t}(-0x1.fffffep+127f);
+  var found = ${u}(${line('yFirst')} + xFirst);`,
+        row: `let line = ${line('v')};`,
+        pixel: `let value = x[there];
       let larger = value > best;
       best = select(best, value, larger);
-      found = select(found, ${u}(line + h), larger);
-    }
-  }
-  y[i] = best;
-  positions[i] = ${vector ? 'dot(found, vec4u(1u, 1u << 8u, 1u << 16u, 1u << 24u))' : 'found'};`,
-          },
-          traits,
-        );
-      },
-    },
+      found = select(found, ${u}(line + h), larger);`,
+        end: `y[id] = best;
+  positions[id] = ${vector ? 'dot(found, vec4u(1u, 1u << 8u, 1u << 16u, 1u << 24u))' : 'found'};`,
+      };
+    }),
   ],
 };
 
@@ -106,43 +91,26 @@ const maxPoolGradientOp: Op<PoolWindow> = {
   infer: (_inputs, window) => [{ shape: inputShape(window), dtype: 'f32' }],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    {
-      name: 'gather',
-      unfit: () => undefined,
-      rank: () => 1,
-      build({ attributes: window }, traits) {
-        const { rows, columns } = window;
-        const vector = packs(window);
-        const t = vector ? 'vec4f' : 'f32';
-        const found = vector
-          ? '((vec4u(positions[o]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))'
-          : 'positions[o]';
-        return kernelOver(
-          'input',
-          window,
-          {
-            reads: [
-              { name: 'dy', type: t },
-              { name: 'positions', type: 'u32' },
-            ],
-            writes: [{ name: 'dx', type: t }],
-            body: `${windowsOver(rows, 'y', 'row')}
-  ${windowsOver(columns, 'x', 'column')}
-  var sum = ${t}(0.0);
-  for (var v = yFirst; v < yLast; v++) {
-    let line = (row + ${rows.padding}u - v * ${rows.stride}u) * ${columns.kernel}u;
-    for (var h = xFirst; h < xLast; h++) {
-      let here = line + column + ${columns.padding}u - h * ${columns.stride}u;
-      let o = ((image * ${rows.output}u + v) * ${columns.output}u + h) * CHANNELS + channel;
-      sum += select(${t}(0.0), dy[o], ${found} == ${vector ? 'vec4u(here)' : 'here'});
-    }
-  }
-  dx[i] = sum;`,
-          },
-          traits,
-        );
-      },
-    },
+    poolVariant('input', (window) => {
+      const { rows, columns } = window;
+      const vector = packs(window);
+      const t = vector ? 'vec4f' : 'f32';
+      const found = vector
+        ? '((vec4u(positions[there]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))'
+        : 'positions[there]';
+      return {
+        reads: [
+          { name: 'dy', type: t },
+          { name: 'positions', type: 'u32' },
+        ],
+        writes: [{ name: 'dx', type: t }],
+        start: `var sum = ${t}(0.0);`,
+        row: `let line = (row + ${rows.padding}u - v * ${rows.stride}u) * ${columns.kernel}u;`,
+        pixel: `let here = line + column + ${columns.padding}u - h * ${columns.stride}u;
+      sum += select(${t}(0.0), dy[there], ${found} == ${vector ? 'vec4u(here)' : 'here'});`,
+        end: 'dx[id] = sum;',
+      };
+    }),
   ],
 };
 
@@ -156,36 +124,19 @@ const averagePoolOp: Op<AverageAttributes> = {
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolGradientOp, [gradient], node.attributes)],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    {
-      name: 'window',
-      unfit: () => undefined,
-      rank: () => 1,
-      build({ attributes: window }, traits) {
-        const { rows, columns, channels, countIncludePad } = window;
-        const t = channels % 4 === 0 ? 'vec4f' : 'f32';
-        const count = countIncludePad
-          ? `${rows.kernel * columns.kernel}.0`
-          : 'f32((yLast - yFirst) * (xLast - xFirst))';
-        return kernelOver(
-          'output',
-          window,
-          {
-            reads: [{ name: 'x', type: t }],
-            writes: [{ name: 'y', type: t }],
-            body: `${windowOf(rows, 'y', 'row')}
-  ${windowOf(columns, 'x', 'column')}
-  var sum = ${t}(0.0);
-  for (var v = yFirst; v < yLast; v++) {
-    for (var h = xFirst; h < xLast; h++) {
-      sum += x[((image * ${rows.input}u + v) * ${columns.input}u + h) * CHANNELS + channel];
-    }
-  }
-  y[i] = sum / ${count};`,
-          },
-          traits,
-        );
-      },
-    },
+    poolVariant('output', ({ rows, columns, channels, countIncludePad }) => {
+      const t = channels % 4 === 0 ? 'vec4f' : 'f32';
+      const count = countIncludePad
+        ? `${rows.kernel * columns.kernel}.0`
+        : 'f32((yLast - yFirst) * (xLast - xFirst))';
+      return {
+        reads: [{ name: 'x', type: t }],
+        writes: [{ name: 'y', type: t }],
+        start: `var sum = ${t}(0.0);`,
+        pixel: 'sum += x[there];',
+        end: `y[id] = sum / ${count};`,
+      };
+    }),
   ],
 };
 
@@ -196,90 +147,23 @@ const averagePoolGradientOp: Op<AverageAttributes> = {
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolOp, [gradient], node.attributes)],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    {
-      name: 'gather',
-      unfit: () => undefined,
-      rank: () => 1,
-      build({ attributes: window }, traits) {
-        const { rows, columns, channels, countIncludePad } = window;
-        const t = channels % 4 === 0 ? 'vec4f' : 'f32';
-        const count = countIncludePad
-          ? `${rows.kernel * columns.kernel}.0`
-          : 'f32((aLast - aFirst) * (bLast - bFirst))';
-        return kernelOver(
-          'input',
-          window,
-          {
-            reads: [{ name: 'dy', type: t }],
-            writes: [{ name: 'dx', type: t }],
-            body: `${windowsOver(rows, 'y', 'row')}
-  ${windowsOver(columns, 'x', 'column')}
-  var sum = ${t}(0.0);
-  for (var v = yFirst; v < yLast; v++) {
-    ${windowOf(rows, 'a', 'v')}
-    for (var h = xFirst; h < xLast; h++) {
-      ${windowOf(columns, 'b', 'h')}
-      sum += dy[((image * ${rows.output}u + v) * ${columns.output}u + h) * CHANNELS + channel] / ${count};
-    }
-  }
-  dx[i] = sum;`,
-          },
-          traits,
-        );
-      },
-    },
+    poolVariant('input', ({ rows, columns, channels, countIncludePad }) => {
+      const t = channels % 4 === 0 ? 'vec4f' : 'f32';
+      const count = countIncludePad
+        ? `${rows.kernel * columns.kernel}.0`
+        : 'f32((aLast - aFirst) * (bLast - bFirst))';
+      return {
+        reads: [{ name: 'dy', type: t }],
+        writes: [{ name: 'dx', type: t }],
+        start: `var sum = ${t}(0.0);`,
+        row: windowOf(rows, 'a', 'v'),
+        pixel: `${windowOf(columns, 'b', 'h')}
+      sum += dy[there] / ${count};`,
+        end: 'dx[id] = sum;',
+      };
+    }),
   ],
 };
-
-/**
- * One lane for each element (four channels of a pixel where they go in fours) of the output or the input: `i` counts
- * them, `image`, `row`, `column` and `channel` are their coordinates, CHANNELS their number a pixel.
- */
-function kernelOver(
-  side: 'input' | 'output',
-  { batch, rows, columns, channels }: PoolWindow,
-  kernel: { reads: readonly Operand[]; writes: readonly Operand[]; body: string },
-  traits: Parameters<typeof flatGrid>[2],
-): Kernel {
-  const width = kernel.reads[0]?.type === 'vec4f' ? 4 : 1;
-  const count = (batch * rows[side] * columns[side] * channels) / width;
-  const grid = flatGrid(count, 64, traits);
-  return {
-    scratch: [],
-    steps: [
-      {
-        kind: 'dispatch',
-        bindings: [
-          ...kernel.reads.map(
-            ({ name, type }, index) =>
-              ({ name, type, operand: { kind: 'input', index }, access: 'read' }) as const,
-          ),
-          ...kernel.writes.map(
-            ({ name, type }, index) =>
-              ({ name, type, operand: { kind: 'output', index }, access: 'read_write' }) as const,
-          ),
-        ],
-        workgroups: grid.workgroups,
-        code: `const CHANNELS = ${channels / width}u;
-${grid.code}
-@compute @workgroup_size(64) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = flatIndex(group, lane);
-  if (i >= ${count}u) { return; }
-  let channel = i % CHANNELS;
-  let column = i / CHANNELS % ${columns[side]}u;
-  let row = i / (CHANNELS * ${columns[side]}u) % ${rows[side]}u;
-  let image = i / (CHANNELS * ${columns[side] * rows[side]}u);
-  ${kernel.body}
-}`,
-      },
-    ],
-  };
-}
-
-interface Operand {
-  readonly name: string;
-  readonly type: string;
-}
 
 /** Whether positions fit a byte and channels go in fours. */
 function packs({ rows, columns, channels }: PoolWindow): boolean {
