@@ -3,44 +3,6 @@
  * move.
  */
 
-import { bootstrapInterval, pairedBootstrapInterval } from './eval/metrics/bootstrap.js';
-import { expectedCalibrationError, reliability } from './eval/metrics/calibration-error.js';
-import { bestF1, f1 } from './eval/metrics/f1.js';
-import { averagePrecision, precisionRecallCurve } from './eval/metrics/precision-recall.js';
-import { rocAuc, rocCurve } from './eval/metrics/roc.js';
-import { groupsByPrevalence, summarize } from './eval/metrics/summarize.js';
-import { batchNorm, batchNormInference } from './kernels/batch-norm.js';
-import { conv2d, matmul } from './kernels/conv.js';
-import { layerNorm } from './kernels/layer-norm.js';
-import { concat, pad, permute, slice, transpose } from './kernels/movement.js';
-import {
-  abs,
-  add,
-  broadcastTo,
-  div,
-  dropout,
-  exp,
-  gelu,
-  greater,
-  log,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  relu,
-  rsqrt,
-  sigmoid,
-  sign,
-  softplus,
-  sqrt,
-  sub,
-  tanh,
-} from './kernels/pointwise-table.js';
-import { averagePool2d, globalAveragePool, maxPool2d } from './kernels/pool.js';
-import { max, mean, sum } from './kernels/reduce.js';
-import { reshape } from './kernels/reshape.js';
-import { logSoftmax, softmax } from './kernels/softmax.js';
-
 export { type DataSource, type DataSourceOptions, resolveDataSource } from './data/data-source.js';
 export { Dataset, openDataset } from './data/dataset.js';
 export { type Batch, BatchLoader } from './data/loader.js';
@@ -76,6 +38,7 @@ export {
 } from './losses/evaluate-loss.js';
 export { registeredLosses, registerLoss } from './losses/registry.js';
 export { type LossOptions, type Reduction, traceLoss } from './losses/trace-loss.js';
+export * as metrics from './metrics.js';
 export { architectures, defineModel, type ModelConfig, type ModelDefinition } from './models/model.js';
 export {
   readSafetensors,
@@ -84,6 +47,7 @@ export {
   writeSafetensors,
 } from './models/safetensors.js';
 export { exportTimm, importTimm, type ModelWeights } from './models/timm-weights.js';
+export * as ops from './ops.js';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.js';
 export { Classifier } from './train/classifier.js';
 export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './train/create-model.js';
@@ -97,63 +61,3 @@ export { planRun, type RunPlan, type RunRequest } from './train/run-plan.js';
 export { type ScoreImagesOptions, scoreImages } from './train/score-images.js';
 export { type TrainRunObserver, type TrainRunOptions, trainRun } from './train/train-run.js';
 export { examineTrainingData, type TrainingData } from './train/training-data.js';
-
-/** scikit-learn's metrics, with unknown targets (NaN) masked. */
-export const metrics = {
-  bootstrapInterval,
-  pairedBootstrapInterval,
-  expectedCalibrationError,
-  reliability,
-  bestF1,
-  f1,
-  averagePrecision,
-  precisionRecallCurve,
-  rocAuc,
-  rocCurve,
-  groupsByPrevalence,
-  summarize,
-} as const;
-
-/** The differentiable operations on symbolic tensors. */
-export const ops = {
-  batchNorm,
-  batchNormInference,
-  conv2d,
-  matmul,
-  layerNorm,
-  concat,
-  pad,
-  permute,
-  slice,
-  transpose,
-  abs,
-  add,
-  broadcastTo,
-  div,
-  dropout,
-  exp,
-  gelu,
-  greater,
-  log,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  relu,
-  rsqrt,
-  sigmoid,
-  sign,
-  softplus,
-  sqrt,
-  sub,
-  tanh,
-  averagePool2d,
-  globalAveragePool,
-  maxPool2d,
-  max,
-  mean,
-  sum,
-  reshape,
-  logSoftmax,
-  softmax,
-} as const;

@@ -1,0 +1,32 @@
+/** The differentiable operations on symbolic tensors: the public namespace `ops`, for models and losses of one's own. */
+export { batchNorm, batchNormInference } from './kernels/batch-norm.js';
+export { conv2d, matmul } from './kernels/conv.js';
+export { layerNorm } from './kernels/layer-norm.js';
+export { concat, pad, permute, slice, transpose } from './kernels/movement.js';
+export {
+  abs,
+  add,
+  broadcastTo,
+  div,
+  dropout,
+  exp,
+  gelu,
+  greater,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  rsqrt,
+  sigmoid,
+  sign,
+  softplus,
+  sqrt,
+  sub,
+  tanh,
+} from './kernels/pointwise-table.js';
+export { averagePool2d, globalAveragePool, maxPool2d } from './kernels/pool.js';
+export { max, mean, sum } from './kernels/reduce.js';
+export { reshape } from './kernels/reshape.js';
+export { logSoftmax, softmax } from './kernels/softmax.js';
