@@ -21,19 +21,24 @@ import { DivergedError } from './training-error.js';
  * a few numbers (`Progress`) and the arenas; everything random is drawn from streams named by seed, epoch and step. So
  * a run that is stopped after any step and resumed goes on as if it had never stopped, bit for bit.
  */
-export interface LoopOptions {
+
+/** What is trained on what, and how far one session goes. */
+export interface SessionOptions {
   readonly device: Device;
   readonly recipe: Recipe;
   readonly data: TrainingData;
-  readonly trainer: Trainer;
   readonly run: RunDirectory;
-  readonly progress: Progress;
-  /** Finishes the step in hand, saves and returns. */
+  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
   readonly signal?: AbortSignal | undefined;
-  /** Stops after so many steps of this session, as if by `signal`. */
+  /** Steps of this session after which to stop in the same way. */
   readonly stopAfter?: number | undefined;
-  /** Times the second step of the session op by op. */
+  /** Time the session's second step op by op. */
   readonly profile?: boolean | undefined;
+}
+
+export interface LoopOptions extends SessionOptions {
+  readonly trainer: Trainer;
+  readonly progress: Progress;
   readonly observer?: LoopObserver | undefined;
 }
 

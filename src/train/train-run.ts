@@ -1,31 +1,17 @@
-import type { Device } from '../engine/device.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import type { InitialWeights } from './initial-weights.js';
-import { type LoopObserver, runLoop, START } from './loop.js';
-import type { Recipe } from './recipe-schema.js';
-import type { RunDirectory } from './run-directory.js';
+import { type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
 import type { Progress } from './saved-state.js';
 import { Trainer } from './trainer.js';
-import type { TrainingData } from './training-data.js';
 import { ResumeError } from './training-error.js';
 
 /**
  * A whole run, from examined data to summary.json: what the command `train` does, for callers with a device of their
  * own. Until the network stands compiled on the device, nothing is written.
  */
-export interface TrainRunOptions {
-  readonly device: Device;
-  readonly recipe: Recipe;
-  readonly data: TrainingData;
-  readonly run: RunDirectory;
+export interface TrainRunOptions extends SessionOptions {
   /** Continue what the directory holds, instead of replacing it. */
   readonly resume?: boolean | undefined;
-  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
-  readonly signal?: AbortSignal | undefined;
-  /** Steps of this session after which to stop in the same way. */
-  readonly stopAfter?: number | undefined;
-  /** Time the session's second step op by op. */
-  readonly profile?: boolean | undefined;
   readonly observer?: TrainRunObserver | undefined;
 }
 
