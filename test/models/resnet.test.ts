@@ -4,55 +4,18 @@ import { compile } from '../../src/engine/compile.js';
 import { Graph } from '../../src/engine/tensor.js';
 import { grad } from '../../src/kernels/grad.js';
 import { traceLoss } from '../../src/losses/trace-loss.js';
-import { defineModel, type ModelDefinition, parameterCount } from '../../src/models/model.js';
-import { exportTimm, importTimm } from '../../src/models/timm-weights.js';
+import { defineModel, parameterCount } from '../../src/models/model.js';
+import { exportTimm } from '../../src/models/timm-weights.js';
 import { testDevice } from '../device.js';
-import { type Digest, expectDigest, relativeError } from '../golden/digest.js';
-import { readGolden, withNaN } from '../golden/golden-files.js';
-import { hashImages, hashTensor } from '../golden/hash-weights.js';
-
-interface ResNetGolden {
-  readonly arch: string;
-  readonly stem: 'imagenet' | 'small';
-  readonly classes: number;
-  readonly images: [number, number, number, number];
-  /** Which pictures; see `hashImages`. */
-  readonly pictures: number;
-  readonly targets: (number | null)[][];
-  readonly shapes: Record<string, number[]>;
-  readonly eval: Results;
-  readonly train: Results & { readonly runningStatistics: Record<string, Digest> };
-}
-
-interface Results {
-  readonly logits: number[][];
-  readonly loss: number;
-  readonly gradients: Record<string, Digest>;
-}
+import { expectDigest, relativeError } from '../golden/digest.js';
+import { goldenBatch, goldenModel, RESNET_GOLDENS, type ResNetGolden } from '../golden/resnet-golden.js';
 
 /** The issue's bound, as the L2 error of a tensor over its norm. */
 const TOLERANCE = 1e-4;
 
-/** The weights of the golden file, as a checkpoint would hold them. */
-function hashWeights(definition: ModelDefinition, shapes: Record<string, number[]>) {
-  const tensors = new Map(
-    Object.entries(shapes).map(([name, shape]) => [
-      name,
-      { dtype: 'F32' as const, shape, data: hashTensor(name, shape) },
-    ]),
-  );
-  return importTimm(definition, tensors);
-}
-
 async function run(golden: ResNetGolden, mode: 'train' | 'eval') {
   const device = await testDevice();
-  const definition = defineModel({
-    arch: golden.arch,
-    stem: golden.stem,
-    classes: golden.classes,
-    inChannels: golden.images[3],
-  });
-  const weights = hashWeights(definition, golden.shapes);
+  const { definition, weights } = goldenModel(golden);
   const limit = device.traits.maxBindingBytes;
   const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
   const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));
@@ -71,10 +34,7 @@ async function run(golden: ResNetGolden, mode: 'train' | 'eval') {
     outputs: [logits, loss, ...gradients, ...observed.values()],
     arenas: { params, stats },
   });
-  program.run({
-    images: hashImages(golden.images, golden.pictures),
-    targets: Float32Array.from(withNaN(golden.targets.flat())),
-  });
+  program.run(goldenBatch(golden));
   const parameterGradients = new Map<string, Float32Array>();
   for (const [i, { name }] of definition.parameters.entries()) {
     parameterGradients.set(name, await program.read(gradients[i]!));
@@ -101,8 +61,7 @@ async function run(golden: ResNetGolden, mode: 'train' | 'eval') {
 }
 
 describe('ResNets equal PyTorch', () => {
-  for (const file of ['resnet18-small.json.gz', 'resnet18.json.gz', 'resnet50.json.gz']) {
-    const golden = readGolden<ResNetGolden>(file);
+  for (const golden of RESNET_GOLDENS) {
     for (const mode of ['eval', 'train'] as const) {
       test(`${golden.arch}, ${golden.stem} stem, ${mode}: logits, loss, every parameter gradient`, async () => {
         const expected = golden[mode];
