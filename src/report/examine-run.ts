@@ -4,7 +4,7 @@ import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
-import { areSimulated, type FoundData, findData, joinLabels, type LabelledPart } from './run-labels.js';
+import { areSimulated, type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
 /**
@@ -83,7 +83,7 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
   }
   const classes = data === null ? classesOfCheckpoint(record) : classesOfData(data);
   const evaluated = (name: LabelledPart['name']) => {
-    const part = data === null ? null : joinLabels(record, data.source, name);
+    const part = data === null ? null : labelledPart(record, data.source, name);
     if (part === null) return null;
     const result = 'reason' in part ? part : evaluate(part, classes);
     if ('reason' in result) {

@@ -4,8 +4,8 @@ import { type DataPart, type DataSource, resolveDataSource } from '../data/data-
 import { patientsOf } from '../data/split.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { TailrayError } from '../engine/errors.js';
+import { EvaluationError, joinLabels, type LabelledScores, labelledRows } from '../train/labelled-scores.js';
 import { providePhantoms } from '../train/phantom-source.js';
-import type { Prediction } from '../train/predictions.js';
 import { dataSourceOptions } from '../train/recipe-data.js';
 import type { Recipe } from '../train/recipe-schema.js';
 import type { RunRecord } from './run-record.js';
@@ -23,18 +23,8 @@ export interface FoundData {
 }
 
 /** The predicted and labelled images of one part of the split. */
-export interface LabelledPart {
+export interface LabelledPart extends LabelledScores {
   readonly name: 'validation' | 'test';
-  /** Number of readable images. */
-  readonly n: number;
-  /** [n] identifiers. */
-  readonly images: readonly string[];
-  /** [n] keys; null where the table names none. */
-  readonly patients: readonly (string | null)[];
-  /** [n, classes] probabilities. */
-  readonly scores: Float32Array;
-  /** [n, classes] of 1, 0 or NaN (unknown). */
-  readonly targets: Float32Array;
 }
 
 /**
@@ -61,41 +51,30 @@ export async function areSimulated(recipe: Recipe, path = recipe.data.path): Pro
 }
 
 /**
- * Joins the predictions of one part with its labels.
+ * The predictions of one part, held beside its labels.
  * @returns null when nothing was predicted for that part; a reason when predictions and data don't belong together
  */
-export function joinLabels(
+export function labelledPart(
   { predictions, path }: Pick<RunRecord, 'predictions' | 'path'>,
   source: DataSource,
   name: LabelledPart['name'],
 ): LabelledPart | { reason: string } | null {
-  const rows = (predictions?.rows ?? []).filter(
-    (row): row is Prediction & { probabilities: ArrayLike<number> } =>
-      row.split === name && row.probabilities !== null,
-  );
-  if (predictions === null || rows.length === 0) return null;
+  if (predictions === null) return null;
+  const rows = predictions.rows.filter(({ split }) => split === name);
+  if (rows.every(({ probabilities }) => probabilities === null)) return null;
   if (JSON.stringify(predictions.classes) !== JSON.stringify(source.classes)) {
     return { reason: `${path}: the data have other classes than predictions.csv.` };
   }
   const part = source[name];
   if (part === null) return { reason: `${path}: the data have no ${name} part, predictions.csv has.` };
-  const rowOf = new Map(Array.from(part.indices, (index) => [part.table.rows[index]?.image, index]));
-  const classes = source.classes.length;
-  const scores = new Float32Array(rows.length * classes);
-  const targets = new Float32Array(rows.length * classes);
-  const patients: (string | null)[] = [];
-  for (const [i, { image, probabilities }] of rows.entries()) {
-    const index = rowOf.get(image);
-    if (index === undefined) {
-      return {
-        reason: `"${image}" of predictions.csv is not in the ${name} part of the data: they have changed.`,
-      };
-    }
-    scores.set(probabilities, i * classes);
-    targets.set(part.table.labels.subarray(index * classes, (index + 1) * classes), i * classes);
-    patients.push(part.table.rows[index]?.patient ?? null);
+  const predicted = { classes: predictions.classes, rows };
+  try {
+    const labelled = labelledRows(predicted, [part], join(path, 'predictions.csv'));
+    return { name, ...joinLabels(predicted, labelled) };
+  } catch (error) {
+    if (error instanceof EvaluationError) return { reason: `${error.message} Have the data changed?` };
+    throw error;
   }
-  return { name, n: rows.length, images: rows.map((row) => row.image), patients, scores, targets };
 }
 
 /** Images and patients of a part; 0 patients where the table names none. */

@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import type { DataPart } from '../data/data-source.js';
 import type { Device } from '../engine/device.js';
 import { readCheckpoint } from './checkpoint.js';
-import { EvaluationError } from './evaluation.js';
 import { type PartName, readEvaluationData } from './evaluation-data.js';
+import { EvaluationError, labelledRows } from './labelled-scores.js';
 import { providePhantoms } from './phantom-source.js';
 import { type Predictions, readPredictions } from './predictions.js';
 import { dataSourceOptions } from './recipe-data.js';
@@ -112,16 +112,6 @@ function selectSplit(
   if (selected.length === 0) {
     throw new EvaluationError(`${path} has no rows of the ${chosen} part; it has ${[...splits].join(', ')}.`);
   }
-  const wanted = new Set(selected.map(({ image }) => image));
-  const labelled = parts.map(({ table, indices }) => ({
-    table,
-    indices: indices.filter((index) => wanted.delete(table.rows[index]?.image ?? '')),
-  }));
-  const [first] = wanted;
-  if (first !== undefined) {
-    throw new EvaluationError(
-      `${path}: ${wanted.size} predicted images, such as ${first}, are not in the labelled data.`,
-    );
-  }
-  return { predictions: { classes, rows: selected }, parts: labelled, part: chosen };
+  const predictions = { classes, rows: selected };
+  return { predictions, parts: labelledRows(predictions, parts, path), part: chosen };
 }

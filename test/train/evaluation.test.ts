@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { DataPart } from '../../src/data/data-source.js';
 import { averagePrecision } from '../../src/eval/metrics/precision-recall.js';
-import { EvaluationError, evaluatePredictions } from '../../src/train/evaluation.js';
+import { evaluatePredictions } from '../../src/train/evaluation.js';
 import { formatEvaluation } from '../../src/train/evaluation-table.js';
+import { EvaluationError } from '../../src/train/labelled-scores.js';
 
 /** Images i0…, two of each patient; class a is known everywhere, b unknown for the first, c nowhere positive. */
 function labelled(count: number): DataPart {
