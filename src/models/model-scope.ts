@@ -2,7 +2,9 @@ import { ShapeError } from '../engine/errors.js';
 import { at, type Graph, type Shape, type Tensor } from '../engine/tensor.js';
 import { batchNorm, batchNormInference } from '../kernels/batch-norm.js';
 import { conv2d, matmul } from '../kernels/conv.js';
+import { layerNorm } from '../kernels/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise-table.js';
+import { reshape } from '../kernels/reshape.js';
 
 /**
  * What a model function works with: named parameters and running statistics, and the layers that own some. A model is
@@ -10,12 +12,15 @@ import { add, dropout, mul } from '../kernels/pointwise-table.js';
  * model once says everything about its parameters.
  */
 export type Initializer =
-  | { readonly kind: 'zeros' }
-  | { readonly kind: 'ones' }
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'normal'; readonly deviation: number }
   /** Normal with variance 2 / fan-out (He et al. 2015, "fan_out" as PyTorch's ResNets). */
   | { readonly kind: 'kaimingNormal'; readonly fanOut: number }
   /** Uniform in ±1/√fan-in: PyTorch's default for linear layers. */
   | { readonly kind: 'uniform'; readonly fanIn: number };
+
+export const ZEROS: Initializer = { kind: 'constant', value: 0 };
+export const ONES: Initializer = { kind: 'constant', value: 1 };
 
 export interface ParameterSpec {
   /** timm's name, e.g. `layer1.0.conv1.weight`. */
@@ -47,6 +52,18 @@ export interface ScopeOptions {
   readonly mode: 'train' | 'eval';
   /** Two u32 words fed anew each step; needed to train with dropout. */
   readonly dropoutSeed?: Tensor | undefined;
+}
+
+/** Where a layer's values start, if not as PyTorch's layers do. */
+export interface LayerInitializers {
+  readonly weight?: Initializer;
+  readonly bias?: Initializer;
+}
+
+export interface ConvLayerOptions extends LayerInitializers {
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly groups?: number;
 }
 
 export class ModelScope {
@@ -88,19 +105,20 @@ export class ModelScope {
     return this.graph.variable(PARAMETERS, full, shape);
   }
 
-  /** A convolution without bias. @param x [n, h, w, c] @returns [n, oh, ow, outputs] */
+  /** A convolution; without bias unless one is asked for. @param x [n, h, w, c] @returns [n, oh, ow, outputs] */
   conv(
     name: string,
     x: Tensor,
     outputs: number,
     kernel: number,
-    { stride = 1, padding = 0 }: { stride?: number; padding?: number } = {},
+    { stride = 1, padding = 0, groups = 1, weight, bias }: ConvLayerOptions = {},
   ): Tensor {
     return this.within(name, () => {
-      const shape = [kernel, kernel, at(x.shape, 3), outputs];
+      const shape = [kernel, kernel, at(x.shape, 3) / groups, outputs];
       const fanOut = kernel * kernel * outputs;
-      const weight = this.parameter('weight', shape, 'conv', { kind: 'kaimingNormal', fanOut });
-      return conv2d(x, weight, { stride, padding });
+      const w = this.parameter('weight', shape, 'conv', weight ?? { kind: 'kaimingNormal', fanOut });
+      const y = conv2d(x, w, { stride, padding, groups });
+      return bias ? add(y, this.parameter('bias', [outputs], 'vector', bias)) : y;
     });
   }
 
@@ -109,8 +127,8 @@ export class ModelScope {
     const epsilon = 1e-5;
     return this.within(name, () => {
       const shape = [at(x.shape, -1)];
-      const gamma = this.parameter('weight', shape, 'vector', { kind: 'ones' });
-      const beta = this.parameter('bias', shape, 'vector', { kind: 'zeros' });
+      const gamma = this.parameter('weight', shape, 'vector', ONES);
+      const beta = this.parameter('bias', shape, 'vector', ZEROS);
       const runningMean = this.#statistic('running_mean', shape, 0);
       const runningVariance = this.#statistic('running_var', shape, 1);
       if (this.options.mode === 'eval') {
@@ -125,13 +143,25 @@ export class ModelScope {
     });
   }
 
-  /** @param x [n, in] @returns [n, outputs] */
-  linear(name: string, x: Tensor, outputs: number): Tensor {
+  /** Layer normalisation over the channels. @param x [..., c] */
+  layerNorm(name: string, x: Tensor, { epsilon = 1e-6 }: { epsilon?: number } = {}): Tensor {
     return this.within(name, () => {
-      const fanIn = at(x.shape, 1);
-      const weight = this.parameter('weight', [fanIn, outputs], 'linear', { kind: 'uniform', fanIn });
-      const bias = this.parameter('bias', [outputs], 'vector', { kind: 'uniform', fanIn });
-      return add(matmul(x, weight), bias);
+      const shape = [at(x.shape, -1)];
+      const gamma = this.parameter('weight', shape, 'vector', ONES);
+      const beta = this.parameter('bias', shape, 'vector', ZEROS);
+      return layerNorm(x, gamma, beta, { epsilon });
+    });
+  }
+
+  /** @param x [n, in] or [n, h, w, in] @returns [..., outputs] */
+  linear(name: string, x: Tensor, outputs: number, init: LayerInitializers = {}): Tensor {
+    return this.within(name, () => {
+      const fanIn = at(x.shape, -1);
+      const { weight = { kind: 'uniform', fanIn }, bias = { kind: 'uniform', fanIn } } = init;
+      const w = this.parameter('weight', [fanIn, outputs], 'linear', weight);
+      const b = this.parameter('bias', [outputs], 'vector', bias);
+      const product = x.shape.length === 2 ? matmul(x, w) : conv2d(x, reshape(w, [1, 1, fanIn, outputs]));
+      return add(product, b);
     });
   }
 
@@ -142,6 +172,18 @@ export class ModelScope {
     if (mode === 'eval' || p === 0) return x;
     if (!dropoutSeed) throw new ShapeError('training with dropout needs a dropoutSeed');
     return dropout(x, dropoutSeed, { p, stream });
+  }
+
+  /**
+   * Stochastic depth: in training, the branch `x` of a residual block is left out for a share `p` of the images and
+   * scaled by 1/(1 − p) for the others (timm's DropPath). @param x [n, ...]
+   */
+  dropPath(x: Tensor, p: number): Tensor {
+    if (p === 0) return x;
+    const shape = x.shape.map((size, axis) => (axis === 0 ? size : 1));
+    const image = x.graph.constant(new Float32Array(at(shape, 0)).fill(1), shape);
+    const kept = this.dropout(image, p);
+    return kept === image ? x : mul(x, kept);
   }
 
   #statistic(name: string, shape: Shape, initial: number): Tensor {

@@ -1,8 +1,10 @@
 import { TailrayError } from '../engine/errors.js';
 import { Random } from '../engine/random.js';
 import { elementCount, Graph, type Tensor } from '../engine/tensor.js';
+import type { Architecture, Stem } from './backbone.js';
+import { CONVNEXTS } from './convnext.js';
 import { type Initializer, ModelScope, type ParameterSpec, type StatisticSpec } from './model-scope.js';
-import { linearHead, RESNETS, type ResNetStem, resnetFeatureMap } from './resnet.js';
+import { RESNETS } from './resnet.js';
 
 /** What a model is, apart from any device: its configuration, its parameters, and how to trace it. */
 export interface ModelConfig {
@@ -12,11 +14,14 @@ export interface ModelConfig {
   /** Default 1: radiographs are grey. */
   readonly inChannels?: number;
   readonly head?: 'linear';
-  readonly stem?: ResNetStem;
-  /** Channels of the first stage, default 64. */
-  readonly width?: number;
+  /** Default: the architecture's own. */
+  readonly stem?: Stem | undefined;
+  /** Channels of the first stage; default: those of the published network. */
+  readonly width?: number | undefined;
   /** Dropout before the classifier, default 0. */
   readonly dropRate?: number;
+  /** Stochastic depth: the share of images for which the last residual block is left out in training, default 0. */
+  readonly dropPathRate?: number;
 }
 
 export interface TracedModel {
@@ -28,8 +33,13 @@ export interface TracedModel {
   readonly observed: ReadonlyMap<string, Tensor>;
 }
 
+/** A configuration with every field there. */
+export type FullModelConfig = { readonly [K in keyof ModelConfig]-?: NonNullable<ModelConfig[K]> };
+
 export interface ModelDefinition {
-  readonly config: Required<ModelConfig>;
+  readonly config: FullModelConfig;
+  /** Whether training draws masks, so that `trace` needs a `dropoutSeed`. */
+  readonly usesDropout: boolean;
   /** In the order in which they lie in an arena. */
   readonly parameters: readonly ParameterSpec[];
   readonly statistics: readonly StatisticSpec[];
@@ -48,22 +58,27 @@ export interface ModelDefinition {
 /** The architecture is unknown or its options make no network. */
 export class ModelError extends TailrayError {}
 
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = { ...RESNETS, ...CONVNEXTS };
+
 export function architectures(): string[] {
-  return Object.keys(RESNETS);
+  return Object.keys(ARCHITECTURES);
 }
 
 /** @throws ModelError naming the option that is wrong and what it may be */
 export function defineModel(config: ModelConfig): ModelDefinition {
-  const full = withDefaults(config);
-  const resnet = RESNETS[full.arch];
-  if (!resnet) {
-    throw new ModelError(`there is no architecture "${full.arch}"; known are ${architectures().join(', ')}`);
+  const architecture = ARCHITECTURES[config.arch];
+  if (!architecture) {
+    throw new ModelError(
+      `there is no architecture "${config.arch}"; known are ${architectures().join(', ')}`,
+    );
   }
-  const { stem, width, classes, dropRate } = full;
+  const full = withDefaults(config, architecture);
   const trace = (scope: ModelScope, images: Tensor): { logits: Tensor; features: Tensor } => {
-    const map = resnetFeatureMap(scope, images, resnet, { stem, width });
+    const map = architecture.featureMap(scope, images, full);
+    const features = architecture.pool(scope, map);
     scope.group = 'head';
-    return linearHead(scope, map, { classes, dropRate });
+    const logits = architecture.classifier(scope, scope.dropout(features, full.dropRate), full.classes);
+    return { logits, features };
   };
   // One trace on a throw-away graph tells all parameters; their shapes do not depend on the image size.
   const dry = new Graph();
@@ -71,6 +86,7 @@ export function defineModel(config: ModelConfig): ModelDefinition {
   trace(scope, dry.input('images', [1, 64, 64, full.inChannels]));
   return {
     config: full,
+    usesDropout: full.dropRate > 0 || full.dropPathRate > 0,
     parameters: scope.parameters,
     statistics: scope.statistics,
     trace(graph, images, mode, options = {}) {
@@ -106,10 +122,10 @@ export function parameterCount(definition: ModelDefinition): number {
 
 function draw(init: Initializer, random: Random): number {
   switch (init.kind) {
-    case 'zeros':
-      return 0;
-    case 'ones':
-      return 1;
+    case 'constant':
+      return init.value;
+    case 'normal':
+      return random.normal(0, init.deviation);
     case 'kaimingNormal':
       return random.normal(0, Math.sqrt(2 / init.fanOut));
     case 'uniform':
@@ -117,22 +133,28 @@ function draw(init: Initializer, random: Random): number {
   }
 }
 
-function withDefaults(config: ModelConfig): Required<ModelConfig> {
-  const full = {
+function withDefaults(config: ModelConfig, { stems, stem, width }: Architecture): FullModelConfig {
+  const full: FullModelConfig = {
     inChannels: 1,
     head: 'linear',
-    stem: 'imagenet',
-    width: 64,
     dropRate: 0,
+    dropPathRate: 0,
     ...config,
-  } as const;
+    stem: config.stem ?? stem,
+    width: config.width ?? width,
+  };
   for (const name of ['classes', 'inChannels', 'width'] as const) {
     if (!Number.isInteger(full[name]) || full[name] < 1) {
       throw new ModelError(`model.${name} must be a whole number of at least 1, got ${full[name]}`);
     }
   }
-  if (!(full.dropRate >= 0 && full.dropRate < 1)) {
-    throw new ModelError(`model.dropRate must be in [0, 1), got ${full.dropRate}`);
+  for (const name of ['dropRate', 'dropPathRate'] as const) {
+    if (!(full[name] >= 0 && full[name] < 1)) {
+      throw new ModelError(`model.${name} must be in [0, 1), got ${full[name]}`);
+    }
+  }
+  if (!stems.includes(full.stem)) {
+    throw new ModelError(`${full.arch} has no stem "${full.stem}"; model.stem may be ${stems.join(', ')}`);
   }
   return full;
 }

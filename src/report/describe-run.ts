@@ -25,9 +25,13 @@ export function distinguishLosses(recipes: readonly Pick<Recipe, 'loss'>[]): str
   });
 }
 
-/** `resnet18 (width 16, stem small)` */
+/** `resnet18 (width 16, stem small)`; what is the architecture's own goes without saying. */
 export function describeModel({ model }: Pick<Recipe, 'model'>): string {
-  return `${model.arch} (width ${model.width}, stem ${model.stem})`;
+  const settings = [
+    ...(model.width === undefined ? [] : [`width ${model.width}`]),
+    ...(model.stem === undefined ? [] : [`stem ${model.stem}`]),
+  ];
+  return settings.length === 0 ? model.arch : `${model.arch} (${settings.join(', ')})`;
 }
 
 function plain(value: unknown): string {

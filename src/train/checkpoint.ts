@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { preprocessingSchema } from '../data/preprocessing.js';
+import { STEMS } from '../models/backbone.js';
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../models/safetensors.js';
 import { SafetensorsError } from '../models/safetensors-header.js';
 import { type FileSystem, writeAtomically } from './atomic-file.js';
@@ -21,9 +22,10 @@ const modelSchema = z.object({
   classes: z.int().min(1),
   inChannels: z.int().min(1),
   head: z.enum(['linear']),
-  stem: z.enum(['imagenet', 'small', 'small-stride2']),
+  stem: z.enum(STEMS),
   width: z.int().min(1),
   dropRate: z.number().min(0).lt(1),
+  dropPathRate: z.number().min(0).lt(1).default(0),
 });
 
 const aboutSchema = z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { augmentSchema } from '../data/augment.js';
 import { preprocessingSchema } from '../data/preprocessing.js';
+import { STEMS } from '../models/backbone.js';
 
 /**
  * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
@@ -60,19 +61,26 @@ const dataSchema = z.strictObject({
 const modelSchema = z.strictObject({
   arch: z.string().min(1).default('resnet18').describe('timm’s name of the architecture'),
   stem: z
-    .enum(['imagenet', 'small', 'small-stride2'])
-    .default('imagenet')
+    .enum(STEMS)
+    .optional()
     .describe(
-      'small: 3×3 stride 1 without pooling, for pictures of 32–64 pixels; small-stride2: a quarter of its cost',
+      'absent: the architecture’s own. ResNet: imagenet; small: 3×3 stride 1 without pooling, for pictures of 32–64 ' +
+        'pixels; small-stride2: a quarter of its cost. ConvNeXt: patch, overlap, overlap_tiered (timm’s)',
     ),
   width: z
     .int()
     .min(1)
     .max(1024)
-    .default(64)
-    .describe('channels of the first stage; 64 is the published network'),
+    .optional()
+    .describe('channels of the first stage; absent: as in the published network'),
   head: z.enum(['linear']).default('linear').describe('classifier on the pooled features'),
   dropRate: z.number().min(0).lt(1).default(0).describe('dropout before the classifier'),
+  dropPathRate: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('stochastic depth: rises over the residual blocks from 0 to this'),
   weights: z.string().min(1).optional().describe('safetensors file in timm’s naming to start from'),
 });
 

@@ -136,7 +136,7 @@ export class StepProgram {
       hyper,
       ...(recipe.ema !== false &&
         definition.statistics.length > 0 && { averageWeight: Float32Array.of(1 - averageDecay) }),
-      ...(usesDropout(definition) && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
+      ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
     };
   }
 }
@@ -149,7 +149,7 @@ function traceStep(graph: Graph, options: StepProgramOptions): { loss: Tensor; n
     graph,
     images,
     'train',
-    usesDropout(definition) ? { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') } : {},
+    definition.usesDropout ? { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') } : {},
   );
   const loss = graph.scope('loss', () => {
     const { name, reduction, ...parameters } = recipe.loss;
@@ -239,10 +239,6 @@ function traceStatistics(
 
 function shards(graph: Graph, arena: string, layout: ArenaLayout): Tensor[] {
   return layout.shards.map((elements, i) => graph.variable(arena, ArenaLayout.shardName(i), [elements]));
-}
-
-function usesDropout(definition: ModelDefinition): boolean {
-  return (definition.config.dropRate ?? 0) > 0;
 }
 
 /** The two words that a step's dropout masks are drawn from. */

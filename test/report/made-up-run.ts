@@ -12,6 +12,7 @@ import { formatRecipe, parseRecipe } from '../../src/train/recipe.js';
 import { dataSourceOptions } from '../../src/train/recipe-data.js';
 import type { Recipe } from '../../src/train/recipe-schema.js';
 import { macroScores, scoreDataset } from '../../src/train/scores.js';
+import { modelOf } from '../../src/train/trainer.js';
 import { png16 } from '../data/pictures.js';
 
 /** Run directories as training leaves them, with scores drawn at random instead of computed: quick, and all known. */
@@ -126,15 +127,7 @@ export async function writeRun(folder: string, options: MadeUpRun): Promise<stri
   };
   const checkpoint = await encodeCheckpoint({
     tensors: new Map([['fc.bias', { dtype: 'F32', shape: [1], data: new Float32Array(1) }]]),
-    model: {
-      arch: recipe.model.arch,
-      stem: recipe.model.stem,
-      width: recipe.model.width,
-      head: recipe.model.head,
-      dropRate: recipe.model.dropRate,
-      classes: source.classes.length,
-      inChannels: recipe.preprocessing.channels,
-    },
+    model: modelOf(recipe, source.classes.length).config,
     classes: [...source.classes],
     preprocessing: recipe.preprocessing,
     weights: 'average',

@@ -26,6 +26,7 @@ const checkpoint: Checkpoint = {
     stem: 'small',
     width: 4,
     dropRate: 0,
+    dropPathRate: 0.1,
   },
   classes: ['Mass', 'Nodule "x"'],
   preprocessing: preprocessingSchema.parse({ size: [16, 16] }),
