@@ -1,15 +1,18 @@
 import { bindStep } from './bindings.js';
 import type { Command } from './commands.js';
 import { type Device, roundUp } from './device.js';
+import { DimsBuffer } from './dims-buffer.js';
 import { KernelError } from './errors.js';
-import { type Location, type Plan, resolve } from './plan.js';
+import type { Location } from './location.js';
+import type { TextureSize } from './place-textures.js';
+import { type Plan, resolve } from './plan.js';
 import {
   at,
   byteLength,
   describe,
+  type Kernel,
   type KernelStep,
   type Problem,
-  type Scratch,
   type Tensor,
 } from './tensor.js';
 
@@ -36,8 +39,6 @@ export interface Built {
   readonly commands: readonly RowCommand[];
   readonly rows: readonly PlanRow[];
   readonly owned: readonly (GPUBuffer | GPUTexture)[];
-  /** Bytes of all intermediates, textures included. */
-  readonly peakBytes: number;
   locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };
 }
 
@@ -47,12 +48,29 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
   for (const [index, bytes] of plan.memory.buffers.entries()) {
     buffers.push(await device.createBuffer(`intermediates ${index}`, bytes));
   }
-  const textures = new TexturePool(device);
-  const dims = await DimsBuffer.create(device, plan);
+  const leaves: GPUBuffer[] = [];
+  for (const tensor of plan.leaves) leaves.push(await createLeaf(device, tensor));
+  const textures = plan.textures.sizes.map((size, index) =>
+    createTexture(device, `scratch texture ${index}`, size),
+  );
+  const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(kernelsOf(plan)));
   const place = (location: Location): { buffer: GPUBuffer; offset: number; bytes: number } => {
-    if (location.kind === 'external') return location;
-    const { buffer, offset } = at(plan.memory.places, location.lifetime);
-    return { buffer: at(buffers, buffer), offset, bytes: location.bytes };
+    switch (location.kind) {
+      case 'arena':
+        return location;
+      case 'leaf':
+        return { buffer: at(leaves, location.index), offset: 0, bytes: location.bytes };
+      case 'planned': {
+        const { buffer, offset } = at(plan.memory.places, location.lifetime);
+        return { buffer: at(buffers, buffer), offset, bytes: location.bytes };
+      }
+      case 'texture':
+        throw new KernelError('a scratch texture is bound as a buffer');
+    }
+  };
+  const textureOf = (location: Location | undefined, label: string): GPUTexture => {
+    if (location?.kind !== 'texture') throw new KernelError(`${label}: a buffer is used as a texture`);
+    return at(textures, at(plan.textures.places, location.index));
   };
 
   const rows: PlanRow[] = [];
@@ -94,14 +112,9 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
         kernel.steps,
       ),
     );
-    const scratchTextures = kernel.scratch.map((need, slot) =>
-      need.kind === 'texture' ? textures.get(need, slot) : undefined,
-    );
     for (const step of kernel.steps) {
       if (step.kind === 'texture-copy') {
         const source = place(resolve(step.from, node, action.scratch, plan.locate));
-        const texture = scratchTextures[step.to];
-        if (!texture) throw new KernelError(`${node.label}: scratch ${step.to} is not a texture`);
         pending.push(
           Promise.resolve({
             row,
@@ -110,21 +123,16 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
               from: source.buffer,
               offset: source.offset,
               bytes: source.bytes,
-              to: texture,
+              to: textureOf(action.scratch[step.to], node.label),
             },
           }),
         );
         continue;
       }
       const resources = step.bindings.map((binding): GPUBindingResource => {
-        if (binding.access === 'texture') {
-          const texture =
-            binding.operand.kind === 'scratch' ? scratchTextures[binding.operand.index] : undefined;
-          if (!texture)
-            throw new KernelError(`${node.label}: ${binding.name} is bound as a texture but is none`);
-          return texture.createView();
-        }
-        const { buffer, offset, bytes } = place(resolve(binding.operand, node, action.scratch, plan.locate));
+        const location = resolve(binding.operand, node, action.scratch, plan.locate);
+        if (binding.access === 'texture') return textureOf(location, node.label).createView();
+        const { buffer, offset, bytes } = place(location);
         return { buffer, offset, size: roundUp(bytes, 16) };
       });
       if (step.dims) resources.push(dims.add(step.dims));
@@ -137,10 +145,32 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
     commands,
     rows,
     locate: (tensor) => place(plan.locate(tensor)),
-    owned: [...buffers, ...textures.all, dims.buffer],
-    peakBytes: plan.memory.buffers.reduce((sum, bytes) => sum + bytes, 0) + textures.bytes,
+    owned: [...buffers, ...leaves, ...textures, dims.buffer],
   };
 }
+
+/** The buffer of an input, or of a constant with its values. */
+async function createLeaf(device: Device, tensor: Tensor): Promise<GPUBuffer> {
+  const { source } = tensor;
+  const label = source.kind === 'input' ? `input ${source.name}` : 'constant';
+  const buffer = await device.createBuffer(label, byteLength(tensor));
+  if (source.kind === 'constant') device.write(buffer, 0, source.values);
+  return buffer;
+}
+
+function createTexture(device: Device, label: string, { width, height }: TextureSize): GPUTexture {
+  return device.gpu.createTexture({
+    label,
+    size: [width, height],
+    format: 'rgba32float',
+    usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+  });
+}
+
+function kernelsOf(plan: Plan): Kernel[] {
+  return plan.actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
+}
+
 function describeRow(
   label: string,
   name: string,
@@ -162,72 +192,3 @@ function describeRow(
     bytes,
   };
 }
-
-/** Scratch textures, shared by all kernels that want the same size in the same slot: kernels run one after another. */
-class TexturePool {
-  readonly all: GPUTexture[] = [];
-  readonly #textures = new Map<string, GPUTexture>();
-  bytes = 0;
-
-  constructor(readonly device: Device) {}
-
-  get(need: Scratch & { kind: 'texture' }, slot: number): GPUTexture {
-    const key = `${slot}:${need.width}x${need.height}`;
-    let texture = this.#textures.get(key);
-    if (!texture) {
-      texture = this.device.gpu.createTexture({
-        label: `scratch texture ${key}`,
-        size: [need.width, need.height],
-        format: 'rgba32float',
-        usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-      });
-      this.#textures.set(key, texture);
-      this.all.push(texture);
-      this.bytes += need.width * need.height * 16;
-    }
-    return texture;
-  }
-}
-
-/** The `dims` of all steps of a program, each at its own aligned place of one uniform buffer. */
-class DimsBuffer {
-  readonly #values: Uint32Array;
-  #used = 0;
-
-  private constructor(
-    readonly device: Device,
-    readonly buffer: GPUBuffer,
-    slots: number,
-  ) {
-    this.#values = new Uint32Array((slots * DIMS_BYTES) / 4);
-  }
-
-  static async create(device: Device, plan: Plan): Promise<DimsBuffer> {
-    let slots = 0;
-    for (const action of plan.actions) {
-      if (action.kind === 'kernel')
-        slots += action.chosen.kernel.steps.filter((step) => step.kind === 'dispatch').length;
-    }
-    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    return new DimsBuffer(
-      device,
-      await device.createBuffer('sizes of all steps', slots * DIMS_BYTES, usage),
-      slots,
-    );
-  }
-
-  add(dims: Readonly<Record<string, number>>): GPUBindingResource {
-    const values = Object.values(dims);
-    if (values.length * 4 > DIMS_BYTES) throw new RangeError(`a step has at most ${DIMS_BYTES / 4} dims`);
-    const offset = this.#used++ * DIMS_BYTES;
-    this.#values.set(values, offset / 4);
-    return { buffer: this.buffer, offset, size: roundUp(values.length * 4, 16) };
-  }
-
-  upload(): void {
-    if (this.#values.length > 0) this.device.write(this.buffer, 0, this.#values);
-  }
-}
-
-/** WebGPU's default alignment of uniform bindings. */
-const DIMS_BYTES = 256;

@@ -9,7 +9,7 @@
  */
 export interface Lifetime {
   readonly bytes: number;
-  /** Index of the op that writes it, and of the last one that reads it. */
+  /** The first and the last step that use it. */
   readonly from: number;
   readonly to: number;
   /** Other lifetimes (indices) that must not lie in the same buffer. */

@@ -2,6 +2,7 @@ import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
 import type { Device } from './device.js';
 import { ShapeError } from './errors.js';
+import type { Plan, PlannedBytes } from './plan.js';
 import { type OpTime, Profiler } from './profile.js';
 import { byteLength, describe, type Graph, type Tensor } from './tensor.js';
 
@@ -13,8 +14,8 @@ export type Feeds = Readonly<Record<string, Float32Array | Uint32Array>>;
  * Programs of one device run in the order of their `run` calls.
  */
 export class Program {
-  /** Bytes of all intermediates, textures included. Known before the first run. */
-  readonly peakBytes: number;
+  /** Bytes on the device, known before the first run. */
+  readonly bytes: PlannedBytes;
   /** What runs, in order, with its cost. */
   readonly rows: readonly PlanRow[];
   readonly #device: Device;
@@ -22,25 +23,29 @@ export class Program {
   readonly #built: Built;
   readonly #history: History | undefined;
 
-  private constructor(device: Device, graph: Graph, built: Built, history: History | undefined) {
+  private constructor(device: Device, { graph, plan, built }: ProgramParts, history: History | undefined) {
     this.#device = device;
     this.#graph = graph;
     this.#built = built;
     this.#history = history;
-    this.peakBytes = built.peakBytes;
+    this.bytes = plan.bytes;
     this.rows = built.rows;
+  }
+
+  /** Bytes of all intermediates, textures included. */
+  get peakBytes(): number {
+    return this.bytes.intermediates + this.bytes.textures;
   }
 
   /** @param records scalars to keep run by run, up to `capacity` runs */
   static async create(
     device: Device,
-    graph: Graph,
-    built: Built,
+    parts: ProgramParts,
     { records, capacity }: { records: readonly Tensor[]; capacity: number },
   ): Promise<Program> {
-    if (records.length === 0) return new Program(device, graph, built, undefined);
+    if (records.length === 0) return new Program(device, parts, undefined);
     const buffer = await device.createBuffer('recorded scalars', records.length * capacity * 4);
-    return new Program(device, graph, built, { buffer, records, capacity, runs: 0 });
+    return new Program(device, parts, { buffer, records, capacity, runs: 0 });
   }
 
   /**
@@ -137,6 +142,12 @@ export class Program {
       encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, (row + i) * 4, 4);
     }
   }
+}
+
+interface ProgramParts {
+  readonly graph: Graph;
+  readonly plan: Plan;
+  readonly built: Built;
 }
 
 interface History {

@@ -111,7 +111,10 @@ export type Operand =
 /** Memory a kernel needs between its own steps. */
 export type Scratch =
   | { readonly kind: 'buffer'; readonly bytes: number }
-  /** `rgba32float` storage texture: `width` texels of four floats. */
+  /**
+   * `rgba32float` storage texture: `width` texels of four floats. Kernels share them, so it may be taller than asked
+   * for, and holds leftovers wherever this kernel has copied nothing.
+   */
   | { readonly kind: 'texture'; readonly width: number; readonly height: number };
 
 export interface Binding {
