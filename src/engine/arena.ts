@@ -1,6 +1,6 @@
 import type { Device } from './device.js';
 import { OutOfMemoryError, ShapeError } from './errors.js';
-import { byteLength, elementCount, type Shape, type TensorSpec } from './tensor.js';
+import { byteLength, elementBytes, elementCount, type Shape, type TensorSpec } from './tensor.js';
 
 /**
  * Many named tensors in few flat buffers. Parameters, their gradients and the optimizer's moments share one layout,
@@ -16,8 +16,8 @@ export interface ArenaRange {
   readonly length: number;
 }
 
-/** Elements: 256 bytes, the largest binding alignment that WebGPU allows an adapter to ask for. */
-export const RANGE_ALIGNMENT = 64;
+/** Elements: 256 bytes of f16, the largest binding alignment that WebGPU allows an adapter to ask for. */
+export const RANGE_ALIGNMENT = 128;
 
 export class ArenaLayout {
   readonly ranges: ReadonlyMap<string, ArenaRange>;
@@ -59,8 +59,8 @@ export class ArenaLayout {
     return `shard:${shard}`;
   }
 
-  get bytes(): number {
-    return this.shards.reduce((sum, elements) => sum + elements * 4, 0);
+  get elements(): number {
+    return this.shards.reduce((sum, elements) => sum + elements, 0);
   }
 }
 
@@ -71,15 +71,21 @@ export class Arena {
     readonly layout: ArenaLayout,
     readonly buffers: readonly GPUBuffer[],
     readonly device: Device,
+    readonly dtype: 'f32' | 'f16',
   ) {}
 
-  /** Zero-filled. */
-  static async create(device: Device, name: string, layout: ArenaLayout): Promise<Arena> {
+  /** Zero-filled. An arena of f16 holds copies for kernels to read; the host neither reads nor writes it. */
+  static async create(
+    device: Device,
+    name: string,
+    layout: ArenaLayout,
+    dtype: 'f32' | 'f16' = 'f32',
+  ): Promise<Arena> {
     const buffers: GPUBuffer[] = [];
     for (const [shard, elements] of layout.shards.entries()) {
-      buffers.push(await device.createBuffer(`${name} (shard ${shard})`, elements * 4));
+      buffers.push(await device.createBuffer(`${name} (shard ${shard})`, elements * elementBytes(dtype)));
     }
-    return new Arena(name, layout, buffers, device);
+    return new Arena(name, layout, buffers, device, dtype);
   }
 
   /** Buffer and byte range of a tensor, or of a whole shard by `ArenaLayout.shardName`. */
@@ -90,7 +96,8 @@ export class Arena {
       : this.layout.range(name);
     const buffer = this.buffers[range.shard];
     if (!buffer) throw new ShapeError(`arena ${this.name} has no ${name}`);
-    return { buffer, offset: range.offset * 4, bytes: range.length * 4 };
+    const size = elementBytes(this.dtype);
+    return { buffer, offset: range.offset * size, bytes: range.length * size };
   }
 
   write(name: string, values: Float32Array): void {
@@ -117,6 +124,11 @@ export class Arena {
       tensors.set(name, new Float32Array(shards[shard] ?? new ArrayBuffer(0), offset * 4, length));
     }
     return tensors;
+  }
+
+  /** Bytes on the device. */
+  get bytes(): number {
+    return this.layout.elements * elementBytes(this.dtype);
   }
 
   destroy(): void {

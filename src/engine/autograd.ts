@@ -1,11 +1,11 @@
 import { ShapeError } from './errors.js';
 import type { Node, Tensor } from './tensor.js';
 
-/** The two ops that differentiation itself needs; the kernels room passes them in. */
+/** What differentiation itself needs; the kernels room passes it in. */
 export interface GradientArithmetic {
   add(a: Tensor, b: Tensor): Tensor;
-  /** A tensor of ones of the same shape: the gradient that starts the walk. */
-  onesLike(tensor: Tensor): Tensor;
+  /** The gradient of the loss itself, of its shape: that starts the walk. */
+  start(loss: Tensor): Tensor;
 }
 
 /**
@@ -22,7 +22,7 @@ export function differentiate(
   arithmetic: GradientArithmetic,
 ): (Tensor | undefined)[] {
   const { graph } = loss;
-  const gradients = new Map<Tensor, Tensor>([[loss, arithmetic.onesLike(loss)]]);
+  const gradients = new Map<Tensor, Tensor>([[loss, arithmetic.start(loss)]]);
   const path = nodesBetween(wrt, loss, graph.nodes.slice());
 
   for (const node of path.reverse()) {

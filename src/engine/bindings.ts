@@ -1,7 +1,7 @@
 import type { Command } from './commands.js';
 import type { Device } from './device.js';
 import { KernelError } from './errors.js';
-import type { Binding, KernelStep } from './tensor.js';
+import type { Binding, KernelStep, TextureFormat } from './tensor.js';
 
 /**
  * A kernel step as a pipeline with its bind group. The WGSL declarations and the layout both follow from the step's list
@@ -27,7 +27,9 @@ export async function bindStep(
       buffer: { type: 'uniform' },
     });
   }
-  const code = `${(step.enables ?? []).map((name) => `enable ${name};\n`).join('')}${declare(bindings, step.dims)}${step.code}`;
+  const enables = new Set(step.enables);
+  if (bindings.some(({ type }) => HALF_TYPES.has(type))) enables.add('f16');
+  const code = `${[...enables].map((name) => `enable ${name};\n`).join('')}${declare(bindings, step.dims)}${step.code}`;
   const pipeline = await device.createPipeline(label, code, { entries });
   const group = device.gpu.createBindGroup({
     label,
@@ -40,17 +42,28 @@ export async function bindStep(
 function layoutEntry(binding: Binding, index: number): GPUBindGroupLayoutEntry {
   const visibility = GPUShaderStage.COMPUTE;
   if (binding.access === 'texture') {
-    return { binding: index, visibility, storageTexture: { access: 'read-only', format: 'rgba32float' } };
+    return {
+      binding: index,
+      visibility,
+      storageTexture: { access: 'read-only', format: textureFormat(binding) },
+    };
   }
   const type = binding.access === 'read' ? 'read-only-storage' : 'storage';
   return { binding: index, visibility, buffer: { type } };
+}
+
+/** Element types that need WGSL's f16 extension. */
+const HALF_TYPES: ReadonlySet<string> = new Set(['f16', 'vec2h', 'vec4h']);
+
+function textureFormat({ type }: Pick<Binding, 'type'>): TextureFormat {
+  return type === 'rgba16float' ? type : 'rgba32float';
 }
 
 /** The WGSL declarations of a step's bindings and sizes, so that no kernel counts binding numbers or offsets. */
 function declare(bindings: readonly Binding[], dims: Readonly<Record<string, number>> | undefined): string {
   const operands = bindings.map(({ name, access, type }, index) =>
     access === 'texture'
-      ? `@group(0) @binding(${index}) var ${name}: texture_storage_2d<rgba32float, read>;\n`
+      ? `@group(0) @binding(${index}) var ${name}: texture_storage_2d<${textureFormat({ type })}, read>;\n`
       : `@group(0) @binding(${index}) var<storage, ${access}> ${name}: array<${type}>;\n`,
   );
   if (dims) {

@@ -158,11 +158,11 @@ async function createLeaf(device: Device, tensor: Tensor): Promise<GPUBuffer> {
   return buffer;
 }
 
-function createTexture(device: Device, label: string, { width, height }: TextureSize): GPUTexture {
+function createTexture(device: Device, label: string, { width, height, format }: TextureSize): GPUTexture {
   return device.gpu.createTexture({
     label,
     size: [width, height],
-    format: 'rgba32float',
+    format,
     usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
   });
 }

@@ -1,3 +1,5 @@
+import type { TextureFormat } from './tensor.js';
+
 /** What a run consists of once everything is allocated: dispatches and copies, in order. */
 export type Command =
   | {
@@ -21,6 +23,9 @@ export type Command =
       readonly bytes: number;
       readonly to: GPUTexture;
     };
+
+/** Bytes of a texel of four values. */
+export const TEXEL_BYTES: Readonly<Record<TextureFormat, number>> = { rgba32float: 16, rgba16float: 8 };
 
 /** Records commands into one command buffer; dispatches in a row share a compute pass. */
 export function recordCommands(
@@ -54,9 +59,10 @@ export function recordCopy(encoder: GPUCommandEncoder, step: Exclude<Command, { 
   }
   // Whole rows, then what is left of the last one.
   const { width, height } = step.to;
-  const rows = Math.min(height, Math.floor(step.bytes / (width * 16)));
-  const rest = rows < height ? Math.floor((step.bytes % (width * 16)) / 16) : 0;
-  const bytesPerRow = width * 16;
+  const texel = TEXEL_BYTES[step.to.format as TextureFormat];
+  const bytesPerRow = width * texel;
+  const rows = Math.min(height, Math.floor(step.bytes / bytesPerRow));
+  const rest = rows < height ? Math.floor((step.bytes % bytesPerRow) / texel) : 0;
   const source = { buffer: step.from, bytesPerRow };
   if (rows > 0)
     encoder.copyBufferToTexture({ ...source, offset: step.offset }, { texture: step.to }, [width, rows]);

@@ -2,6 +2,8 @@ import type { Arena } from './arena.js';
 import { buildCommands } from './build.js';
 import { choose, type Preference } from './choose.js';
 import type { Device } from './device.js';
+import { KernelError } from './errors.js';
+import { type NarrowOptions, narrow } from './narrow.js';
 import { type Plan, planMemory } from './plan.js';
 import { Program } from './program.js';
 import { rewrite } from './rewrite.js';
@@ -23,6 +25,8 @@ export interface CompileOptions {
   readonly arenas?: Readonly<Record<string, Arena>>;
   /** Kernel variants to take instead of the rule's choice, by op name. */
   readonly preference?: Preference;
+  /** Keep large intermediates as f16, and read variables from f16 copies where there are any; see narrow.ts. */
+  readonly halves?: NarrowOptions;
 }
 
 export async function compile(device: Device, options: CompileOptions): Promise<Program> {
@@ -37,7 +41,11 @@ export function planProgram(device: Device, options: CompileOptions): Plan {
   const { graph, outputs = [], records = [], arenas = {}, preference = {} } = options;
   const { traits } = device;
   const keep = new Set([...outputs, ...records]);
-  const nodes = rewrite(graph.nodes, keep, traits);
+  if (options.halves && !traits.f16) {
+    throw new KernelError(`${device.description} has no f16 (shader-f16): compute in f32`);
+  }
+  const rewritten = rewrite(graph.nodes, keep, traits);
+  const nodes = options.halves ? narrow(rewritten, keep, options.halves) : rewritten;
   return planMemory(nodes, {
     keep,
     inputs: graph.inputs.values(),

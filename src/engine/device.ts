@@ -189,6 +189,7 @@ function readTraits(gpu: GPUDevice, info: GPUAdapterInfo): DeviceTraits {
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
     bindingAlignment: limits.minStorageBufferOffsetAlignment,
+    f16: gpu.features.has('shader-f16'),
   };
 }
 

@@ -1,13 +1,17 @@
+import { TEXEL_BYTES } from './commands.js';
+import type { TextureFormat } from './tensor.js';
+
 /**
  * The plan of scratch textures: those that are in use at different times share one.
  *
- * A texture serves only needs of its own width, which is the stride of the rows and decides how they fall into the
+ * A texture serves only needs of its own format and width, the second of which is the stride of the rows and decides how they fall into the
  * caches. A taller one serves as well, so the tallest needs are placed first.
  */
 export interface TextureSize {
-  /** Texels of 16 bytes. */
+  /** In texels. */
   readonly width: number;
   readonly height: number;
+  readonly format: TextureFormat;
 }
 
 export interface TextureNeed extends TextureSize {
@@ -27,17 +31,20 @@ export function placeTextures(needs: readonly TextureNeed[]): TexturePlan {
   const textures: { size: TextureSize; users: TextureNeed[] }[] = [];
   const order = needs.map((need, index) => ({ need, index })).sort((a, b) => b.need.height - a.need.height);
   for (const { need, index } of order) {
-    const { width, height, from, to } = need;
+    const { width, height, format, from, to } = need;
     let place = textures.findIndex(
-      ({ size, users }) => size.width === width && users.every((other) => other.to < from || to < other.from),
+      ({ size, users }) =>
+        size.width === width &&
+        size.format === format &&
+        users.every((other) => other.to < from || to < other.from),
     );
-    if (place < 0) place = textures.push({ size: { width, height }, users: [] }) - 1;
+    if (place < 0) place = textures.push({ size: { width, height, format }, users: [] }) - 1;
     textures[place]?.users.push(need);
     places[index] = place;
   }
   return { places, sizes: textures.map(({ size }) => size) };
 }
 
-export function textureBytes({ width, height }: TextureSize): number {
-  return width * height * 16;
+export function textureBytes({ width, height, format }: TextureSize): number {
+  return width * height * TEXEL_BYTES[format];
 }

@@ -6,13 +6,7 @@ import { KernelError, OutOfMemoryError, ShapeError } from './errors.js';
 import { type Location, locateLeaves, sharesBuffer } from './location.js';
 import { pinStores } from './pin-stores.js';
 import { type Lifetime, type MemoryPlan, place } from './place.js';
-import {
-  placeTextures,
-  type TextureNeed,
-  type TexturePlan,
-  type TextureSize,
-  textureBytes,
-} from './place-textures.js';
+import { placeTextures, type TextureNeed, type TexturePlan, textureBytes } from './place-textures.js';
 import { storeOp } from './store.js';
 import {
   at,
@@ -22,6 +16,7 @@ import {
   describe,
   type Node,
   type Operand,
+  type Scratch,
   type Tensor,
 } from './tensor.js';
 
@@ -117,7 +112,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
   const { places, sizes } = placeTextures(clock.textures);
   const kernels = actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
   const parts = {
-    arenas: sum(Object.values(arenas).map((arena) => arena.layout.bytes)),
+    arenas: sum(Object.values(arenas).map(({ bytes }) => bytes)),
     leaves: sum(known.leaves.map(byteLength)) + DimsBuffer.bytesFor(kernels),
     intermediates: sum(memory.buffers),
     textures: sum(sizes.map(textureBytes)),
@@ -156,10 +151,10 @@ class Clock {
     return { kind: 'planned', lifetime, bytes };
   }
 
-  addTexture({ width, height }: TextureSize): Location {
+  addTexture({ width, height, format = 'rgba32float' }: Scratch & { kind: 'texture' }): Location {
     return {
       kind: 'texture',
-      index: this.textures.push({ width, height, from: UNTOUCHED, to: this.#now }) - 1,
+      index: this.textures.push({ width, height, format, from: UNTOUCHED, to: this.#now }) - 1,
     };
   }
 

@@ -4,7 +4,7 @@ import { ShapeError } from './errors.js';
  * What a traced value is, before anything runs: a shape, a dtype and where it comes from.
  * Layout is always dense row-major; images are NHWC.
  */
-export type DType = 'f32' | 'u32';
+export type DType = 'f32' | 'f16' | 'u32';
 
 export type Shape = readonly number[];
 
@@ -66,6 +66,14 @@ export interface Op<A = unknown> {
   readonly alias?: boolean;
   /** Indices of inputs (variables) that the kernel updates in place. Such a node is never removed or moved. */
   readonly mutates?: readonly number[];
+  /**
+   * Operands that every variant can also read or write as f16 (it computes in f32 all the same); see narrow.ts.
+   * `all`, or their numbers. Absent: none.
+   */
+  readonly halves?: {
+    readonly inputs: 'all' | readonly number[];
+    readonly outputs: 'all' | readonly number[];
+  };
   /** Merges `producer` (whose output is input number `at` of `consumer`, and has no other use) into one node. */
   absorb?(consumer: Node<A>, at: number, producer: Node, limits: { maxBindings: number }): Fused | undefined;
   readonly variants: readonly Variant<A>[];
@@ -100,6 +108,8 @@ export interface DeviceTraits {
   readonly maxInvocations: number;
   readonly maxWorkgroups: number;
   readonly bindingAlignment: number;
+  /** Whether kernels may hold f16 (WebGPU's shader-f16). */
+  readonly f16: boolean;
 }
 
 /** An operand of a kernel step. */
@@ -112,17 +122,25 @@ export type Operand =
 export type Scratch =
   | { readonly kind: 'buffer'; readonly bytes: number }
   /**
-   * `rgba32float` storage texture: `width` texels of four floats. Kernels share them, so it may be taller than asked
-   * for, and holds leftovers wherever this kernel has copied nothing.
+   * Storage texture: `width` texels of four values, which a kernel reads as f32 in either format. Kernels share them, so
+   * it may be taller than asked for, and holds leftovers wherever this kernel has copied nothing.
    */
-  | { readonly kind: 'texture'; readonly width: number; readonly height: number };
+  | {
+      readonly kind: 'texture';
+      readonly width: number;
+      readonly height: number;
+      /** `rgba32float` where absent. */
+      readonly format?: TextureFormat;
+    };
+
+export type TextureFormat = 'rgba32float' | 'rgba16float';
 
 export interface Binding {
   /** The WGSL variable's name. */
   readonly name: string;
   readonly operand: Operand;
   readonly access: 'read' | 'read_write' | 'texture';
-  /** Element type of the storage array, e.g. `f32`, `vec4f`, `u32`. Unused for textures. */
+  /** Element type of the storage array, e.g. `f32`, `vec4h`, `u32`; of a texture, its format (`rgba32float` where empty). */
   readonly type: string;
 }
 
@@ -239,7 +257,11 @@ export function elementCount(shape: Shape): number {
 }
 
 export function byteLength(spec: TensorSpec): number {
-  return elementCount(spec.shape) * 4;
+  return elementCount(spec.shape) * elementBytes(spec.dtype);
+}
+
+export function elementBytes(dtype: DType): number {
+  return dtype === 'f16' ? 2 : 4;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -18,7 +18,7 @@ import { flatStep } from './grid.js';
  * The shape that all optimizers share: walk whole arena shards once, update parameters and state in place, four
  * elements at a time. An optimizer adds its rule only (see optimizer.ts).
  *
- * A shard is a row of blocks of 64 elements, and no parameter shares a block with another (`RANGE_ALIGNMENT`). So a
+ * A shard is a row of blocks of `RANGE_ALIGNMENT` elements, and no parameter shares a block with another (`RANGE_ALIGNMENT`). So a
  * table with one entry a block gives every parameter its own learning rate and decay, in one dispatch.
  */
 export interface FlatUpdateRule {
@@ -37,15 +37,18 @@ export interface FlatUpdateRule {
   readonly update: string;
 }
 
-/** Whether an exponential moving average of the parameters is kept in the same dispatch. */
+/** What else is kept in the same dispatch. */
 export interface FlatUpdateAttributes {
+  /** An exponential moving average of the parameters. */
   readonly average: boolean;
+  /** A copy of the parameters as f16. */
+  readonly copy: boolean;
 }
 
 /** vec4 groups of one block. */
 const BLOCK_GROUPS = RANGE_ALIGNMENT / 4;
 
-/** Operand order: params, state…, grads, table, hyper, clip, average (where kept). */
+/** Operand order: params, state…, grads, table, hyper, clip, average and copy (where kept). */
 export function flatUpdateOp(rule: FlatUpdateRule, averageRate: string): Op<FlatUpdateAttributes> {
   const mutable = 1 + rule.state.length;
   const names = ['params', ...rule.state, 'grads', 'table', 'hyper', 'clip'];
@@ -53,9 +56,9 @@ export function flatUpdateOp(rule: FlatUpdateRule, averageRate: string): Op<Flat
     name: rule.name,
     mutates: Array.from({ length: mutable }, (_, i) => i),
 
-    infer(inputs, { average }) {
+    infer(inputs, attributes) {
       const [params] = inputs;
-      const operands = average ? [...names, 'average'] : names;
+      const operands = operandNames(names, attributes);
       if (!params || inputs.length !== operands.length) {
         throw new ShapeError(`${rule.name}: wants ${operands.join(', ')}, got ${inputs.length} operands`);
       }
@@ -73,9 +76,10 @@ export function flatUpdateOp(rule: FlatUpdateRule, averageRate: string): Op<Flat
       for (const [i, name] of operands.entries()) {
         const spec = inputs[i];
         const count = expected[name] ?? elements;
-        if (spec?.dtype !== 'f32' || elementCount(spec.shape) !== count) {
+        const dtype = name === 'copy' ? 'f16' : 'f32';
+        if (spec?.dtype !== dtype || elementCount(spec.shape) !== count) {
           throw new ShapeError(
-            `${rule.name}: ${name} must hold ${count} f32 values, got ${spec && describe(spec)}`,
+            `${rule.name}: ${name} must hold ${count} ${dtype} values, got ${spec && describe(spec)}`,
           );
         }
       }
@@ -86,12 +90,15 @@ export function flatUpdateOp(rule: FlatUpdateRule, averageRate: string): Op<Flat
 
     // Read and written: parameters, state and average; read: gradients and 2 values a block.
     bytes: ({ inputs, attributes }) =>
-      shardElements(inputs) * 4 * (2 * (mutable + (attributes.average ? 1 : 0)) + 1 + 2 / RANGE_ALIGNMENT),
+      shardElements(inputs) *
+      (4 * (2 * (mutable + (attributes.average ? 1 : 0)) + 1 + 2 / RANGE_ALIGNMENT) +
+        (attributes.copy ? 2 : 0)),
 
     variants: [
       {
         name: 'vec4',
-        unfit: () => undefined,
+        unfit: ({ inputs }, { maxBindings }) =>
+          inputs.length > maxBindings ? `needs ${inputs.length} storage buffers` : undefined,
         rank: () => 1,
         build: (problem, traits) => buildKernel(rule, averageRate, names, problem, traits),
       },
@@ -116,6 +123,10 @@ export function groupsPerLane(traits: Pick<DeviceTraits, 'kind'>): number {
   return traits.kind === 'software' ? 4 : 1;
 }
 
+function operandNames(names: readonly string[], { average, copy }: FlatUpdateAttributes): string[] {
+  return [...names, ...(average ? ['average'] : []), ...(copy ? ['copy'] : [])];
+}
+
 function shardElements([params]: readonly TensorSpec[]): number {
   return elementCount(params?.shape ?? []);
 }
@@ -124,14 +135,15 @@ function buildKernel(
   rule: FlatUpdateRule,
   averageRate: string,
   names: readonly string[],
-  { inputs, attributes: { average } }: Problem<FlatUpdateAttributes>,
+  { inputs, attributes }: Problem<FlatUpdateAttributes>,
   traits: DeviceTraits,
 ): Kernel {
   const groups = shardElements(inputs) / 4;
   const perLane = groupsPerLane(traits);
-  const types: Record<string, string> = { table: 'vec2f', clip: 'f32' };
-  const mutable = new Set(['params', ...rule.state, 'average']);
-  const bindings = (average ? [...names, 'average'] : names).map(
+  const { average, copy } = attributes;
+  const types: Record<string, string> = { table: 'vec2f', clip: 'f32', copy: 'vec4h' };
+  const mutable = new Set(['params', ...rule.state, 'average', 'copy']);
+  const bindings = operandNames(names, attributes).map(
     (name, index): Binding => ({
       name,
       operand: { kind: 'input', index },
@@ -151,6 +163,9 @@ function buildKernel(
     params[i] = updated;
 #if ${average}
     average[i] += (${averageRate}) * (updated - average[i]);
+#endif
+#if ${copy}
+    copy[i] = vec4h(updated);
 #endif
   }`;
   return { scratch: [], steps: [flatStep({ count: groups / perLane, bindings, body }, traits)] };

@@ -56,7 +56,7 @@ const clipFactorOp: Op<{ readonly maxNorm: number }> = {
 
 /**
  * Euclidean norm over all elements of all shards: √Σg². It overflows to infinity beyond 1.8e19.
- * @param shards whole shards (multiples of 64 elements; what pads a range is zero) @returns [1]
+ * @param shards whole shards (multiples of `RANGE_ALIGNMENT` elements; what pads a range is zero) @returns [1]
  */
 export function gradientNorm(shards: readonly Tensor[]): Tensor {
   let total: Tensor | undefined;

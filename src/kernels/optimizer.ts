@@ -1,5 +1,10 @@
-import type { Tensor } from '../engine/tensor.js';
-import { type FlatUpdateRule, flatUpdateOp, requireVariable } from './flat-update.js';
+import type { Op, Tensor } from '../engine/tensor.js';
+import {
+  type FlatUpdateAttributes,
+  type FlatUpdateRule,
+  flatUpdateOp,
+  requireVariable,
+} from './flat-update.js';
 
 /**
  * The optimizers: their update rules in WGSL and the host's share of the arithmetic, side by side. One step of all
@@ -13,7 +18,7 @@ export interface FlatUpdate {
   readonly params: Tensor;
   /** As many gradients. */
   readonly grads: Tensor;
-  /** [blocks, 2]: learning-rate scale and weight decay of each block of 64 elements; see `buildDecayTable`. */
+  /** [blocks, 2]: learning-rate scale and weight decay of each block of `RANGE_ALIGNMENT` elements; see `buildDecayTable`. */
   readonly table: Tensor;
   /** The step's values, fed by the host: `[ADAMW_HYPER]` from `adamWHyper`, or `[SGD_HYPER]` from `sgdHyper`. */
   readonly hyper: Tensor;
@@ -21,6 +26,8 @@ export interface FlatUpdate {
   readonly clip: Tensor;
   /** Variable: exponential moving average of the parameters (EMA), updated after them where given. */
   readonly average?: Tensor;
+  /** Variable of f16: a copy of the updated parameters, for the kernels of a mixed-precision step. */
+  readonly copy?: Tensor;
 }
 
 export interface AdamWUpdate extends FlatUpdate {
@@ -79,14 +86,11 @@ const sgdNesterovOp = flatUpdateOp(sgdRule(true), 'hyper[0].z');
  * Throws `ShapeError` where an operand does not fit the shard.
  */
 export function adamW(update: AdamWUpdate): void {
-  const { params, firstMoment, secondMoment, grads, table, hyper, clip, average } = update;
-  for (const [name, tensor] of Object.entries({ params, firstMoment, secondMoment, average })) {
+  const { params, firstMoment, secondMoment, grads, table, hyper, clip, average, copy } = update;
+  for (const [name, tensor] of Object.entries({ params, firstMoment, secondMoment, average, copy })) {
     if (tensor) requireVariable('adamW', name, tensor);
   }
-  const operands = [params, firstMoment, secondMoment, grads, table, hyper, clip];
-  params.graph.apply(adamWOp, average ? [...operands, average] : operands, {
-    average: average !== undefined,
-  });
+  applyUpdate(adamWOp, [params, firstMoment, secondMoment, grads, table, hyper, clip], update);
 }
 
 /**
@@ -95,13 +99,22 @@ export function adamW(update: AdamWUpdate): void {
  * Throws `ShapeError` where an operand does not fit the shard.
  */
 export function sgd(update: SgdUpdate, { nesterov = false }: { nesterov?: boolean } = {}): void {
-  const { params, momentum, grads, table, hyper, clip, average } = update;
-  for (const [name, tensor] of Object.entries({ params, momentum, average })) {
+  const { params, momentum, grads, table, hyper, clip, average, copy } = update;
+  for (const [name, tensor] of Object.entries({ params, momentum, average, copy })) {
     if (tensor) requireVariable('sgd', name, tensor);
   }
-  const operands = [params, momentum, grads, table, hyper, clip];
-  params.graph.apply(nesterov ? sgdNesterovOp : sgdOp, average ? [...operands, average] : operands, {
+  applyUpdate(nesterov ? sgdNesterovOp : sgdOp, [params, momentum, grads, table, hyper, clip], update);
+}
+
+function applyUpdate(
+  op: Op<FlatUpdateAttributes>,
+  operands: readonly Tensor[],
+  { params, average, copy }: FlatUpdate,
+): void {
+  const kept = [average, copy].filter((tensor) => tensor !== undefined);
+  params.graph.apply(op, [...operands, ...kept], {
     average: average !== undefined,
+    copy: copy !== undefined,
   });
 }
 

@@ -12,7 +12,7 @@ export interface ParameterGroup {
 }
 
 /**
- * The optimizers' `table`: learning-rate scale and weight decay of each block of 64 elements, one [blocks, 2] array a
+ * The optimizers' `table`: learning-rate scale and weight decay of each block of `RANGE_ALIGNMENT` elements, one [blocks, 2] array a
  * shard, in the order of the shards. A parameter belongs to the first group that matches its name.
  *
  * Throws `ShapeError` naming a parameter that no group matches, so that none is trained or frozen by oversight, and

@@ -47,6 +47,7 @@ const lineSchema = z.discriminatedUnion('kind', [
     loss: number,
     gradientNorm: number,
     learningRate: z.number(),
+    lossScale: z.number().optional(),
   }),
   z.object({
     kind: z.literal('epoch'),

@@ -142,13 +142,14 @@ class Loop {
     const lines: MetricsLine[] = [];
     let diverged: DivergedError | undefined;
     let { sum, steps } = this.#progress.epochLoss;
-    for (const [i, { loss, gradientNorm }] of scalars.entries()) {
+    for (const [i, { loss, gradientNorm, lossScale }] of scalars.entries()) {
       const step = this.#unread + i + 1;
       const sound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
       if (sound) {
         sum += loss;
         steps++;
-      } else {
+      } else if (lossScale === undefined || lossScale < 1) {
+        // an overflow at a higher scale is part of finding the right one: that step was left out, and the scale halved
         diverged ??= new DivergedError(step, loss, gradientNorm);
       }
       if (sound && step % recipe.logEvery !== 0) continue;
@@ -159,6 +160,7 @@ class Loop {
         loss: finite(loss),
         gradientNorm: finite(gradientNorm),
         learningRate: trainer.step.learningRate(step - 1),
+        ...(lossScale !== undefined && { lossScale }),
       });
     }
     this.#unread += scalars.length;

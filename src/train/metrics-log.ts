@@ -12,6 +12,8 @@ export interface StepLine {
   /** L2 norm of the whole gradient before clipping. */
   readonly gradientNorm: number | null;
   readonly learningRate: number;
+  /** Of mixed precision: what the gradient started from; null gradientNorm: it overflowed, and the step was left out. */
+  readonly lossScale?: number | undefined;
 }
 
 /** The end of an epoch. */

@@ -168,6 +168,12 @@ export const recipeSchema = z.strictObject({
   optimizer: z.union([adamWSchema, sgdSchema]).prefault({}),
   schedule: scheduleSchema.prefault({}),
   batchSize: z.int().min(1).max(65536).default(32),
+  precision: z
+    .enum(['f32', 'f16'])
+    .default('f32')
+    .describe(
+      'f16: activations and weights in half precision, f32 master weights and sums, dynamic loss scaling',
+    ),
   ema: emaSchema.prefault({}),
   validation: z
     .strictObject({

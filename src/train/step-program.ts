@@ -9,9 +9,13 @@ import { store } from '../engine/store.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
 import { grad } from '../kernels/grad.js';
 import { clipFactor, gradientNorm } from '../kernels/gradient-norm.js';
+import { halveInto } from '../kernels/halve.js';
 import { lerpInto } from '../kernels/lerp.js';
+import { LOSS_SCALE_STATE, lossScale, updateLossScale } from '../kernels/loss-scale.js';
 import { ADAMW_HYPER, adamW, adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../kernels/optimizer.js';
 import { buildDecayTable } from '../kernels/parameter-groups.js';
+import { div } from '../kernels/pointwise-table.js';
+import { reshape } from '../kernels/reshape.js';
 import type { ClassStatistics } from '../losses/define-loss.js';
 import { traceLoss } from '../losses/trace-loss.js';
 import type { ModelDefinition } from '../models/model.js';
@@ -22,6 +26,9 @@ import type { TrainingState } from './training-state.js';
 /**
  * One training step as one graph: forward, loss, backward, gradient norm, clipping, optimizer, the moving average and
  * batch norm's running statistics. A run of it is one submit, and nothing is read back but the recorded scalars.
+ *
+ * In mixed precision (`precision: f16`) the same graph is compiled over f16 storage (engine/narrow.ts), the gradient
+ * starts at a loss scale that is divided out again before anything looks at it, and the scale follows on the device.
  */
 
 /** Weight of a batch in batch norm's running statistics, as PyTorch's `momentum`. */
@@ -33,7 +40,7 @@ export const HISTORY = 256;
 export interface StepProgramOptions {
   readonly definition: ModelDefinition;
   readonly state: TrainingState;
-  readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed'>;
+  readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: Required<Omit<ClassStatistics, 'classes'>>;
   readonly schedule: Schedule;
@@ -47,6 +54,8 @@ export interface StepScalars {
   readonly loss: number;
   /** L2 norm of the whole gradient before clipping; not finite: the step changed nothing. */
   readonly gradientNorm: number;
+  /** Of mixed precision: what the gradient started from. */
+  readonly lossScale: number | undefined;
 }
 
 export interface StepBatch {
@@ -68,12 +77,13 @@ export class StepProgram {
   /** Traces, differentiates and compiles the step. @throws KernelError, OutOfMemoryError, ShapeError */
   static async create(device: Device, options: StepProgramOptions): Promise<StepProgram> {
     const graph = new Graph();
-    const { loss, norm } = traceStep(graph, options);
+    const records = traceStep(graph, options, device.traits);
     const program = await compile(device, {
       graph,
-      records: [loss, norm],
+      records,
       recordCapacity: HISTORY,
       arenas: options.state.arenas,
+      ...(options.recipe.precision === 'f16' && { halves: { copies: { params: 'halfParams' } } }),
     });
     return new StepProgram(program, options);
   }
@@ -101,7 +111,11 @@ export class StepProgram {
   /** Waits for the steps since the last call (at most `HISTORY`) and returns their scalars. */
   async scalars(): Promise<StepScalars[]> {
     const rows = await this.#program.history();
-    return rows.map(([loss = Number.NaN, gradientNorm = Number.NaN]) => ({ loss, gradientNorm }));
+    return rows.map(([loss = Number.NaN, gradientNorm = Number.NaN, lossScale]) => ({
+      loss,
+      gradientNorm,
+      lossScale,
+    }));
   }
 
   /** The learning rate of a step, before the groups' factors. */
@@ -141,7 +155,12 @@ export class StepProgram {
   }
 }
 
-function traceStep(graph: Graph, options: StepProgramOptions): { loss: Tensor; norm: Tensor } {
+/** @returns the scalars to record: loss, gradient norm and, in mixed precision, the loss scale */
+function traceStep(
+  graph: Graph,
+  options: StepProgramOptions,
+  limits: { readonly maxBindings: number },
+): Tensor[] {
   const { definition, recipe, batchSize, imageShape } = options;
   const images = graph.input('images', [batchSize, ...imageShape]);
   const targets = graph.input('targets', [batchSize, definition.config.classes]);
@@ -156,23 +175,35 @@ function traceStep(graph: Graph, options: StepProgramOptions): { loss: Tensor; n
     return traceLoss(name, parameters, logits, targets, { reduction, ...options.statistics });
   });
   const parameters = definition.parameters.map(({ name, shape }) => graph.variable('params', name, shape));
-  const gradients = grad(loss, parameters);
+  const scaling =
+    recipe.precision === 'f16' ? graph.variable('scaling', 'lossScale', [LOSS_SCALE_STATE]) : undefined;
+  const scale = scaling && lossScale(scaling);
+  const gradients = grad(loss, parameters, scale && reshape(scale, loss.shape));
   for (const [i, { name, shape }] of definition.parameters.entries()) {
     const gradient = gradients[i];
     if (gradient) store(gradient, graph.variable('grads', name, shape));
   }
-  const norm = graph.scope('norm', () => gradientNorm(shards(graph, 'grads', options.state.parameterLayout)));
+  const norm = graph.scope('norm', () => {
+    const scaled = gradientNorm(shards(graph, 'grads', options.state.parameterLayout));
+    return scale ? div(scaled, scale) : scaled;
+  });
   const { clipNorm } = recipe.optimizer;
-  const clip = graph.scope('clip', () => clipFactor(norm, clipNorm === false ? undefined : clipNorm));
-  graph.scope('optimizer', () => traceUpdate(graph, clip, options));
+  const clip = graph.scope('clip', () => {
+    const factor = clipFactor(norm, clipNorm === false ? undefined : clipNorm);
+    return scale ? div(factor, scale) : factor;
+  });
+  graph.scope('optimizer', () => traceUpdate(graph, clip, options, limits));
   graph.scope('statistics', () => traceStatistics(graph, observed, clip, options));
-  return { loss, norm };
+  if (!scaling || !scale) return [loss, norm];
+  graph.scope('scaling', () => updateLossScale(scaling, clip));
+  return [loss, norm, scale];
 }
 
 function traceUpdate(
   graph: Graph,
   clip: Tensor,
-  { definition, recipe: { optimizer, ema }, state }: StepProgramOptions,
+  { definition, recipe: { optimizer, ema, precision }, state }: StepProgramOptions,
+  { maxBindings }: { readonly maxBindings: number },
 ): void {
   const layout = state.parameterLayout;
   const specs = new Map(definition.parameters.map((spec) => [spec.name, spec]));
@@ -187,14 +218,18 @@ function traceUpdate(
   const hyper = graph.input('hyper', [optimizer.name === 'adamw' ? ADAMW_HYPER : SGD_HYPER]);
   const whole = (arena: string) => shards(graph, arena, layout);
   const [params, grads, average] = [whole('params'), whole('grads'), ema === false ? [] : whole('average')];
+  const copies = precision === 'f16' ? whole('halfParams') : [];
   const moments = (optimizer.name === 'adamw' ? ['firstMoment', 'secondMoment'] : ['momentum']).map(whole);
+  // WebGPU promises eight storage buffers; AdamW with everything beside it wants nine
+  const copyInPlace = maxBindings >= 9;
   for (const [i, table] of tables.entries()) {
-    const [shard, gradient, first, second, followed] = [
+    const [shard, gradient, first, second, followed, copy] = [
       params[i],
       grads[i],
       moments[0]?.[i],
       moments[1]?.[i],
       average[i],
+      copies[i],
     ];
     if (!shard || !gradient || !first) continue;
     const update = {
@@ -204,9 +239,11 @@ function traceUpdate(
       hyper,
       clip,
       ...(followed && { average: followed }),
+      ...(copyInPlace && copy && { copy }),
     };
     if (optimizer.name === 'sgd') sgd({ ...update, momentum: first }, { nesterov: optimizer.nesterov });
     else if (second) adamW({ ...update, firstMoment: first, secondMoment: second });
+    if (copy && !copyInPlace) halveInto(copy, shard);
   }
 }
 

@@ -1,6 +1,10 @@
 import { Arena, ArenaLayout } from '../engine/arena.js';
+import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import type { Shape } from '../engine/tensor.js';
+import type { Program } from '../engine/program.js';
+import { Graph } from '../engine/tensor.js';
+import { halveInto } from '../kernels/halve.js';
+import { freshLossScale, LOSS_SCALE_STATE } from '../kernels/loss-scale.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { Recipe } from './recipe-schema.js';
 import type { ArenaContent, SavedState } from './saved-state.js';
@@ -16,39 +20,39 @@ export class TrainingState {
   readonly parameterLayout: ArenaLayout;
   readonly statisticLayout: ArenaLayout;
   readonly #arenas: ReadonlyMap<ArenaName, Arena>;
-  readonly #shapes: { readonly parameters: Shapes; readonly statistics: Shapes };
+  /** Fills the f16 copy from the parameters. */
+  readonly #halver: Program | undefined;
 
   private constructor(
-    definition: ModelDefinition,
     layouts: { parameters: ArenaLayout; statistics: ArenaLayout },
     arenas: ReadonlyMap<ArenaName, Arena>,
+    halver: Program | undefined,
   ) {
     this.parameterLayout = layouts.parameters;
     this.statisticLayout = layouts.statistics;
     this.#arenas = arenas;
-    this.#shapes = {
-      parameters: new Map(definition.parameters.map(({ name, shape }) => [name, shape])),
-      statistics: new Map(definition.statistics.map(({ name, shape }) => [name, shape])),
-    };
+    this.#halver = halver;
   }
 
   /** All zero. @throws OutOfMemoryError naming the arena */
   static async create(
     device: Device,
     definition: ModelDefinition,
-    recipe: Pick<Recipe, 'optimizer' | 'ema'>,
+    recipe: Pick<Recipe, 'optimizer' | 'ema' | 'precision'>,
   ): Promise<TrainingState> {
     const limit = device.traits.maxBindingBytes;
     const layouts = {
       parameters: new ArenaLayout(definition.parameters, limit),
       statistics: new ArenaLayout(definition.statistics, limit),
+      scaling: new ArenaLayout([{ name: 'lossScale', shape: [LOSS_SCALE_STATE], dtype: 'f32' }], limit),
     };
     const arenas = new Map<ArenaName, Arena>();
     for (const name of arenaNames(recipe)) {
-      const layout = STATISTICS.has(name) ? layouts.statistics : layouts.parameters;
-      arenas.set(name, await Arena.create(device, name, layout));
+      const layout = layouts[LAYOUTS[name] ?? 'parameters'];
+      arenas.set(name, await Arena.create(device, name, layout, name === 'halfParams' ? 'f16' : 'f32'));
     }
-    return new TrainingState(definition, layouts, arenas);
+    const halver = arenas.has('halfParams') ? await compileHalver(device, arenas) : undefined;
+    return new TrainingState(layouts, arenas, halver);
   }
 
   /** Sets the starting point: the average begins at the same values. */
@@ -64,6 +68,8 @@ export class TrainingState {
       this.arena('stats').write(name, values);
       this.#arenas.get('averageStats')?.write(name, values);
     }
+    this.#arenas.get('scaling')?.write('lossScale', freshLossScale());
+    this.#halver?.run();
   }
 
   /** @throws RangeError when this run keeps no such arena */
@@ -92,34 +98,33 @@ export class TrainingState {
   /** What a saved state must hold: everything but what each step computes anew. */
   get contents(): ArenaContent[] {
     return [...this.#arenas.values()]
-      .filter(({ name }) => name !== 'grads' && name !== 'observed')
-      .map((arena) => ({ ...this.#describe(arena.name), read: () => arena.readAll() }));
+      .filter(({ name }) => !TRANSIENT.has(name))
+      .map((arena) => ({ ...contentOf(arena), read: () => arena.readAll() }));
   }
 
   /** Takes all arenas from a saved state. @throws CheckpointError; the arenas are then in no defined state */
   async restore(saved: SavedState): Promise<void> {
-    for (const { name } of this.contents) {
-      const arena = this.#arenas.get(name as ArenaName);
-      for (const [tensor, values] of await saved.tensors(this.#describe(name))) arena?.write(tensor, values);
+    for (const arena of this.#arenas.values()) {
+      if (TRANSIENT.has(arena.name)) continue;
+      for (const [tensor, values] of await saved.tensors(contentOf(arena))) arena.write(tensor, values);
     }
+    this.#halver?.run();
   }
 
   get bytes(): number {
-    return [...this.#arenas.values()].reduce((sum, { layout }) => sum + layout.bytes, 0);
+    return [...this.#arenas.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   destroy(): void {
+    this.#halver?.destroy();
     for (const arena of this.#arenas.values()) arena.destroy();
-  }
-
-  #describe(name: string): { name: string; shapes: Shapes } {
-    const shapes = STATISTICS.has(name) ? this.#shapes.statistics : this.#shapes.parameters;
-    return { name, shapes };
   }
 }
 
 export type ArenaName =
   | 'params'
+  /** The parameters as f16, for the kernels of a mixed-precision step. */
+  | 'halfParams'
   | 'grads'
   | 'firstMoment'
   | 'secondMoment'
@@ -127,14 +132,26 @@ export type ArenaName =
   | 'average'
   | 'stats'
   | 'observed'
-  | 'averageStats';
+  | 'averageStats'
+  /** The loss scale of mixed precision. */
+  | 'scaling';
 
-type Shapes = ReadonlyMap<string, Shape>;
+/** Arenas that are not in the layout of the parameters. */
+const LAYOUTS: Partial<Record<ArenaName, 'statistics' | 'scaling'>> = {
+  stats: 'statistics',
+  observed: 'statistics',
+  averageStats: 'statistics',
+  scaling: 'scaling',
+};
 
-/** Arenas in the layout of the running statistics; all others are in that of the parameters. */
-const STATISTICS: ReadonlySet<string> = new Set<ArenaName>(['stats', 'observed', 'averageStats']);
+/** Arenas that each step, or the start, computes anew. */
+const TRANSIENT: ReadonlySet<string> = new Set<ArenaName>(['grads', 'observed', 'halfParams']);
 
-function arenaNames({ optimizer, ema }: Pick<Recipe, 'optimizer' | 'ema'>): ArenaName[] {
+function arenaNames({
+  optimizer,
+  ema,
+  precision,
+}: Pick<Recipe, 'optimizer' | 'ema' | 'precision'>): ArenaName[] {
   return [
     'params',
     'grads',
@@ -142,5 +159,22 @@ function arenaNames({ optimizer, ema }: Pick<Recipe, 'optimizer' | 'ema'>): Aren
     'stats',
     'observed',
     ...(ema === false ? [] : (['average', 'averageStats'] as const)),
+    ...(precision === 'f16' ? (['halfParams', 'scaling'] as const) : []),
   ];
+}
+
+function contentOf({ name, layout }: Arena): Omit<ArenaContent, 'read'> {
+  return { name, shapes: new Map(Array.from(layout.ranges.values(), (range) => [range.name, range.shape])) };
+}
+
+async function compileHalver(device: Device, arenas: ReadonlyMap<ArenaName, Arena>): Promise<Program> {
+  const graph = new Graph();
+  for (const [shard, elements] of (arenas.get('params')?.layout.shards ?? []).entries()) {
+    const name = ArenaLayout.shardName(shard);
+    halveInto(
+      graph.variable('halfParams', name, [elements], 'f16'),
+      graph.variable('params', name, [elements]),
+    );
+  }
+  return compile(device, { graph, arenas: Object.fromEntries(arenas) });
 }

@@ -7,7 +7,7 @@ import { add, exp, fullLike, mul } from '../../src/kernels/pointwise-table.js';
 import { evaluate } from '../device.js';
 import { expectClose } from '../kernels/check-op.js';
 
-const arithmetic: GradientArithmetic = { add, onesLike: (tensor) => fullLike(tensor, 1) };
+const arithmetic: GradientArithmetic = { add, start: (tensor) => fullLike(tensor, 1) };
 
 /** An op of the input's shape that only traces. */
 function traced(name: string, vjp?: Op<undefined>['vjp']): Op<undefined> {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Arena, ArenaLayout } from '../../src/engine/arena.js';
+import { type Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
 import type { Program } from '../../src/engine/program.js';
 import { Random } from '../../src/engine/random.js';
 import { Graph } from '../../src/engine/tensor.js';
@@ -245,18 +245,19 @@ describe('refusals', () => {
     const input = (name: string, size: number) => graph.input(name, [size]);
     const variable = (name: string, size: number) => graph.variable('a', name, [size]);
     const rest = { table: input('t', 2), hyper: input('h', SGD_HYPER), clip: input('c', 1) };
-    const grads = input('g', 64);
-    expect(() => sgd({ params: grads, momentum: variable('m', 64), grads, ...rest })).toThrow(
+    const block = RANGE_ALIGNMENT;
+    const grads = input('g', block);
+    expect(() => sgd({ params: grads, momentum: variable('m', block), grads, ...rest })).toThrow(
       /updated in place/,
     );
-    expect(() => sgd({ params: variable('odd', 65), momentum: variable('m65', 65), grads, ...rest })).toThrow(
-      /whole shard/,
-    );
+    expect(() =>
+      sgd({ params: variable('odd', block + 1), momentum: variable('m odd', block + 1), grads, ...rest }),
+    ).toThrow(/whole shard/);
     expect(() =>
       sgd({
-        params: variable('p', 128),
-        momentum: variable('m128', 128),
-        grads: input('g128', 128),
+        params: variable('p', 2 * block),
+        momentum: variable('m2', 2 * block),
+        grads: input('g2', 2 * block),
         ...rest,
       }),
     ).toThrow(/table must hold 4/);
