@@ -5,7 +5,7 @@
  * by their path: of the PATH only npm is used.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -18,9 +18,13 @@ export class StepFailed extends Error {}
 /** Packages, build and adapter; returns the reports of `devices --json`. */
 export async function prepare() {
   checkNodeVersion();
-  if (packagesAreMissing()) await step('Install packages (npm ci)', installPackages);
+  await providePackages();
   await step('Build', build);
   return step('Find an adapter', provideAdapter);
+}
+
+export async function providePackages() {
+  if (packagesAreMissing()) await step('Install packages (npm ci)', installPackages);
 }
 
 /**
@@ -94,19 +98,49 @@ function lockedPackages(path) {
 }
 
 async function installPackages() {
-  // none of our packages needs its install script, and running them would need a shell
-  const options = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
-  if ((await runNpm(['ci', ...options])) !== 0) {
+  if ((await runNpm(['ci', '--include=dev', ...INSTALLING])) !== 0) {
     throw new StepFailed(
       'npm ci failed; its messages are above. It needs the npm registry, or a filled npm cache.',
     );
   }
 }
 
-async function build() {
+/** No package that is used here needs its install script, and running one would need a shell. */
+const INSTALLING = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+
+/**
+ * The libraries that the benchmark compares with, where they are not installed yet. Without them it does what it can.
+ */
+export async function provideBenchmarkPeers() {
+  if (existsSync(join(ROOT, 'bench/node_modules/.package-lock.json'))) return;
+  await step('Install the libraries to compare with (npm ci --prefix bench)', async () => {
+    if ((await runNpm(['ci', '--prefix', 'bench', ...INSTALLING])) !== 0) {
+      console.log('   They could not be installed: going on without them.');
+    }
+  });
+}
+
+/** @returns {boolean} whether anything in src or bench is newer than what was built of it */
+export function buildIsOld() {
+  const built = join(ROOT, 'dist/bench/main.js');
+  if (!existsSync(built)) return true;
+  const when = statSync(built).mtimeMs;
+  return ['src', 'bench'].some((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).some(
+      (path) =>
+        path.endsWith('.ts') &&
+        !path.startsWith('node_modules') &&
+        statSync(join(ROOT, folder, path)).mtimeMs > when,
+    ),
+  );
+}
+
+export async function build() {
   // what is no longer in src must not stay runnable
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
-  if ((await runNode([TOOLS.tsc, '-p', 'tsconfig.build.json'])) !== 0) {
+  // the benchmark is built on top of what is in src
+  for (const project of ['tsconfig.build.json', 'bench']) {
+    if ((await runNode([TOOLS.tsc, '-p', project])) === 0) continue;
     throw new StepFailed("The build failed; TypeScript's messages are above.");
   }
 }

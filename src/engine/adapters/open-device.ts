@@ -1,5 +1,6 @@
 import { Device } from '../device.js';
 import { openAdapter } from './open-adapter.js';
+import { throttledWait } from './throttled-wait.js';
 
 /**
  * node's `openDevice`: finds an adapter, asks for everything it offers, and waits in a way that leaves a software
@@ -31,27 +32,4 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     },
   });
   return new Device(gpu, adapter.info, { wait: throttledWait });
-}
-
-const clock = new Int32Array(new SharedArrayBuffer(4));
-
-/** Milliseconds asleep between two looks at a pending promise: long enough to leave the core, too short to notice. */
-const NAP = 0.3;
-
-/**
- * While WebGPU work is pending, Dawn keeps node's event loop spinning at full load. Sleeping a little in every turn
- * gives that core to the software adapter's own threads.
- */
-async function throttledWait<T>(promise: Promise<T>): Promise<T> {
-  let pending = true;
-  const settled = promise.finally(() => {
-    pending = false;
-  });
-  const doze = () => {
-    if (!pending) return;
-    Atomics.wait(clock, 0, 0, NAP);
-    setImmediate(doze);
-  };
-  setImmediate(doze);
-  return settled;
 }

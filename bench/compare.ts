@@ -1,0 +1,92 @@
+import { DisagreementError, largestDifference, TOLERANCE } from './agreement.js';
+import type { Timing } from './measurement.js';
+import { repeatsFor, type Turn, timedRounds } from './rounds.js';
+import { CONTENDERS, type Entrant, type Hosts, type Peer, type Who, type Workload } from './workload.js';
+
+/** One workload from start to end: everyone prepares, is checked against tailray, warms up, and then they take turns. */
+
+export interface Comparison {
+  readonly workload: Workload;
+  /** tailray first, in the order of `CONTENDERS`. */
+  readonly timings: readonly Timing[];
+  /** Libraries that could not do the work, with what they said. */
+  readonly failures: readonly { readonly who: Peer; readonly reason: string }[];
+}
+
+export type OpenHosts = Pick<Hosts, 'tailray'> & Partial<Hosts>;
+
+/** @throws DisagreementError if a library gives other results than tailray */
+export async function compare(workload: Workload, hosts: OpenHosts, rounds: number): Promise<Comparison> {
+  const turns: Turn[] = [];
+  const failures: Comparison['failures'][number][] = [];
+  let reference: readonly Float32Array[] = [];
+  try {
+    for (const who of CONTENDERS) {
+      try {
+        const entrant = await enter(who, workload, hosts);
+        if (!entrant) continue;
+        // to be let go whatever happens next
+        turns.push({ who, entrant, repeats: 0 });
+        await entrant.round(1);
+        const results = await entrant.results();
+        if (who === 'tailray') reference = results;
+        else requireAgreement(workload, who, largestDifference(reference, results));
+        turns.splice(-1, 1, { who, entrant, repeats: await warmUp(entrant) });
+      } catch (error) {
+        if (who === 'tailray' || error instanceof DisagreementError) throw error;
+        if (turns.at(-1)?.who === who) await turns.pop()?.entrant.dispose();
+        failures.push({ who, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    const times = await timedRounds(`${workload.name} ${workload.direction}`, turns, rounds);
+    const timings = turns.map(({ who, entrant: { peakBytes } }) => ({
+      who,
+      rounds: times.get(who) ?? [],
+      peakBytes,
+    }));
+    return { workload, timings, failures };
+  } finally {
+    for (const { entrant } of turns) await entrant.dispose();
+  }
+}
+
+async function enter(who: Who, { entries }: Workload, hosts: OpenHosts): Promise<Entrant | undefined> {
+  switch (who) {
+    case 'tailray':
+      return entries.tailray(hosts.tailray);
+    case 'tfjs-webgpu':
+      return hosts[who] && entries[who]?.(hosts[who]);
+    case 'jax-js':
+      return hosts[who] && entries[who]?.(hosts[who]);
+    case 'onnxruntime-cpu':
+      return hosts[who] && entries[who]?.(hosts[who]);
+    case 'pytorch-cpu':
+      return hosts[who] && entries[who]?.(hosts[who]);
+  }
+}
+
+/** Once more, the first run having compiled everything, and again in rounds as long as those that will count. */
+async function warmUp(entrant: Entrant): Promise<number> {
+  const first = await milliseconds(() => entrant.round(1));
+  const repeats = repeatsFor(first);
+  if (repeats === 1) return 1;
+  return repeatsFor((await milliseconds(() => entrant.round(repeats))) / repeats);
+}
+
+async function milliseconds(action: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await action();
+  return performance.now() - start;
+}
+
+function requireAgreement(
+  { name, direction, tolerance = TOLERANCE }: Workload,
+  who: Peer,
+  apart: number,
+): void {
+  if (apart <= tolerance) return;
+  throw new DisagreementError(
+    `${name} ${direction}: ${who} and tailray differ by ${apart.toExponential(1)} of the largest value, more than ` +
+      `${tolerance.toExponential(0)} that rounding explains. One of them computes something else, so neither is timed.`,
+  );
+}

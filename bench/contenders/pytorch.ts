@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { TailrayError } from '#src/engine/errors.js';
+import type { Shape } from '#src/engine/tensor.js';
+import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
+import type { Entrant, TensorForm } from '../workload.js';
+import { MissingPeerError } from './load-peer.js';
+
+/**
+ * PyTorch on the CPU, on all cores: the honest upper bound for a software adapter, which computes on the same cores. It
+ * runs in a process of its own (pytorch.py) that does nothing between its turns.
+ */
+export interface PytorchHost {
+  readonly version: string;
+  readonly process: PytorchProcess;
+}
+
+/** PyTorch could not do what it was asked to. */
+export class PytorchError extends TailrayError {}
+
+/** A step of training a torchvision model. Tensors are in PyTorch's layout. */
+export interface PytorchStep {
+  readonly model: string;
+  readonly parameters: ReadonlyMap<string, PytorchTensor>;
+  readonly statistics: ReadonlyMap<string, PytorchTensor>;
+  /** images [n, c, h, w], targets [n, classes] */
+  readonly batch: readonly PytorchTensor[];
+  readonly learningRate: number;
+  readonly weightDecay: number;
+}
+
+export interface PytorchTensor {
+  readonly shape: Shape;
+  readonly values: Float32Array;
+}
+
+/** @throws MissingPeerError where no Python with PyTorch is found */
+export async function openPytorch(): Promise<PytorchHost> {
+  const reasons: string[] = [];
+  for (const python of pythons()) {
+    const child = new PytorchProcess(python);
+    try {
+      const { version } = (await child.next()) as { version: string };
+      return { version, process: child };
+    } catch (error) {
+      child.end();
+      reasons.push(`${python}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new MissingPeerError(
+    `no Python with PyTorch (${reasons.join('; ')}): set TAILRAY_PYTHON to one that has it`,
+  );
+}
+
+function pythons(): string[] {
+  const own = process.env.TAILRAY_PYTHON;
+  return own ? [own] : ['/usr/bin/python3', 'python3'];
+}
+
+/** @param code a Python expression over x0, x1…, `torch` and `F` */
+export async function pytorchEntrant(
+  { process: child }: PytorchHost,
+  forms: { readonly operands: readonly TensorForm[]; readonly results: readonly TensorForm[] },
+  code: string,
+): Promise<Entrant> {
+  const operands = forms.operands.map((form, i) => toChannelsFirst(form, operandValues(form, i)));
+  return preparedEntrant(child, operands, { expression: code }, forms.results);
+}
+
+export async function pytorchStepEntrant(
+  { process: child }: PytorchHost,
+  step: PytorchStep,
+): Promise<Entrant> {
+  const { parameters, statistics, batch, ...rest } = step;
+  return withTensors(batch, (path) =>
+    preparedEntrant(
+      child,
+      [...parameters.values(), ...statistics.values()],
+      {
+        step: {
+          ...rest,
+          parameters: [...parameters.keys()],
+          statistics: [...statistics.keys()],
+          batch: path,
+          batchShapes: batch.map(({ shape }) => shape),
+        },
+      },
+      [{ shape: [1] }],
+    ),
+  );
+}
+
+async function preparedEntrant(
+  child: PytorchProcess,
+  operands: readonly PytorchTensor[],
+  work: object,
+  forms: readonly TensorForm[],
+): Promise<Entrant> {
+  const shapes = operands.map(({ shape }) => shape);
+  await withTensors(operands, (path) => child.ask({ prepare: { ...work, operands: path, shapes } }));
+  return {
+    round: async (repeats) => {
+      await child.ask({ round: repeats });
+    },
+    results: () =>
+      withTensors([], async (path) => {
+        const { sizes } = (await child.ask({ results: path })) as { sizes: number[] };
+        const { buffer, byteOffset, byteLength } = await readFile(path);
+        const all = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+        let start = 0;
+        return sizes.map((size, i) => {
+          const values = all.subarray(start, start + size);
+          start += size;
+          const form = forms[i];
+          return form ? fromChannelsFirst(form, values) : values;
+        });
+      }),
+    peakBytes: null,
+    dispose: () => undefined,
+  };
+}
+
+/** Puts tensors one after another into a file that is there for as long as `use` takes. */
+async function withTensors<T>(
+  tensors: readonly PytorchTensor[],
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'tailray-bench-'));
+  try {
+    const path = join(folder, 'tensors.f32');
+    await writeFile(
+      path,
+      tensors.map(({ values }) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+    );
+    return await use(path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** pytorch.py, a question and an answer at a time. */
+export class PytorchProcess {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  #problem = '';
+
+  constructor(python: string) {
+    const script = fileURLToPath(import.meta.resolve('#bench/pytorch.py'));
+    const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'] });
+    child.on('error', ({ message }) => {
+      this.#problem = message;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#problem = text.trim().split('\n').at(-1) ?? '';
+    });
+    child.stdin.on('error', () => undefined); // told by the missing answer
+    this.#child = child;
+    this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** @throws PytorchError with what the process says */
+  async ask(question: object): Promise<unknown> {
+    this.#child.stdin?.write(`${JSON.stringify(question)}\n`);
+    return this.next();
+  }
+
+  async next(): Promise<unknown> {
+    const { done, value } = await this.#answers.next();
+    if (done) throw new PytorchError(this.#problem || 'the process ended');
+    const answer = JSON.parse(value) as { error?: string };
+    if (answer.error !== undefined) throw new PytorchError(`PyTorch: ${answer.error}`);
+    return answer;
+  }
+
+  end(): void {
+    this.#child.stdin?.end();
+  }
+}

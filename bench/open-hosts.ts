@@ -1,0 +1,43 @@
+import type { Device } from '#src/engine/device.js';
+import { tailrayVersion } from '#src/train/version.js';
+import type { OpenHosts } from './compare.js';
+import { openJax } from './contenders/jax.js';
+import { MissingPeerError } from './contenders/load-peer.js';
+import { openOnnx } from './contenders/onnx.js';
+import { openPytorch } from './contenders/pytorch.js';
+import { openTfjs } from './contenders/tfjs.js';
+import type { Peer } from './workload.js';
+
+/** Loads the libraries that were asked for and are there. The adapter is shared before, see shared-adapter.ts. */
+
+export interface OpenedHosts {
+  readonly hosts: OpenHosts;
+  /** Why a library does not take part, a sentence each. */
+  readonly missing: readonly string[];
+}
+
+export async function openHosts(device: Device, peers: readonly Peer[]): Promise<OpenedHosts> {
+  const missing: string[] = [];
+  const host = async <T>(peer: Peer, open: () => Promise<T>): Promise<T | undefined> => {
+    if (!peers.includes(peer)) return undefined;
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof MissingPeerError)) throw error;
+      missing.push(`Without ${peer}: ${error.message}.`);
+      return undefined;
+    }
+  };
+  const tfjs = await host('tfjs-webgpu', openTfjs);
+  const jax = await host('jax-js', openJax);
+  const onnx = await host('onnxruntime-cpu', openOnnx);
+  const pytorch = await host('pytorch-cpu', openPytorch);
+  const hosts: OpenHosts = {
+    tailray: { version: tailrayVersion, device },
+    ...(tfjs && { 'tfjs-webgpu': tfjs }),
+    ...(jax && { 'jax-js': jax }),
+    ...(onnx && { 'onnxruntime-cpu': onnx }),
+    ...(pytorch && { 'pytorch-cpu': pytorch }),
+  };
+  return { hosts, missing };
+}

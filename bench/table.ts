@@ -1,0 +1,109 @@
+import type { Roofline } from '#src/engine/roofline.js';
+import type { Comparison } from './compare.js';
+import { type Measurement, measurementOf, type Surroundings } from './measurement.js';
+import { speedup } from './statistics.js';
+import { CONTENDERS, type Peer, type Who } from './workload.js';
+
+/** The benchmark as a person reads it: a line a workload, printed as soon as it is measured. */
+
+const WORK = 32;
+const DIRECTION = 9;
+const PEER = 22;
+
+/** What the adapter can do at all, against which everything below is held. */
+export function rooflineLines(roofline: Roofline, adapter: string): string {
+  const { gflops, gflopsF16, gbps, dispatchMs, submitMs } = roofline;
+  const f16 = gflopsF16 === undefined ? '' : `, ${gflopsF16.toFixed(0)} in f16`;
+  return [
+    adapter,
+    `multiply-add ${gflops.toFixed(0)} GFLOP/s in f32${f16}; copy ${gbps.toFixed(1)} GB/s; ` +
+      `a dispatch ${microseconds(dispatchMs)}, a submit ${microseconds(submitMs)}`,
+  ].join('\n');
+}
+
+/** @param peers in the order of their columns */
+export function tableHead(peers: readonly Peer[]): string {
+  const columns = [
+    'work'.padEnd(WORK),
+    ''.padEnd(DIRECTION),
+    'ms'.padStart(9),
+    'GFLOP/s'.padStart(8),
+    'GB/s'.padStart(6),
+    'roof'.padStart(9),
+    ...peers.map((peer) => `× ${peer}`.padStart(PEER)),
+  ];
+  const line = columns.join(' ').trimEnd();
+  return `${line}\n${'─'.repeat(line.length)}`;
+}
+
+/**
+ * tailray's line, and how many times faster it is than each peer: median over the rounds, and lowest to highest.
+ */
+export function tableLine(
+  { workload, timings, failures }: Comparison,
+  peers: readonly Peer[],
+  surroundings: Surroundings,
+): string {
+  const own = timings.find(({ who }) => who === 'tailray');
+  if (!own) throw new RangeError('a comparison without tailray');
+  const measured = measurementOf(workload, own, surroundings);
+  const ratios = peers.map((peer) => {
+    const theirs = timings.find(({ who }) => who === peer);
+    if (theirs) return ratio(own.rounds, theirs.rounds);
+    return failures.some(({ who }) => who === peer) ? 'failed' : '–';
+  });
+  return [
+    workload.name.padEnd(WORK),
+    workload.direction.padEnd(DIRECTION),
+    digits(measured.msMedian).padStart(9),
+    digits(measured.gflops).padStart(8),
+    digits(measured.gbps).padStart(6),
+    roof(measured, workload, surroundings).padStart(9),
+    ...ratios.map((text) => text.padStart(PEER)),
+  ]
+    .join(' ')
+    .trimEnd();
+}
+
+/** What the columns mean, and what was not measured and why. */
+export function tableFoot(notes: readonly string[]): string {
+  return [
+    '',
+    'ms, GFLOP/s and GB/s are tailray’s medians. roof: share of what the adapter could do at this workload’s arithmetic',
+    'intensity, bound by multiply-adds (f) or by memory (m). ×: how many times faster tailray is, median (lowest–highest)',
+    'of the rounds. Small work that stays in the caches may pass the memory roof.',
+    ...notes,
+  ].join('\n');
+}
+
+/** The libraries of a table's columns: those that may take part, in the usual order. */
+export function peerColumns(present: ReadonlySet<Who>): Peer[] {
+  return CONTENDERS.filter((who): who is Peer => who !== 'tailray' && present.has(who));
+}
+
+function ratio(ours: readonly number[], theirs: readonly number[]): string {
+  const { median, min, max } = speedup(ours, theirs);
+  return `${digits(median)} (${digits(min)}–${digits(max)})`;
+}
+
+function roof(
+  { rooflineShare }: Measurement,
+  { flops, bytes }: { flops: number; bytes: number },
+  { roofline }: Surroundings,
+): string {
+  if (rooflineShare === null) return '–';
+  const bound = flops / roofline.gflops > bytes / roofline.gbps ? 'f' : 'm';
+  return `${(100 * rooflineShare).toFixed(0)} % ${bound}`;
+}
+
+/** Three digits, whatever the size. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  if (value >= 99.95) return value.toFixed(0);
+  if (value >= 9.995) return value.toFixed(1);
+  return value >= 0.9995 ? value.toFixed(2) : value.toFixed(3);
+}
+
+function microseconds(ms: number): string {
+  return `${(ms * 1000).toFixed(0)} µs`;
+}

@@ -1,0 +1,51 @@
+import { elementCount, type TensorSpec } from '#src/engine/tensor.js';
+import { type Jitted, jittedEntrant } from './contenders/jax.js';
+import { onnxEntrant } from './contenders/onnx.js';
+import type { OnnxNode } from './contenders/onnx-model.js';
+import { pytorchEntrant } from './contenders/pytorch.js';
+import { type Trace, tracedEntrant } from './contenders/tailray.js';
+import { type Eager, eagerEntrant } from './contenders/tfjs.js';
+import type { Entries, TensorForm, Workload } from './workload.js';
+
+/** A workload that is a function of tensors: each library's way of it is an expression over the same operands. */
+export interface TensorOperation extends Omit<Workload, 'entries' | 'bytes' | 'dtype'> {
+  readonly operands: readonly TensorForm[];
+  readonly results: readonly TensorForm[];
+  /** When absent: each operand read once, each result written once. */
+  readonly bytes?: number;
+  readonly tailray: Trace;
+  readonly tfjs?: Eager;
+  readonly jax?: Jitted;
+  /** For a single result. */
+  readonly onnx?: OnnxNode;
+  /** A Python expression over x0, x1… (the operands, channels first), `torch` and `F`. */
+  readonly pytorch?: string;
+}
+
+export function tensorOperation({
+  operands,
+  results,
+  tailray,
+  tfjs,
+  jax,
+  onnx,
+  pytorch,
+  ...workload
+}: TensorOperation): Workload {
+  const [result] = results;
+  const entries: Entries = {
+    tailray: (host) => tracedEntrant(host, operands, tailray),
+    ...(tfjs && { 'tfjs-webgpu': (host) => eagerEntrant(host, operands, tfjs) }),
+    ...(jax && { 'jax-js': (host) => jittedEntrant(host, { operands, results }, jax) }),
+    ...(onnx && result && { 'onnxruntime-cpu': (host) => onnxEntrant(host, { operands, result }, onnx) }),
+    ...(pytorch !== undefined && {
+      'pytorch-cpu': (host) => pytorchEntrant(host, { operands, results }, pytorch),
+    }),
+  };
+  return { bytes: byteSum([...operands, ...results]), ...workload, dtype: 'f32', entries };
+}
+
+/** Bytes of f32 tensors. */
+export function byteSum(tensors: readonly Pick<TensorSpec, 'shape'>[]): number {
+  return tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+}

@@ -1,0 +1,16 @@
+/** What `bench` is asked for; shared with the benchmark's own code, which lies beside src/ and is loaded when wanted. */
+export interface BenchFlags {
+  /** Parts of names of workloads; all when empty. */
+  readonly work: readonly string[];
+  /** Libraries to compare with; all that are there when empty, none for `none`. */
+  readonly against: readonly string[];
+  readonly rounds: number;
+  readonly adapter?: string;
+  readonly json?: boolean;
+  readonly list?: boolean;
+}
+
+/** The benchmark's entry, `bench/main.ts`. */
+export interface BenchModule {
+  runBench(flags: BenchFlags): Promise<void>;
+}
