@@ -8,6 +8,7 @@ import { openPredictionSource } from '../train/prediction-source.js';
 import { requireFreeFile, writePredictions } from '../train/predictions.js';
 import { scoreImages } from '../train/score-images.js';
 import { command, runCommand } from './command.js';
+import { addTuneOptions, kernelTuning } from './kernel-tuning.js';
 import { positiveNumber } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
@@ -19,9 +20,10 @@ interface PredictFlags {
   readonly strict?: boolean;
   readonly force?: boolean;
   readonly quiet?: boolean;
+  readonly tune?: boolean;
 }
 
-const program = command('predict', 'Score images with a trained checkpoint.')
+const program = addTuneOptions(command('predict', 'Score images with a trained checkpoint.'))
   .argument('<checkpoint>', 'best.safetensors of a run')
   .argument('<images>', 'a CSV file that names images, or a folder of PNG and JPEG files')
   .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
@@ -54,6 +56,7 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
       path,
       batchSize: flags.batchSize,
       strict: flags.strict,
+      tuning: (opened) => kernelTuning(opened, flags),
       onRead: (done, total) => progress.show('reading', done, total, () => 'images'),
       onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
     });

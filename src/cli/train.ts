@@ -11,6 +11,7 @@ import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { addTuneOptions, kernelTuning } from './kernel-tuning.js';
 import { positiveNumber, wholeNumber } from './number-option.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
@@ -27,6 +28,7 @@ interface TrainFlags {
   readonly strict?: boolean;
   readonly explain?: boolean;
   readonly stopAfter?: number;
+  readonly tune?: boolean;
   readonly quiet?: boolean;
 }
 
@@ -34,7 +36,7 @@ const SIMULATED =
   '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
   '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
 
-const program = command('train', 'Train a chest X-ray classifier by a recipe.')
+const program = addTuneOptions(command('train', 'Train a chest X-ray classifier by a recipe.'))
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
   .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
   .option('--images <dir>', 'image folder (default: the folder of the table)')
@@ -91,6 +93,7 @@ async function train(flags: TrainFlags): Promise<void> {
         recipe,
         data,
         run,
+        tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
         profile: flags.explain,
         observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? false }),

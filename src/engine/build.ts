@@ -1,4 +1,5 @@
 import { bindStep } from './bindings.js';
+import { bytesMoved, type Chosen, type ChosenBy, problemOf } from './choose.js';
 import type { Command } from './commands.js';
 import { type Device, roundUp } from './device.js';
 import { DimsBuffer } from './dims-buffer.js';
@@ -6,24 +7,18 @@ import { KernelError } from './errors.js';
 import type { Location } from './location.js';
 import type { TextureSize } from './place-textures.js';
 import { type Plan, resolve } from './plan.js';
-import {
-  at,
-  byteLength,
-  describe,
-  type Kernel,
-  type KernelStep,
-  type Problem,
-  type Tensor,
-} from './tensor.js';
+import { problemKey } from './problem-key.js';
+import { at, byteLength, describe, type Kernel, type Tensor, type TensorSpec } from './tensor.js';
 
 /** From a plan to commands: allocates its buffers and textures, and makes pipelines and bind groups. */
 
-/** A row of `explain()`: what an op costs, and after a profiled run how long it took. */
+/** A row of the plan: what an op costs, and after a profiled run how long it took. */
 export interface PlanRow {
   readonly label: string;
   readonly op: string;
   readonly shape: string;
   readonly variant: string;
+  readonly by: ChosenBy;
   readonly dispatches: number;
   readonly flops: number;
   readonly bytes: number;
@@ -38,6 +33,8 @@ export interface RowCommand {
 export interface Built {
   readonly commands: readonly RowCommand[];
   readonly rows: readonly PlanRow[];
+  /** The variant of each problem (`problemKey`) that could have had another: what an exact repetition must know. */
+  readonly kernels: ReadonlyMap<string, string>;
   readonly owned: readonly (GPUBuffer | GPUTexture)[];
   locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };
 }
@@ -74,6 +71,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
   };
 
   const rows: PlanRow[] = [];
+  const kernels = new Map<string, string>();
   const pending: Promise<RowCommand>[] = [];
   for (const action of plan.actions) {
     const row = rows.length;
@@ -86,6 +84,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
         op: 'store',
         shape: describe(action.from),
         variant: 'copy',
+        by: 'only',
         dispatches: 0,
         flops: 0,
         bytes: 2 * bytes,
@@ -101,17 +100,9 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
       pending.push(Promise.resolve({ row, command }));
       continue;
     }
-    const { node, kernel, variant } = action.chosen;
-    rows.push(
-      describeRow(
-        node.label,
-        node.op.name,
-        variant,
-        { inputs: node.inputs, outputs: node.outputs, attributes: node.attributes },
-        node.op,
-        kernel.steps,
-      ),
-    );
+    const { node, kernel, variant, by } = action.chosen;
+    rows.push(describeRow(action.chosen));
+    if (by !== 'only') kernels.set(problemKey(node), variant);
     for (const step of kernel.steps) {
       if (step.kind === 'texture-copy') {
         const source = place(resolve(step.from, node, action.scratch, plan.locate));
@@ -144,6 +135,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
   return {
     commands,
     rows,
+    kernels,
     locate: (tensor) => place(plan.locate(tensor)),
     owned: [...buffers, ...leaves, ...textures, dims.buffer],
   };
@@ -171,24 +163,18 @@ function kernelsOf(plan: Plan): Kernel[] {
   return plan.actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
 }
 
-function describeRow(
-  label: string,
-  name: string,
-  variant: string,
-  problem: Problem,
-  op: { flops(problem: Problem): number; bytes?(problem: Problem): number },
-  steps: readonly KernelStep[],
-): PlanRow {
-  const bytes =
-    op.bytes?.(problem) ??
-    [...problem.inputs, ...problem.outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
+function describeRow({ node, variant, by, kernel }: Chosen): PlanRow {
+  const { op, inputs, outputs } = node;
+  const problem = problemOf(node);
+  const shapes = (specs: readonly TensorSpec[]) => specs.map(({ shape }) => `[${shape}]`).join(' ');
   return {
-    label,
-    op: name,
-    shape: `${problem.inputs.map((spec) => `[${spec.shape}]`).join(' ')} → ${problem.outputs.map((spec) => `[${spec.shape}]`).join(' ')}`,
+    label: node.label,
+    op: op.name,
+    shape: `${shapes(inputs)} → ${shapes(outputs)}`,
     variant,
-    dispatches: steps.filter((step) => step.kind === 'dispatch').length,
+    by,
+    dispatches: kernel.steps.filter((step) => step.kind === 'dispatch').length,
     flops: op.flops(problem),
-    bytes,
+    bytes: bytesMoved(op, problem),
   };
 }

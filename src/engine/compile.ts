@@ -1,17 +1,18 @@
 import type { Arena } from './arena.js';
 import { buildCommands } from './build.js';
-import { choose, type Preference } from './choose.js';
+import { choose, type KnownVariants, type Preference } from './choose.js';
 import type { Device } from './device.js';
 import { KernelError } from './errors.js';
 import { type NarrowOptions, narrow } from './narrow.js';
 import { type Plan, planMemory } from './plan.js';
 import { Program } from './program.js';
 import { rewrite } from './rewrite.js';
-import type { Graph, Tensor } from './tensor.js';
+import type { Graph, Node, Tensor } from './tensor.js';
+import type { Tuning } from './tune.js';
 
 /**
- * From a traced graph to something that runs: rewrite → plan (choose, place) → build → a `Program` with every buffer,
- * pipeline and bind group made. Nothing is allocated by a run.
+ * From a traced graph to something that runs: rewrite → tune, where asked for → plan (choose, place) → build → a
+ * `Program` with every buffer, pipeline and bind group made. Nothing is allocated by a run.
  */
 export interface CompileOptions {
   readonly graph: Graph;
@@ -25,33 +26,54 @@ export interface CompileOptions {
   readonly arenas?: Readonly<Record<string, Arena>>;
   /** Kernel variants to take instead of the rule's choice, by op name. */
   readonly preference?: Preference;
+  /** Knows or measures which variants are fastest here. Absent: the rule decides. */
+  readonly tuning?: Tuning | undefined;
+  /** How often the program is likely to run: whether measuring pays. Default 1. */
+  readonly runs?: number | undefined;
   /** Keep large intermediates as f16, and read variables from f16 copies where there are any; see narrow.ts. */
   readonly halves?: NarrowOptions;
 }
 
 export async function compile(device: Device, options: CompileOptions): Promise<Program> {
-  const { graph, records = [], recordCapacity: capacity = 64 } = options;
-  const plan = planProgram(device, options);
+  const { graph, records = [], recordCapacity: capacity = 64, tuning, runs = 1 } = options;
+  const nodes = rewritten(device, options);
+  const plan = planNodes(device, options, nodes, await tuning?.variantsFor(nodes, runs));
   const built = await buildCommands(device, plan);
   return Program.create(device, { graph, plan, built }, { records, capacity });
 }
 
-/** What `compile` would build, and the memory that it would take. Allocates nothing. */
+/** What `compile` would build by the rule, and the memory that it would take. Allocates nothing. */
 export function planProgram(device: Device, options: CompileOptions): Plan {
-  const { graph, outputs = [], records = [], arenas = {}, preference = {} } = options;
-  const { traits } = device;
-  const keep = new Set([...outputs, ...records]);
-  if (options.halves && !traits.f16) {
-    throw new KernelError(`${device.description} has no f16 (shader-f16): compute in f32`);
+  return planNodes(device, options, rewritten(device, options));
+}
+
+function rewritten({ traits, description }: Device, options: CompileOptions): Node[] {
+  const { graph, halves } = options;
+  if (halves && !traits.f16) {
+    throw new KernelError(`${description} has no f16 (shader-f16): compute in f32`);
   }
-  const rewritten = rewrite(graph.nodes, keep, traits);
-  const nodes = options.halves ? narrow(rewritten, keep, options.halves) : rewritten;
+  const nodes = rewrite(graph.nodes, kept(options), traits);
+  return halves ? narrow(nodes, kept(options), halves) : nodes;
+}
+
+function planNodes(
+  { traits, gpu }: Device,
+  options: CompileOptions,
+  nodes: readonly Node[],
+  known?: KnownVariants,
+): Plan {
+  const { graph, arenas = {}, preference } = options;
   return planMemory(nodes, {
-    keep,
+    keep: kept(options),
     inputs: graph.inputs.values(),
     arenas,
     traits,
-    maxBufferBytes: device.gpu.limits.maxBufferSize,
-    choose: (node) => choose(node, traits, preference),
+    maxBufferBytes: gpu.limits.maxBufferSize,
+    choose: (node) => choose(node, traits, { preference, known }),
   });
+}
+
+/** The tensors that are read after a run. */
+function kept({ outputs = [], records = [] }: CompileOptions): Set<Tensor> {
+  return new Set([...outputs, ...records]);
 }

@@ -18,6 +18,8 @@ export class Program {
   readonly bytes: PlannedBytes;
   /** What runs, in order, with its cost. */
   readonly rows: readonly PlanRow[];
+  /** The kernel variant of each problem that could have had another: given back to `compile`, it does the same. */
+  readonly kernels: ReadonlyMap<string, string>;
   readonly #device: Device;
   readonly #graph: Graph;
   readonly #built: Built;
@@ -30,6 +32,7 @@ export class Program {
     this.#history = history;
     this.bytes = plan.bytes;
     this.rows = built.rows;
+    this.kernels = built.kernels;
   }
 
   /** Bytes of all intermediates, textures included. */

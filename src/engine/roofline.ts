@@ -1,6 +1,7 @@
 import { bindStep } from './bindings.js';
 import { recordCommands } from './commands.js';
 import type { Device } from './device.js';
+import { OutOfMemoryError } from './errors.js';
 import { type Clock, Stopwatch } from './stopwatch.js';
 import type { KernelStep } from './tensor.js';
 
@@ -35,13 +36,23 @@ export interface ProbeResult {
   readonly rate: number;
 }
 
-/** The part of the attainable rate that a kernel reached: 1 is the roof. Kernels that stay in a cache may pass it. */
+/** What a kernel does and moves, in floating-point operations and bytes. */
+export interface Work {
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Milliseconds that no kernel of this work can stay below, unless its operands come from a cache. */
+export function leastMs({ gflops, gbps }: Pick<Roofline, 'gflops' | 'gbps'>, { flops, bytes }: Work): number {
+  return Math.max(flops / gflops, bytes / gbps) / 1e6;
+}
+
+/** The part of the attainable rate that a kernel reached: 1 is the roof. */
 export function rooflineShare(
-  { gflops, gbps }: Pick<Roofline, 'gflops' | 'gbps'>,
-  { flops, bytes, ms }: { readonly flops: number; readonly bytes: number; readonly ms: number },
+  roofline: Pick<Roofline, 'gflops' | 'gbps'>,
+  { ms, ...work }: Work & { readonly ms: number },
 ): number {
-  const leastMs = Math.max(flops / gflops, bytes / gbps) / 1e6;
-  return ms > 0 ? leastMs / ms : 0;
+  return ms > 0 ? leastMs(roofline, work) / ms : 0;
 }
 
 /** @throws what the device reports */
@@ -55,14 +66,8 @@ export async function measureRoofline(device: Device): Promise<Roofline> {
     for (const shape of fmaShapes(device)) {
       probes.push({ name: shape.name, kind: shape.type, rate: await fmaRate(stopwatch, shape, sink) });
     }
-    const bytes = Math.min(
-      device.traits.kind === 'gpu' ? COPY_GPU : COPY_SOFTWARE,
-      device.traits.maxBindingBytes,
-    );
-    const from = await device.createBuffer('source of the copy probe', bytes);
-    buffers.push(from);
-    const to = await device.createBuffer('target of the copy probe', bytes);
-    buffers.push(to);
+    const { from, to, bytes } = await copyBuffers(device);
+    buffers.push(from, to);
     for (const shape of COPY_SHAPES) {
       probes.push({
         name: shape.name,
@@ -174,6 +179,27 @@ const COPY_SHAPES: readonly CopyShape[] = [
 /** Bytes of the copied buffer: beyond the caches of the device. */
 const COPY_GPU = 256 * 2 ** 20;
 const COPY_SOFTWARE = 64 * 2 ** 20;
+const LEAST_COPY = 2 ** 20;
+
+/** A source and a target, smaller ones where a full device has no room for large ones. */
+async function copyBuffers(device: Device): Promise<{ from: GPUBuffer; to: GPUBuffer; bytes: number }> {
+  let bytes = Math.min(
+    device.traits.kind === 'gpu' ? COPY_GPU : COPY_SOFTWARE,
+    device.traits.maxBindingBytes,
+  );
+  for (;;) {
+    const made: GPUBuffer[] = [];
+    try {
+      const from = await device.createBuffer('source of the copy probe', bytes);
+      made.push(from);
+      return { from, to: await device.createBuffer('target of the copy probe', bytes), bytes };
+    } catch (error) {
+      for (const buffer of made) buffer.destroy();
+      if (!(error instanceof OutOfMemoryError) || bytes <= LEAST_COPY) throw error;
+      bytes /= 4;
+    }
+  }
+}
 
 async function copyRate(
   stopwatch: Stopwatch,

@@ -4,7 +4,12 @@ import { defineModel } from '../models/model.js';
 import { importTimm, WeightsError } from '../models/timm-weights.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
-import { InferenceProgram } from './inference-program.js';
+import { type InferenceOptions, InferenceProgram } from './inference-program.js';
+
+export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'runs' | 'batchSize'> {
+  /** The checkpoint's, for messages. */
+  readonly path: string;
+}
 
 /** A checkpoint on a device, ready to score pictures prepared as it says. */
 export class Classifier {
@@ -17,13 +22,12 @@ export class Classifier {
   }
 
   /**
-   * @param path the checkpoint's, for messages
    * @throws CheckpointError 'mismatch' when its weights are not those of the network it names; OutOfMemoryError
    */
   static async load(
     device: Device,
     checkpoint: Checkpoint,
-    { path, batchSize }: { path: string; batchSize: number },
+    { path, batchSize, tuning, runs }: ClassifierOptions,
   ): Promise<Classifier> {
     const { model, preprocessing, classes } = checkpoint;
     if (classes.length !== model.classes) {
@@ -45,6 +49,8 @@ export class Classifier {
       batchSize,
       imageShape: [preprocessing.size[0], preprocessing.size[1], preprocessing.channels],
       arenas: { params, stats },
+      tuning,
+      runs,
     });
     return new Classifier(program, [params, stats]);
   }

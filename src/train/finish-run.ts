@@ -1,4 +1,5 @@
 import type { Device } from '../engine/device.js';
+import type { Tuning } from '../engine/tune.js';
 import type { LeftOut } from '../eval/metrics/summarize.js';
 import { readCheckpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
@@ -52,6 +53,7 @@ interface SummaryOptions {
   readonly run: RunDirectory;
   /** Of the trainer, which may be gone by now. */
   readonly peakBytes: number;
+  readonly tuning: Tuning;
 }
 
 export interface FinishOptions extends SummaryOptions {
@@ -65,11 +67,12 @@ export interface FinishOptions extends SummaryOptions {
  * @throws CheckpointError, StorageError
  */
 export async function finishRun(options: FinishOptions): Promise<RunSummary> {
-  const { device, recipe, data, run, signal, onProgress } = options;
+  const { device, recipe, data, run, tuning, signal, onProgress } = options;
   const checkpoint = await readCheckpoint(run.best);
   const classifier = await Classifier.load(device, checkpoint, {
     path: run.best,
     batchSize: recipe.batchSize,
+    tuning,
   });
   const parts = { validation: data.validation, test: data.test };
   const total = Object.values(parts).reduce((sum, part) => sum + (part?.readable.length ?? 0), 0);

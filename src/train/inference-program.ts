@@ -3,6 +3,7 @@ import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
 import type { Program } from '../engine/program.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
+import type { Tuning } from '../engine/tune.js';
 import { sigmoid } from '../kernels/pointwise-table.js';
 import type { ModelDefinition } from '../models/model.js';
 
@@ -17,6 +18,9 @@ export interface InferenceOptions {
   readonly imageShape: readonly [number, number, number];
   /** The weights: read at each run, so they may change between runs. */
   readonly arenas: { readonly params: Arena; readonly stats: Arena };
+  readonly tuning?: Tuning | undefined;
+  /** How many batches are likely to be scored. */
+  readonly runs?: number | undefined;
 }
 
 export class InferenceProgram {
@@ -39,8 +43,19 @@ export class InferenceProgram {
     const images = graph.input('images', [options.batchSize, ...options.imageShape]);
     const { logits } = options.definition.trace(graph, images, 'eval');
     const probabilities = sigmoid(logits);
-    const program = await compile(device, { graph, outputs: [probabilities], arenas: options.arenas });
+    const program = await compile(device, {
+      graph,
+      outputs: [probabilities],
+      arenas: options.arenas,
+      tuning: options.tuning,
+      runs: options.runs,
+    });
     return new InferenceProgram(program, probabilities);
+  }
+
+  /** See `Program.kernels`. */
+  get kernels(): ReadonlyMap<string, string> {
+    return this.#program.kernels;
   }
 
   get peakBytes(): number {

@@ -238,7 +238,12 @@ class Loop {
   async #save(): Promise<void> {
     const { run, trainer, data, device } = this.#options;
     await run.saved.save(
-      { progress: this.#progress, data: data.digest, adapter: device.description },
+      {
+        progress: this.#progress,
+        data: data.digest,
+        adapter: device.description,
+        kernels: trainer.kernels,
+      },
       trainer.state.contents,
     );
   }

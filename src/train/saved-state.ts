@@ -46,12 +46,14 @@ const contentSchema = z.strictObject({
   data: z.string(),
   /** The adapter that computed it; another one rounds otherwise. */
   adapter: z.string(),
+  /** The kernel variants that computed it, by problem; others round otherwise. Absent in saves of before they were chosen. */
+  kernels: z.record(z.string(), z.string()).optional(),
   files: z.record(z.string(), z.strictObject({ file: z.string(), sha256: z.string() })),
 });
 
 const stateSchema = z.strictObject({ content: contentSchema, sha256: z.string() });
 
-export type SavedAbout = Pick<z.infer<typeof contentSchema>, 'progress' | 'data' | 'adapter'>;
+export type SavedAbout = Pick<z.infer<typeof contentSchema>, 'progress' | 'data' | 'adapter' | 'kernels'>;
 
 /** One set of named tensors with their shapes, such as all parameters. */
 export interface ArenaContent {

@@ -2,6 +2,7 @@ import { openDataset } from '../data/dataset.js';
 import { type Quarantined, scanImages } from '../data/scan.js';
 import type { LabelTable } from '../data/table.js';
 import type { Device } from '../engine/device.js';
+import type { Tuning } from '../engine/tune.js';
 import type { Checkpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
 import { predictDataset, predictionRows } from './predict.js';
@@ -20,6 +21,8 @@ export interface ScoreImagesOptions {
   readonly batchSize?: number | undefined;
   /** Refuse if any image is unreadable. */
   readonly strict?: boolean | undefined;
+  /** Which kernels to use on the device that was opened; absent: the rule's. */
+  readonly tuning?: ((device: Device) => Tuning | undefined) | undefined;
   readonly onRead?: ((done: number, total: number) => void) | undefined;
   readonly onScored?: ((done: number, total: number) => void) | undefined;
 }
@@ -45,7 +48,12 @@ export async function scoreImages(
     ...(options.onRead && { onProgress: options.onRead }),
   });
   const device = await openDevice();
-  const classifier = await Classifier.load(device, checkpoint, { path, batchSize });
+  const classifier = await Classifier.load(device, checkpoint, {
+    path,
+    batchSize,
+    tuning: options.tuning?.(device),
+    runs: Math.ceil(readable.length / batchSize),
+  });
   try {
     const probabilities = await predictDataset(classifier.program, all.subset(readable), {
       ...(options.onScored && { onProgress: options.onScored }),

@@ -7,6 +7,7 @@ import type { Program } from '../engine/program.js';
 import { Random } from '../engine/random.js';
 import { store } from '../engine/store.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
+import type { Tuning } from '../engine/tune.js';
 import { grad } from '../kernels/grad.js';
 import { clipFactor, gradientNorm } from '../kernels/gradient-norm.js';
 import { halveInto } from '../kernels/halve.js';
@@ -47,6 +48,7 @@ export interface StepProgramOptions {
   readonly batchSize: number;
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
+  readonly tuning?: Tuning | undefined;
 }
 
 /** What is known of a step afterwards. */
@@ -84,6 +86,8 @@ export class StepProgram {
       recordCapacity: HISTORY,
       arenas: options.state.arenas,
       ...(options.recipe.precision === 'f16' && { halves: { copies: { params: 'halfParams' } } }),
+      tuning: options.tuning,
+      runs: options.schedule.totalSteps,
     });
     return new StepProgram(program, options);
   }
@@ -96,6 +100,11 @@ export class StepProgram {
   /** The plan, an op a row. */
   get rows(): readonly PlanRow[] {
     return this.#program.rows;
+  }
+
+  /** See `Program.kernels`. */
+  get kernels(): ReadonlyMap<string, string> {
+    return this.#program.kernels;
   }
 
   /** Submits step number `step` (from 0) and returns at once. */

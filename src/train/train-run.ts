@@ -1,3 +1,4 @@
+import { keptVariants, type Tuning } from '../engine/tune.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import type { InitialWeights } from './initial-weights.js';
 import { type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
@@ -12,6 +13,11 @@ import { ResumeError } from './training-error.js';
 export interface TrainRunOptions extends SessionOptions {
   /** Continue what the directory holds, instead of replacing it. */
   readonly resume?: boolean | undefined;
+  /**
+   * Which kernels a fresh run uses; absent: the rule's. A resumed one keeps those it was begun with, as it would not be
+   * the same run otherwise.
+   */
+  readonly tuning?: Tuning | undefined;
   readonly observer?: TrainRunObserver | undefined;
 }
 
@@ -30,11 +36,13 @@ export interface TrainRunObserver extends LoopObserver {
  */
 export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
   const { device, recipe, data, run } = options;
+  const begun = options.resume ? await run.saved.about() : null;
   const trainer = await Trainer.create(device, {
     recipe,
     classes: data.classes.length,
     statistics: { classCounts: data.positives, samples: data.samples },
     stepsPerEpoch: Math.floor(data.samples / recipe.batchSize),
+    tuning: begun?.adapter === device.description ? keptVariants(begun.kernels ?? {}) : options.tuning,
   });
   let release = async () => {};
   try {
@@ -62,7 +70,8 @@ async function trainAndScore(
   for (const note of notes) observer?.onNote?.(note);
   observer?.onReady?.(trainer, progress);
   const end = await runLoop({ ...options, trainer, progress });
-  const ended = { ...options, peakBytes: trainer.peakBytes };
+  // the best checkpoint is scored by the kernels that validated it
+  const ended = { ...options, peakBytes: trainer.peakBytes, tuning: keptVariants(trainer.kernels) };
   // its memory is wanted for the checkpoint that is read back
   trainer.destroy();
   if (end === 'stopped') return stoppedSummary(ended);
@@ -95,6 +104,16 @@ async function restore({ run, data, device }: TrainRunOptions, trainer: Trainer)
       `WARNING: the run was computed by ${saved.adapter} so far, and goes on with ${device.description}: ` +
         'the last bits will differ from a run in one go.',
     );
+  } else if (gone(saved.kernels ?? {}, trainer.kernels)) {
+    notes.push(
+      'WARNING: this version of tailray lacks kernels that the run was computed with so far: the last bits will ' +
+        'differ from a run in one go.',
+    );
   }
   return { progress: saved.progress, notes };
+}
+
+/** Whether a problem that the run has is computed by another variant than before. */
+function gone(before: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>): boolean {
+  return Object.entries(before).some(([problem, variant]) => (now[problem] ?? variant) !== variant);
 }

@@ -1,4 +1,5 @@
 import type { Device } from '../engine/device.js';
+import type { Tuning } from '../engine/tune.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../models/model.js';
 import type { SafetensorsTensor } from '../models/safetensors.js';
 import { exportTimm } from '../models/timm-weights.js';
@@ -16,6 +17,8 @@ export interface TrainerOptions {
   /** Positives of each class and number of the training images, for losses that weigh by them. */
   readonly statistics: { readonly classCounts: readonly number[]; readonly samples: number };
   readonly stepsPerEpoch: number;
+  /** Which kernels to use; absent: the rule's. */
+  readonly tuning?: Tuning | undefined;
 }
 
 export class Trainer {
@@ -57,6 +60,7 @@ export class Trainer {
       definition,
       batchSize: recipe.batchSize,
       imageShape: [height, width, recipe.preprocessing.channels] as const,
+      tuning: options.tuning,
     };
     const step = await StepProgram.create(device, {
       ...common,
@@ -88,6 +92,11 @@ export class Trainer {
       parameters: await params.readAll(),
       statistics: await stats.readAll(),
     });
+  }
+
+  /** The kernel variants in use, by problem: with the same ones, a resumed run computes the same bits. */
+  get kernels(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.step.kernels, ...this.inference.kernels]);
   }
 
   get parameters(): number {

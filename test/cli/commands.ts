@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
  * a folder that git ignores.
  */
 export interface Commands {
+  /** Where the compiled modules lie. */
+  readonly dist: string;
   run(name: string, words: readonly string[], options?: RunOptions): Promise<Finished>;
   remove(): Promise<void>;
 }
@@ -44,12 +46,17 @@ export async function buildCommands(): Promise<Commands> {
   ];
   spawnSync(process.execPath, words, { cwd: root });
   return {
+    dist: resolve(folder, 'dist'),
     run: (name, given, options) => start([resolve(folder, 'dist/cli', `${name}.js`), ...given], options),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-function start(words: readonly string[], { cwd, env = {}, onOutput }: RunOptions = {}): Promise<Finished> {
+/** A node process of its own. */
+export function start(
+  words: readonly string[],
+  { cwd, env = {}, onOutput }: RunOptions = {},
+): Promise<Finished> {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, words, { cwd, env: { ...process.env, ...env } });
     const printed = { stdout: '', stderr: '' };

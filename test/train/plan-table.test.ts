@@ -6,6 +6,7 @@ const row = {
   op: 'conv2d',
   shape: '[8,32,32,16] [3,3,16,16] → [8,32,32,16]',
   variant: 'lanes',
+  by: 'rule' as const,
   dispatches: 2,
   flops: 37_748_736,
   bytes: 1_057_792,

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problemKey } from '../../src/engine/problem-key.js';
+import type { Tuning } from '../../src/engine/tune.js';
 import { readSafetensors, writeSafetensors } from '../../src/models/safetensors.js';
 import { type FileSystem, nodeFiles } from '../../src/train/atomic-file.js';
 import { readCheckpoint, readWeights } from '../../src/train/checkpoint.js';
@@ -31,6 +34,16 @@ async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
   const contents = await Promise.all(names.map((name) => readFile(join(run.path, name), 'base64')));
   return Object.fromEntries(names.map((name, i) => [name, contents[i] ?? '']));
 }
+
+/** As if a tuner had found the plainest convolution to be the fastest. */
+const plainConvolutions: Tuning = {
+  variantsFor: async (nodes) =>
+    new Map(
+      nodes
+        .filter(({ op }) => op.name.startsWith('conv2d'))
+        .map((node) => [problemKey(node), { variant: 'direct', by: 'tuned' }]),
+    ),
+};
 
 describe('a run', () => {
   let folder: string;
@@ -155,6 +168,41 @@ describe('a run', () => {
       expect(await bytesOf(freed)).toEqual(whole);
     },
   );
+
+  test('keeps the kernels that it was begun with, whatever has been measured since', async () => {
+    const { run: tuned } = await train(recipe, { data, tuning: plainConvolutions });
+    const bytes = await bytesOf(tuned);
+    expect(bytes['best.safetensors']).not.toBe(whole['best.safetensors']);
+    for (const [first, then] of [
+      [plainConvolutions, undefined],
+      [undefined, plainConvolutions],
+    ]) {
+      const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+      await train(recipe, { data, run, stopAfter: 6, tuning: first });
+      const notes: string[] = [];
+      const observer = { onNote: (note: string) => void notes.push(note) };
+      await train(recipe, { data, run, resume: true, tuning: then, observer });
+      expect(await bytesOf(run)).toEqual(first ? bytes : whole);
+      expect(notes).toEqual(['resumed after step 6.']);
+    }
+  });
+
+  test('says so when a kernel that it was begun with is gone', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const { run: sound } = await train(recipe, { data, run, stopAfter: 6 });
+    const about = await sound.saved.about();
+    const kernels = Object.fromEntries(
+      Object.keys(about?.kernels ?? {}).map((problem) => [problem, 'of an earlier version']),
+    );
+    const state = await readFile(join(run.path, 'last/state.json'), 'utf8');
+    const content = { ...JSON.parse(state).content, kernels };
+    const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+    await writeFile(join(run.path, 'last/state.json'), JSON.stringify({ content, sha256: digest }));
+    const notes: string[] = [];
+    const observer = { onNote: (note: string) => void notes.push(note) };
+    await train(recipe, { data, run: new RunDirectory(run.path), resume: true, observer });
+    expect(notes.at(-1)).toMatch(/^WARNING: this version of tailray lacks kernels/);
+  });
 
   test('goes on only with the same data', async () => {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
