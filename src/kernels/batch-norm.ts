@@ -14,10 +14,8 @@ export interface BatchNormResult {
   readonly y: Tensor;
   /** [c]; neither has a gradient: the one of y holds what passes through them. */
   readonly mean: Tensor;
-  /** [c], biased (÷ count). PyTorch's running average takes `variance · count / (count − 1)`. */
+  /** [c], unbiased (÷ count − 1), as PyTorch's running average takes it. */
   readonly variance: Tensor;
-  /** Values that each channel's moments are taken over. */
-  readonly count: number;
 }
 
 /**
@@ -34,15 +32,14 @@ export function batchNorm(
 ): BatchNormResult {
   const channels = x.shape.at(-1) ?? 0;
   checkChannels('batchNorm', channels, { gamma, beta });
-  const count = elementCount(x.shape) / channels;
-  if (count < 2) {
+  if (elementCount(x.shape) < 2 * channels) {
     throw new ShapeError(
       `batchNorm: [${x.shape}] has one value a channel; training needs a larger batch or image`,
     );
   }
   const { mean, rstd, variance } = moments(x, 'leading', epsilon);
   const y = pointwise(normalize, [x, mean, rstd, gamma, beta]);
-  return { y, mean, variance, count };
+  return { y, mean, variance };
 }
 
 /** The same with given moments, as in evaluation: pointwise, and differentiable in x, gamma and beta like any other. */

@@ -1,4 +1,5 @@
-import { type Binding, elementCount, type Operand, type Shape, type TensorSpec } from '../engine/tensor.js';
+import type { Binding, Operand, Shape, TensorSpec } from '../engine/tensor.js';
+import { collapse, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
 
 /**
  * Element-wise expressions and their WGSL. An expression is a short straight-line program over its operands; the
@@ -55,11 +56,8 @@ export function emitExpression(
     (input, k) => input.dtype === 'f32' && !isDense(dims, k) && !isScalar(dims, k),
   );
   if (coordinates) {
-    lines.push('var rest = i;');
-    for (let d = dims.length - 1; d >= 0; d--) {
-      const size = (dims[d]?.size ?? 1) / (d === dims.length - 1 ? width : 1);
-      lines.push(d === 0 ? `let c0 = rest;` : `let c${d} = rest % ${size}u; rest = rest / ${size}u;`);
-    }
+    const sizes = dims.map(({ size }, d) => (d === dims.length - 1 ? size / width : size));
+    lines.push(splitIndex(sizes, 'i'));
   }
   const bindings: Binding[] = [];
   const names = inputs.map((input, k) => {
@@ -88,7 +86,7 @@ fn value(i: u32) -> T {
 }
 
 /** The straight-line code of an expression whose operands are called `operands`; `i` is the element in units of T. */
-function emitSteps(
+export function emitSteps(
   code: Expression['code'],
   operands: readonly string[],
   inputs: number,
@@ -111,59 +109,6 @@ function emitSteps(
     names.push(result);
   }
   return { lines, libraries: [...libraries].join('\n'), result: names.at(-1) ?? '' };
-}
-
-/**
- * Rows and columns of an expression, if that is all it has: every operand is dense, or one row for all rows, or a
- * scalar; undefined otherwise, and where no operand is one row.
- */
-export function rowsAndColumns(
-  inputs: readonly TensorSpec[],
-  shape: Shape,
-): { rows: number; columns: number } | undefined {
-  const dims = collapse(inputs, shape);
-  const [rows, columns] = dims;
-  if (dims.length !== 2 || !rows || !columns) return undefined;
-  const floats = inputs.flatMap((input, k) => (input.dtype === 'f32' ? [k] : []));
-  const oneRow = (k: number) => rows.strides[k] === 0 && columns.strides[k] === 1;
-  const fits = floats.every((k) => oneRow(k) || isDense(dims, k) || isScalar(dims, k));
-  return fits && floats.some(oneRow) ? { rows: rows.size, columns: columns.size } : undefined;
-}
-
-/**
- * WGSL for a lane that stays in one column: `prepare` loads what all rows share, for `column` in units of T; `value`
- * then is the result at element `i`. Only where `rowsAndColumns` says so.
- */
-export function emitColumn(
-  { code, shape }: Expression,
-  inputs: readonly TensorSpec[],
-  vector: boolean,
-): { library: string; prepare: string; lines: string; value: string; bindings: Binding[] } {
-  const dims = collapse(inputs, shape);
-  const bindings: Binding[] = [];
-  const prepare: string[] = [];
-  const loads: string[] = [];
-  const names = inputs.map((input, k) => {
-    const operand: Operand = { kind: 'input', index: k };
-    if (input.dtype === 'u32' || isScalar(dims, k)) {
-      bindings.push({ name: `x${k}`, operand, access: 'read', type: input.dtype });
-      if (input.dtype === 'u32') return `x${k}`;
-      prepare.push(`let v${k} = T(x${k}[0]);`);
-    } else {
-      bindings.push({ name: `x${k}`, operand, access: 'read', type: vector ? 'vec4f' : 'f32' });
-      if (isDense(dims, k)) loads.push(`let v${k} = x${k}[i];`);
-      else prepare.push(`let v${k} = x${k}[column];`);
-    }
-    return `v${k}`;
-  });
-  const { lines, libraries, result } = emitSteps(code, names, inputs.length, vector);
-  return {
-    library: `alias T = ${vector ? 'vec4f' : 'f32'};\n${libraries}\n`,
-    prepare: prepare.join(' '),
-    lines: [...loads, ...lines].join('\n    '),
-    value: result,
-    bindings,
-  };
 }
 
 /** Floating-point operations of one element. */
@@ -205,60 +150,4 @@ export function literal(value: number): string {
   if (!Number.isFinite(value)) throw new RangeError(`${value} has no WGSL literal`);
   const single = Math.fround(value);
   return Number.isInteger(single) && Math.abs(single) < 1e9 ? `${single}.0` : `${single}f`.replace('e+', 'e');
-}
-
-/** A dimension of the collapsed result, with the stride of each operand along it (0: the operand broadcasts). */
-interface Dim {
-  size: number;
-  strides: number[];
-}
-
-/** The fewest dimensions in which every operand is either dense or broadcast along each. */
-function collapse(inputs: readonly TensorSpec[], shape: Shape): Dim[] {
-  const rank = shape.length;
-  const dims: Dim[] = [];
-  for (let d = 0; d < rank; d++) {
-    const size = shape[d] ?? 1;
-    if (size === 1) continue;
-    const strides = inputs.map((input) => {
-      const inner = input.shape.length - rank + d;
-      if (inner < 0 || input.shape[inner] === 1) return 0;
-      return elementCount(input.shape.slice(inner + 1));
-    });
-    const outer = dims.at(-1);
-    if (outer?.strides.every((stride, k) => stride === (strides[k] ?? 0) * size)) {
-      outer.size *= size;
-      outer.strides = strides;
-    } else {
-      dims.push({ size, strides });
-    }
-  }
-  return dims.length > 0 ? dims : [{ size: 1, strides: inputs.map(() => 0) }];
-}
-
-function isScalar(dims: readonly Dim[], k: number): boolean {
-  return dims.every(({ strides }) => strides[k] === 0);
-}
-
-function isDense(dims: readonly Dim[], k: number): boolean {
-  let stride = 1;
-  return dims.toReversed().every((dim) => {
-    const fits = dim.strides[k] === stride;
-    stride *= dim.size;
-    return fits;
-  });
-}
-
-/** WGSL index of operand `k`, in units of `width` elements. */
-function offset(dims: readonly Dim[], k: number, width: number): string {
-  if (isScalar(dims, k)) return '0u';
-  if (isDense(dims, k)) return 'i';
-  const terms = dims.flatMap(({ strides }, d) => {
-    const stride = strides[k] ?? 0;
-    if (stride === 0) return [];
-    const last = d === dims.length - 1;
-    const units = last ? 1 : stride / width;
-    return [units === 1 ? `c${d}` : `c${d} * ${units}u`];
-  });
-  return terms.join(' + ');
 }

@@ -12,7 +12,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
-import { flatStep } from './grid.js';
+import { streamStep } from './grid.js';
 
 /**
  * The shape that all optimizers share: walk whole arena shards once, update parameters and state in place, four
@@ -31,7 +31,7 @@ export interface FlatUpdateRule {
   readonly flops: number;
   /**
    * WGSL statements that update element group `i`: `params[i]` and each state, from `gradient` (a vec4f, clipped),
-   * `rate` and `decay` (f32, learning-rate scale and weight decay of the block) and the array `hyper` of vec4f.
+   * `rate` and `decay` (f32, learning-rate scale and weight decay of the block) and `hyper0`, `hyper1`… (vec4f each).
    * They leave the new parameters in a vec4f named `updated`.
    */
   readonly update: string;
@@ -115,14 +115,6 @@ export function requireVariable(op: string, operand: string, tensor: Tensor): vo
   }
 }
 
-/**
- * Consecutive vec4s of one lane: a software adapter streams through neighbouring ones and loads the block's table
- * entry once; a GPU coalesces neighbouring lanes.
- */
-export function groupsPerLane(traits: Pick<DeviceTraits, 'kind'>): number {
-  return traits.kind === 'software' ? 4 : 1;
-}
-
 function operandNames(names: readonly string[], { average, copy }: FlatUpdateAttributes): string[] {
   return [...names, ...(average ? ['average'] : []), ...(copy ? ['copy'] : [])];
 }
@@ -139,7 +131,6 @@ function buildKernel(
   traits: DeviceTraits,
 ): Kernel {
   const groups = shardElements(inputs) / 4;
-  const perLane = groupsPerLane(traits);
   const { average, copy } = attributes;
   const types: Record<string, string> = { table: 'vec2f', clip: 'f32', copy: 'vec4h' };
   const mutable = new Set(['params', ...rule.state, 'average', 'copy']);
@@ -151,14 +142,17 @@ function buildKernel(
       type: types[name] ?? 'vec4f',
     }),
   );
-  const body = wgsl`let first = id * ${perLane}u;
-  let factor = clip[0];
+  const hyper = Array.from({ length: rule.hyperValues / 4 }, (_, k) => `let hyper${k} = hyper[${k}];`).join(
+    ' ',
+  );
+  // A lane's run of groups lies in one block: blocks are whole runs long.
+  const prepare = `let factor = clip[0];
   if (factor < 0.0) { return; }
   let entry = table[first / ${BLOCK_GROUPS}u];
   let rate = entry.x;
   let decay = entry.y;
-  for (var i = first; i < first + ${perLane}u; i++) {
-    let gradient = grads[i] * factor;
+  ${hyper}`;
+  const each = wgsl`let gradient = grads[i] * factor;
     ${rule.update}
     params[i] = updated;
 #if ${average}
@@ -167,6 +161,6 @@ function buildKernel(
 #if ${copy}
     copy[i] = vec4h(updated);
 #endif
-  }`;
-  return { scratch: [], steps: [flatStep({ count: groups / perLane, bindings, body }, traits)] };
+`;
+  return { scratch: [], steps: [streamStep({ count: groups, bindings, prepare, each }, traits)] };
 }

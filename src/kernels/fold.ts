@@ -8,7 +8,7 @@ import type {
   Problem,
   Variant,
 } from '../engine/tensor.js';
-import { flatGrid } from './grid.js';
+import { flatGrid, writtenOut } from './grid.js';
 
 /**
  * The skeleton of every reduction: operands are seen as [outer, size, inner], a small state is folded along `size`,
@@ -32,10 +32,15 @@ export interface Fold {
   readonly merge: string;
   /** WGSL that `prepare` and `accumulate` call; declares `alias T`, as `emitExpression` does. */
   readonly source: string;
-  /** Statements run once by each lane: `column` (of inner) and `block` (of outer) are known. */
+  /**
+   * Statements run once by each lane that has elements, before the first of them: `column` (of inner), `block` (of
+   * outer) and `origin`, the lane's first element, are known.
+   */
   readonly prepare?: string;
-  /** Statements that put element `i` (its index in units of T) into `s: State`. */
+  /** Statements that put element `i` (its index in units of T; `k` along the size) into `s: State`, or what `prepare` declared. */
   readonly accumulate: string;
+  /** Statements run once by each lane after its last element. They leave the lane's state in `s`; `terms` (f32) were put in. */
+  readonly settle?: string;
   /** Statements that write the results of `s` at `id`, which counts [outer, inner]. */
   readonly finish: string;
   readonly inputs: readonly Binding[];
@@ -119,6 +124,7 @@ export function foldKernel(
           source: aliasT(fold.width),
           prepare: '',
           accumulate: 's = merge(s, partial[i]);',
+          settle: '',
           inputs: [{ ...partial, access: 'read' }],
         },
         { outer, size: chunks, inner, chunks: 1 },
@@ -139,7 +145,8 @@ function foldPass(
   const { outer, size, inner, chunks } = extent;
   const length = Math.ceil(size / chunks);
   const slots = outer * chunks * inner;
-  const { lanes, group } = cooperation(length, inner, style, traits);
+  const { lanes, group } = cooperation(length, slots, inner, style, traits);
+  const rounds = style === 'serial' ? roundsWrittenOut(length) : 1;
   const width = group / lanes;
   const grid = flatGrid(slots, width, traits);
   // Neighbouring lanes touch neighbouring memory: along the columns, or along the folded axis where there is one column.
@@ -165,12 +172,22 @@ var<workgroup> states: array<State, ${group}>;
   let first = chunk * ${length}u;
   let last = select(0u, min(first + ${length}u, ${size}u), id < ${slots}u);
   var s = ${fold.empty};
-  if (first < last) {
+  if (first + turn < last) {
+    let origin = (block * ${size}u + first + turn) * ${inner}u + column;
     ${fold.prepare ?? ''}
-    for (var k = first + turn; k < last; k += ${lanes}u) {
-      let i = (block * ${size}u + k) * ${inner}u + column;
-      ${fold.accumulate}
+    for (var round = first + turn; round < last; round += ${lanes * rounds}u) {
+    ${writtenOut(
+      {
+        times: rounds,
+        name: 'k',
+        first: 'round',
+        step: lanes,
+        end: chunks * length === size && length % (lanes * rounds) === 0 ? undefined : 'last',
+      },
+      `let i = (block * ${size}u + k) * ${inner}u + column; ${fold.accumulate}`,
+    )}
     }
+    ${fold.settle ? `let terms = f32((last - first - turn + ${lanes - 1}u) / ${lanes}u); ${fold.settle}` : ''}
   }
 #if ${lanes > 1}
   states[lane] = s;
@@ -187,14 +204,22 @@ var<workgroup> states: array<State, ${group}>;
   };
 }
 
+/** Elements that a serial lane takes in one round of its loop: a divisor of what it has, where there is one. */
+function roundsWrittenOut(length: number): number {
+  if (length <= 4) return length;
+  return [4, 5, 3].find((rounds) => length % rounds === 0) ?? 4;
+}
+
 /** Lanes of a workgroup, and how many of them work on one result. */
 function cooperation(
   length: number,
+  slots: number,
   inner: number,
   style: FoldStyle,
   { maxInvocations }: Pick<DeviceTraits, 'maxInvocations'>,
 ): { lanes: number; group: number } {
-  if (style === 'serial') return { lanes: 1, group: 64 };
+  // Few lanes still have to be shared out among the cores, the lanes of one vector register together.
+  if (style === 'serial') return { lanes: 1, group: slots < 512 ? 8 : 64 };
   const group = Math.min(256, powerOfTwoFrom(maxInvocations / 2 + 1));
   const columns = Math.min(16, powerOfTwoFrom(inner));
   return { lanes: Math.min(group / columns, powerOfTwoFrom(Math.ceil(length / 4))), group };
@@ -206,12 +231,16 @@ function chunkCount(
   style: FoldStyle,
   traits: Pick<DeviceTraits, 'maxInvocations'>,
 ): number {
-  const { lanes } = cooperation(size, inner, style, traits);
-  const [wanted, shortest, longest] = style === 'serial' ? [1024, 64, 1024] : [2 ** 17, 8, 1024];
+  if (style === 'serial' && size <= SERIAL_AT_ONCE) return 1;
+  const { lanes } = cooperation(size, outer * inner, inner, style, traits);
+  const [wanted, shortest, longest] = style === 'serial' ? [1024, 256, 2048] : [2 ** 17, 8, 1024];
   const forLanes = Math.ceil(wanted / (outer * inner * lanes));
   const forLength = Math.ceil(size / (lanes * longest));
   return Math.max(1, Math.min(Math.max(forLanes, forLength), Math.floor(size / (lanes * shortest))));
 }
+
+/** Elements that one lane folds in about the time of a second dispatch on a software adapter (measured: 20–60 µs). */
+const SERIAL_AT_ONCE = 2048;
 
 /** Bytes of one `State` in a storage array: vectors first, so scalars fill what follows. */
 function stateBytes({ width, state: { vectors, scalars = [] } }: Fold): number {

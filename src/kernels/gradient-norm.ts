@@ -1,10 +1,8 @@
-import { RANGE_ALIGNMENT } from '../engine/arena.js';
 import { ShapeError } from '../engine/errors.js';
 import { applyOne, describe, elementCount, type Op, type Tensor } from '../engine/tensor.js';
 import { literal } from './expression.js';
 import { add, mul, sqrt } from './pointwise-table.js';
 import { sum } from './reduce.js';
-import { reshape } from './reshape.js';
 
 /**
  * The norm of all gradients and what the optimizers make of it: clipping, and leaving a step out where a gradient is
@@ -61,9 +59,7 @@ const clipFactorOp: Op<{ readonly maxNorm: number }> = {
 export function gradientNorm(shards: readonly Tensor[]): Tensor {
   let total: Tensor | undefined;
   for (const shard of shards) {
-    // Block by block, then the blocks: short sums keep the rounding small.
-    const blocks = reshape(shard, [-1, RANGE_ALIGNMENT]);
-    const squares = sum(sum(mul(blocks, blocks), [1]));
+    const squares = sum(mul(shard, shard));
     total = total ? add(total, squares) : squares;
   }
   if (!total) throw new ShapeError('gradientNorm: no shard was given');

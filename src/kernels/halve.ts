@@ -1,7 +1,7 @@
 import { ShapeError } from '../engine/errors.js';
 import { type Binding, describe, elementCount, type Op, type Tensor } from '../engine/tensor.js';
 import { requireVariable } from './flat-update.js';
-import { flatStep } from './grid.js';
+import { streamStep } from './grid.js';
 
 /**
  * Rounds a whole shard of f32 variables into its f16 copy, which the kernels of a mixed-precision step read. The
@@ -43,11 +43,11 @@ const halveIntoOp: Op<undefined> = {
           access: index === 0 ? 'read_write' : 'read',
           type,
         });
-        const step = flatStep(
+        const step = streamStep(
           {
             count: elementCount(copy?.shape ?? []) / 4,
             bindings: [binding('copy', 0, 'vec4h'), binding('source', 1, 'vec4f')],
-            body: 'copy[id] = vec4h(source[id]);',
+            each: 'copy[i] = vec4h(source[i]);',
           },
           traits,
         );

@@ -1,8 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { ShapeError } from '../engine/errors.js';
 import { type Binding, describe, elementCount, type Op, type Tensor } from '../engine/tensor.js';
-import { groupsPerLane, requireVariable } from './flat-update.js';
-import { flatStep } from './grid.js';
+import { requireVariable } from './flat-update.js';
+import { streamStep } from './grid.js';
 
 /**
  * Following a value with a running average, in place: batch norm's running statistics after the observed ones, or an
@@ -44,8 +44,6 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
         const elements = elementCount(target?.shape ?? []);
         const width = elements % 4 === 0 ? 4 : 1;
         const type = width === 4 ? 'vec4f' : 'f32';
-        const groups = elements / width;
-        const perLane = groupsPerLane(traits);
         const names = ['followed', 'source', 'weight', ...(gated ? ['gate'] : [])];
         const bindings = names.map(
           (name, index): Binding => ({
@@ -55,16 +53,14 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
             type: index < 2 ? type : 'f32',
           }),
         );
-        const body = wgsl`let first = id * ${perLane}u;
+        const prepare = wgsl`
 #if ${gated}
   if (gate[0] < 0.0) { return; }
 #endif
-  let w = weight[0];
-  for (var i = first; i < min(first + ${perLane}u, ${groups}u); i++) {
-    followed[i] += w * (source[i] - followed[i]);
-  }`;
-        const count = Math.ceil(groups / perLane);
-        return { scratch: [], steps: [flatStep({ count, bindings, body }, traits)] };
+  let w = weight[0];`;
+        const each = 'followed[i] += w * (source[i] - followed[i]);';
+        const count = elements / width;
+        return { scratch: [], steps: [streamStep({ count, bindings, prepare, each }, traits)] };
       },
     },
   ],

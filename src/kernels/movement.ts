@@ -10,8 +10,9 @@ import {
   type Tensor,
 } from '../engine/tensor.js';
 import { literal } from './expression.js';
-import { flatStep } from './grid.js';
-import { splitIndex, stridedCopy } from './strided-copy.js';
+import { splitIndex } from './expression-dims.js';
+import { streamStep } from './grid.js';
+import { stridedCopy } from './strided-copy.js';
 import { blockTranspose, blockTransposeUnfit } from './transpose.js';
 
 /** Moving elements without computing: permute, concat, slice and pad. Each one's gradient is another of them. */
@@ -252,19 +253,17 @@ const padOp: Op<PadAttributes> = {
         // An element before the first wraps around to a large unsigned coordinate: one comparison tells both sides.
         const inside = source.map((size, d) => `c${d} - ${at(offset, d)}u < ${size}u`).join(' && ');
         const index = from.map((stride, d) => `(c${d} - ${at(offset, d)}u) * ${stride}u`).join(' + ');
-        const coordinates = splitIndex(
-          target.map((size) => ({ size })),
-          'id',
-        );
-        const step = flatStep(
+        const step = streamStep(
           {
             count,
             bindings: [
               { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type },
               { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
             ],
-            body: `${coordinates}
-  if (${inside}) { y[id] = x[${index}]; } else { y[id] = ${type}(${literal(value)}); }`,
+            each: `${splitIndex(target, 'i')}
+  var moved = ${type}(${literal(value)});
+  if (${inside}) { moved = x[${index}]; }
+  y[i] = moved;`,
           },
           traits,
         );

@@ -8,12 +8,15 @@ import { aliasT, type Fold, foldExtent, foldVariants, typeT } from './fold.js';
  */
 export type FoldedAxes = 'leading' | 'last';
 
-/** @returns mean, 1/√(variance + ε) and biased variance */
-export function moments(
-  x: Tensor,
-  axes: FoldedAxes,
-  epsilon: number,
-): { mean: Tensor; rstd: Tensor; variance: Tensor } {
+export interface Moments {
+  readonly mean: Tensor;
+  /** 1/√(biased variance + ε) */
+  readonly rstd: Tensor;
+  /** Unbiased (÷ count − 1; 0 for a single value): what running averages take. */
+  readonly variance: Tensor;
+}
+
+export function moments(x: Tensor, axes: FoldedAxes, epsilon: number): Moments {
   const outputs = x.graph.apply(momentsOp, [x], { axes, epsilon });
   return { mean: at(outputs, 0), rstd: at(outputs, 1), variance: at(outputs, 2) };
 }
@@ -33,16 +36,20 @@ export function normalizedSums(
 }
 
 /**
- * To full precision however far the mean is from zero: Welford's update within a chunk, the merge of Chan, Golub &
- * LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979) between chunks.
+ * To full precision however far the mean is from zero: a lane sums distances from its first value and their squares
+ * (a shift by any of the values will do: Chan, Golub & LeVeque, "Algorithms for computing the sample variance", 1983),
+ * and chunks are merged by the same authors' pairwise formula.
  */
 const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
   name: 'moments',
   infer: ([x], { axes }) => Array.from({ length: 3 }, () => folded(x, axes)),
-  flops: ({ inputs: [x] }) => 7 * elementCount(x?.shape ?? []),
+  flops: ({ inputs: [x] }) => 4 * elementCount(x?.shape ?? []),
   variants: foldVariants(({ inputs: [x], attributes: { axes, epsilon } }) => {
-    const { width, extent } = layout(x?.shape ?? [], axes);
+    const shape = x?.shape ?? [];
+    const { width, extent } = layout(shape, axes);
     const across = axes === 'last' && width === 4;
+    const channels = shape.at(-1) ?? 1;
+    const count = axes === 'last' ? channels : elementCount(shape) / channels;
     const fold: Fold = {
       width,
       state: { vectors: ['mean', 'squares'], scalars: ['count'] },
@@ -57,11 +64,10 @@ const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
     a.count + b.count,
   );
 }`,
-      accumulate: `s.count += 1.0;
-      let value = x[i];
-      let delta = value - s.mean;
-      s.mean += delta * (1.0 / s.count);
-      s.squares += delta * (value - s.mean);`,
+      prepare: 'let shift = x[origin]; var total = T(); var squares = T();',
+      accumulate: 'let apart = x[i] - shift; total += apart; squares += apart * apart;',
+      settle: `let center = total / terms;
+    s = State(shift + center, max(squares - total * center, T()), terms);`,
       finish: `${
         across
           ? `let center = dot(s.mean, T(0.25));
@@ -69,7 +75,7 @@ const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
     let biased = (dot(s.squares, T(0.25)) + s.count * dot(apart, apart) * 0.25) / s.count;`
           : 'let center = s.mean; let biased = s.squares / s.count;'
       }
-    mean[id] = center; rstd[id] = inverseSqrt(biased + ${literal(epsilon)}); variance[id] = biased;`,
+    mean[id] = center; rstd[id] = inverseSqrt(biased + ${literal(epsilon)}); variance[id] = biased * ${literal(count / Math.max(1, count - 1))};`,
       inputs: [{ name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type: typeT(width) }],
       outputs: results(['mean', 'rstd', 'variance'], across ? 1 : width),
     };

@@ -53,13 +53,13 @@ const adamWRule: FlatUpdateRule = {
   flops: 15,
   // hyper: [lr, β₁, 1−β₁, β₂], [1−β₂, ε, 1/(1−β₁ᵗ), 1/√(1−β₂ᵗ)], [1−EMA decay, 0, 0, 0]
   update: `
-    let m = hyper[0].y * firstMoment[i] + hyper[0].z * gradient;
-    let v = hyper[0].w * secondMoment[i] + hyper[1].x * gradient * gradient;
+    let m = hyper0.y * firstMoment[i] + hyper0.z * gradient;
+    let v = hyper0.w * secondMoment[i] + hyper1.x * gradient * gradient;
     firstMoment[i] = m;
     secondMoment[i] = v;
-    let step = hyper[0].x * rate;
-    let denominator = sqrt(v) * hyper[1].w + hyper[1].y;
-    let updated = params[i] * (1.0 - step * decay) - (step * hyper[1].z) * m / denominator;`,
+    let step = hyper0.x * rate;
+    let denominator = sqrt(v) * hyper1.w + hyper1.y;
+    let updated = params[i] * (1.0 - step * decay) - (step * hyper1.z) * m / denominator;`,
 };
 
 const sgdRule = (nesterov: boolean): FlatUpdateRule => ({
@@ -70,14 +70,14 @@ const sgdRule = (nesterov: boolean): FlatUpdateRule => ({
   // hyper: [lr, momentum, 1−EMA decay, 0]
   update: `
     let decayed = gradient + decay * params[i];
-    let velocity = hyper[0].y * momentum[i] + decayed;
+    let velocity = hyper0.y * momentum[i] + decayed;
     momentum[i] = velocity;
-    let updated = params[i] - hyper[0].x * rate * ${nesterov ? '(decayed + hyper[0].y * velocity)' : 'velocity'};`,
+    let updated = params[i] - hyper0.x * rate * ${nesterov ? '(decayed + hyper0.y * velocity)' : 'velocity'};`,
 });
 
-const adamWOp = flatUpdateOp(adamWRule, 'hyper[2].x');
-const sgdOp = flatUpdateOp(sgdRule(false), 'hyper[0].z');
-const sgdNesterovOp = flatUpdateOp(sgdRule(true), 'hyper[0].z');
+const adamWOp = flatUpdateOp(adamWRule, 'hyper2.x');
+const sgdOp = flatUpdateOp(sgdRule(false), 'hyper0.z');
+const sgdNesterovOp = flatUpdateOp(sgdRule(true), 'hyper0.z');
 
 /**
  * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2), as `torch.optim.AdamW`:

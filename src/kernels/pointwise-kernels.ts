@@ -1,6 +1,7 @@
 import { type Binding, elementCount, type Problem, type Variant } from '../engine/tensor.js';
-import { canVectorize, type Expression, emitColumn, emitExpression, rowsAndColumns } from './expression.js';
-import { flatStep } from './grid.js';
+import { canVectorize, type Expression, emitExpression } from './expression.js';
+import { emitWalk, walkExtent } from './expression-walk.js';
+import { flatStep, streamStep, writtenOut } from './grid.js';
 
 /** How an expression is evaluated for every element: in fours, one by one, or down the columns. */
 export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { shape } }) =>
@@ -9,36 +10,52 @@ export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { sh
 
 export const scalarVariant = elementVariant('scalar', 1, () => undefined);
 
-/** Rows that a lane of the columns variant walks down. */
-const ROWS = 16;
+/** Rows that a lane of the columns variant walks down, where that leaves enough lanes; at least a quarter of them. */
+const ROWS = 32;
+/** Rows written out in one round of its loop. */
+const ROWS_A_ROUND = 2;
 
 /**
- * Each lane stays in one column and loads what all rows share (a bias, a batch norm's moments) once. On a software
- * adapter, where a load costs the same wherever it comes from, that is most of the loads; a GPU has them in its cache.
+ * Each lane stays in one column and walks down the rows. What all rows share (a bias, a batch norm's moments) it loads
+ * once, and nothing divides an index by the number of columns for each element. On a software adapter, where a load
+ * costs the same wherever it comes from, that is most of the cost; a GPU has those loads in its cache.
  */
 export const columnsVariant: Variant<Expression> = {
   name: 'columns',
   unfit: ({ inputs, attributes: { shape } }) =>
-    rowsAndColumns(inputs, shape) ? undefined : 'no operand is one row for all rows',
-  rank: (_problem, { kind }) => (kind === 'software' ? 0.1 : 0.5),
+    walkExtent(inputs, shape) ? undefined : 'no operand is broadcast along rows or columns',
+  rank({ inputs, attributes: { shape } }, { kind }) {
+    const extent = walkExtent(inputs, shape);
+    // Few long rows are better streamed along, unless walking down them saves loads.
+    const worthwhile = extent && (extent.sharedRows || extent.columns <= extent.rows);
+    return worthwhile ? (kind === 'software' ? 0.1 : 0.5) : 0.9;
+  },
   build({ inputs, attributes }, traits) {
     const vector = canVectorize(inputs, attributes.shape);
-    const size = rowsAndColumns(inputs, attributes.shape) ?? { rows: 1, columns: 1 };
-    const columns = size.columns / (vector ? 4 : 1);
-    const lanes = Math.ceil(size.rows / ROWS) * columns;
-    const { library, prepare, lines, value, bindings } = emitColumn(attributes, inputs, vector);
+    const { rows, columns } = walkExtent(inputs, attributes.shape) ?? { rows: 1, columns: 1 };
+    const width = columns / (vector ? 4 : 1);
+    const walk = rows * width >= ROWS * 1024 ? ROWS : ROWS / 4;
+    const { library, prepare, lines, value, bindings } = emitWalk(attributes, inputs, vector);
     const step = flatStep(
       {
-        count: lanes,
+        count: Math.ceil(rows / walk) * width,
         bindings: [...bindings, result(vector)],
         declarations: library,
-        body: `let column = id % ${columns}u;
-  let first = id / ${columns}u * ${ROWS}u;
+        body: `let column = id % ${width}u;
+  let first = id / ${width}u * ${walk}u;
+  let last = min(first + ${walk}u, ${rows}u);
   ${prepare}
-  for (var row = first; row < min(first + ${ROWS}u, ${size.rows}u); row++) {
-    let i = row * ${columns}u + column;
-    ${lines}
-    y[i] = ${value};
+  for (var round = first; round < last; round += ${ROWS_A_ROUND}u) {
+  ${writtenOut(
+    {
+      times: ROWS_A_ROUND,
+      name: 'row',
+      first: 'round',
+      step: 1,
+      end: rows % ROWS_A_ROUND === 0 ? undefined : 'last',
+    },
+    `let i = row * ${width}u + column; ${lines} y[i] = ${value};`,
+  )}
   }`,
       },
       traits,
@@ -57,16 +74,13 @@ function elementVariant(
     unfit,
     rank: () => 1 / width,
     build({ inputs, attributes }, traits) {
-      const count = elementCount(attributes.shape) / width;
       const { code, bindings } = emitExpression(attributes, inputs, width === 4);
-      // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
-      const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
-      const step = flatStep(
+      const step = streamStep(
         {
-          count: Math.ceil(count / perLane),
+          count: elementCount(attributes.shape) / width,
           bindings: [...bindings, result(width === 4)],
-          declarations: `${code}fn store(i: u32) { if (i < ${count}u) { y[i] = value(i); } }`,
-          body: Array.from({ length: perLane }, (_, k) => `store(id * ${perLane}u + ${k}u);`).join(' '),
+          declarations: code,
+          each: 'y[i] = value(i);',
         },
         traits,
       );

@@ -1,6 +1,13 @@
 import { ShapeError } from '../engine/errors.js';
 import { applyOne, at, elementCount, type Op, type Shape, sameShape, type Tensor } from '../engine/tensor.js';
-import { canVectorize, compose, type Expression, emitExpression, expressionFlops } from './expression.js';
+import {
+  canVectorize,
+  compose,
+  type Expression,
+  emitExpression,
+  expressionFlops,
+  literal,
+} from './expression.js';
 import { type Fold, foldExtent, foldVariants, typeT } from './fold.js';
 import { pointwiseOp } from './pointwise.js';
 import { broadcastTo, div, greater, mul, sub } from './pointwise-table.js';
@@ -14,6 +21,8 @@ import { reshape } from './reshape.js';
  */
 interface ReduceAttributes extends Expression {
   readonly kind: 'sum' | 'max';
+  /** What a sum is multiplied with. */
+  readonly scale: number;
   readonly outer: number;
   readonly size: number;
   readonly inner: number;
@@ -32,13 +41,13 @@ export const reduceOp: Op<ReduceAttributes> = {
 
   vjp(node, [gradient]) {
     const input = node.inputs[0];
-    const { kind, kept, ...grouping } = node.attributes;
+    const { kind, scale, kept, ...grouping } = node.attributes;
     if (!gradient || !input) return [];
     const spread = (x: Tensor) => broadcastTo(reshape(x, kept), input.shape);
-    if (kind === 'sum') return [spread(gradient)];
+    if (kind === 'sum') return [spread(scale === 1 ? gradient : mul(gradient, scale))];
     // The gradient of a maximum goes to every element that reaches it, in equal parts, as in PyTorch's amax.
     const reached = sub(1, greater(spread(at(node.outputs, 0)), input));
-    const share = div(gradient, reduce(reached, 'sum', { ...grouping, kept }));
+    const share = div(gradient, reduce(reached, { ...grouping, kept }));
     return [mul(spread(share), reached)];
   },
 
@@ -58,7 +67,7 @@ export const reduceOp: Op<ReduceAttributes> = {
   },
 
   variants: foldVariants(({ inputs, attributes }) => {
-    const { kind, inner } = attributes;
+    const { kind, inner, scale } = attributes;
     const { width, extent } = foldExtent(attributes, canVectorize(inputs, attributes.shape));
     const { code, bindings } = emitExpression(attributes, inputs, width === 4);
     const combine =
@@ -71,7 +80,7 @@ export const reduceOp: Op<ReduceAttributes> = {
       source: code,
       merge: `fn merge(a: State, b: State) -> State { return State(${combine('a.total', 'b.total')}); }`,
       accumulate: `s.total = ${combine('s.total', 'value(i)')};`,
-      finish: `reduced[id] = ${across ? ['s.total.x', 's.total.y', 's.total.z', 's.total.w'].reduce(combine) : 's.total'};`,
+      finish: `reduced[id] = ${scale === 1 ? '' : `${literal(scale)} * `}(${across ? ['s.total.x', 's.total.y', 's.total.z', 's.total.w'].reduce(combine) : 's.total'});`,
       inputs: bindings,
       outputs: [
         {
@@ -88,17 +97,17 @@ export const reduceOp: Op<ReduceAttributes> = {
 
 /** @param axes contiguous, e.g. [0, 1, 2] or [-1]; all axes if left out @returns without these axes (at least [1]) */
 export function sum(x: Tensor, axes?: readonly number[]): Tensor {
-  return reduce(x, 'sum', groupAxes(x.shape, axes));
+  return reduce(x, groupAxes(x.shape, axes));
 }
 
 /** The largest element along contiguous axes. */
 export function max(x: Tensor, axes?: readonly number[]): Tensor {
-  return reduce(x, 'max', groupAxes(x.shape, axes));
+  return reduce(x, groupAxes(x.shape, axes), 'max');
 }
 
 export function mean(x: Tensor, axes?: readonly number[]): Tensor {
   const grouping = groupAxes(x.shape, axes);
-  return mul(reduce(x, 'sum', grouping), 1 / grouping.size);
+  return reduce(x, grouping, 'sum', 1 / grouping.size);
 }
 
 /** Undoes a broadcast: sums `x` down to `shape`. */
@@ -125,8 +134,8 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 type Grouping = Pick<ReduceAttributes, 'outer' | 'size' | 'inner' | 'result' | 'kept'>;
 
-function reduce(x: Tensor, kind: 'sum' | 'max', grouping: Grouping): Tensor {
-  return applyOne(reduceOp, [x], { ...grouping, kind, code: [], shape: x.shape });
+function reduce(x: Tensor, grouping: Grouping, kind: 'sum' | 'max' = 'sum', scale = 1): Tensor {
+  return applyOne(reduceOp, [x], { ...grouping, kind, scale, code: [], shape: x.shape });
 }
 
 function groupAxes(shape: Shape, axes: readonly number[] = shape.map((_, d) => d)): Grouping {

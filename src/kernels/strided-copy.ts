@@ -1,5 +1,6 @@
 import type { DeviceTraits, DType, KernelStep, Operand } from '../engine/tensor.js';
-import { flatStep } from './grid.js';
+import { splitIndex } from './expression-dims.js';
+import { streamStep } from './grid.js';
 
 /**
  * One dispatch that copies a box of elements between two layouts: what permute, slice and concat are made of. Four
@@ -33,22 +34,19 @@ export function stridedCopy(
   const width = vectorWidth(merged, fromOffset, toOffset);
   const dims = merged.map((dim, d) => inUnits(dim, width, d === merged.length - 1));
   const count = dims.reduce((product, { size }) => product * size, 1);
-  // A GPU coalesces neighbouring lanes; a software adapter streams neighbouring elements of one lane.
-  const perLane = traits.kind === 'software' && count >= 4096 ? 4 : 1;
   const type = width === 4 ? `vec4<${dtype}>` : dtype;
-  return flatStep(
+  return streamStep(
     {
-      count: Math.ceil(count / perLane),
+      count,
       bindings: [
         { name: 'source', operand: from, access: 'read', type },
         { name: 'copied', operand: to, access: 'read_write', type },
       ],
-      declarations: `fn copy(i: u32) {
-  if (i >= ${count}u) { return; }
-  ${splitIndex(dims, 'i')}
-  copied[${address(dims, 'to', toOffset / width)}] = source[${address(dims, 'from', fromOffset / width)}];
-}`,
-      body: Array.from({ length: perLane }, (_, k) => `copy(id * ${perLane}u + ${k}u);`).join(' '),
+      each: `${splitIndex(
+        dims.map(({ size }) => size),
+        'i',
+      )}
+  copied[${address(dims, 'to', toOffset / width)}] = source[${address(dims, 'from', fromOffset / width)}];`,
     },
     traits,
   );
@@ -67,15 +65,6 @@ export function mergeDims(dims: readonly CopyDim[]): CopyDim[] {
     }
   }
   return merged.length > 0 ? merged : [{ size: 1, from: 1, to: 1 }];
-}
-
-/** Declares the coordinates `c0`, `c1`… of flat index `index` in a box. */
-export function splitIndex(dims: readonly { readonly size: number }[], index: string): string {
-  const lines = [`var rest = ${index};`];
-  for (let d = dims.length - 1; d > 0; d--) {
-    lines.push(`let c${d} = rest % ${dims[d]?.size ?? 1}u; rest = rest / ${dims[d]?.size ?? 1}u;`);
-  }
-  return [...lines, 'let c0 = rest;'].join(' ');
 }
 
 function address(dims: readonly CopyDim[], side: 'from' | 'to', offset: number): string {

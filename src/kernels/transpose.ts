@@ -1,6 +1,7 @@
 import type { DeviceTraits, KernelStep } from '../engine/tensor.js';
+import { splitIndex } from './expression-dims.js';
 import { flatStep } from './grid.js';
-import { type CopyDim, type CopyEnds, mergeDims, splitIndex } from './strided-copy.js';
+import { type CopyDim, type CopyEnds, mergeDims } from './strided-copy.js';
 
 /**
  * A permutation that moves the last axis away, in blocks of 4×4: a lane reads four vec4s along the source's last axis
@@ -39,7 +40,10 @@ export function blockTranspose(
         { name: 'source', operand: from, access: 'read', type },
         { name: 'moved', operand: to, access: 'read_write', type },
       ],
-      body: `${splitIndex(box, 'id')}
+      body: `${splitIndex(
+        box.map(({ size }) => size),
+        'id',
+      )}
   let read = ${address('from')};
   let write = ${address('to')};
   ${[0, 1, 2, 3].map((k) => `let r${k} = source[read + ${(k * target.from) / 4}u];`).join('\n  ')}

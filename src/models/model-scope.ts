@@ -135,10 +135,9 @@ export class ModelScope {
         const running = { mean: runningMean, variance: runningVariance, epsilon };
         return batchNormInference(x, gamma, beta, running);
       }
-      const { y, mean, variance, count } = batchNorm(x, gamma, beta, { epsilon });
+      const { y, mean, variance } = batchNorm(x, gamma, beta, { epsilon });
       this.observed.set(this.#name('running_mean'), mean);
-      // PyTorch's running variance is the unbiased one.
-      this.observed.set(this.#name('running_var'), mul(variance, count / (count - 1)));
+      this.observed.set(this.#name('running_var'), variance);
       return y;
     });
   }
