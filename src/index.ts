@@ -47,6 +47,7 @@ export {
   writeSafetensors,
 } from './models/safetensors.js';
 export { exportTimm, importTimm, type ModelWeights } from './models/timm-weights.js';
+export { fromTorchvision } from './models/torchvision-names.js';
 export * as ops from './ops.js';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.js';
 export { Classifier } from './train/classifier.js';

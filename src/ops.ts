@@ -1,6 +1,7 @@
 /** The differentiable operations on symbolic tensors: the public namespace `ops`, for models and losses of one's own. */
 export { batchNorm, batchNormInference } from './kernels/batch-norm.js';
 export { conv2d, matmul } from './kernels/conv.js';
+export { globalResponseNorm } from './kernels/global-response-norm.js';
 export { layerNorm } from './kernels/layer-norm.js';
 export { concat, pad, permute, slice, transpose } from './kernels/movement.js';
 export {
@@ -23,6 +24,7 @@ export {
   sign,
   softplus,
   sqrt,
+  square,
   sub,
   tanh,
 } from './kernels/pointwise-table.js';

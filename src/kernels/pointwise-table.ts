@@ -113,6 +113,11 @@ const table = {
     flops: 8,
     gradient: ({ gradient, args }) => [mul(gradient, sigmoid(unary(args)))],
   }),
+  /** Not x·x, whose gradient would be added up from two equal parts. */
+  square: row('square', {
+    wgsl: ([x]) => `${x} * ${x}`,
+    gradient: ({ gradient, args }) => [mul(gradient, mul(unary(args), 2))],
+  }),
   exp: row('exp', {
     wgsl: ([x]) => `exp(${x})`,
     gradient: ({ gradient, output }) => [mul(gradient, output)],
@@ -220,6 +225,7 @@ export const tanh = (x: Tensor): Tensor => pointwise(table.tanh, [x]);
 export const gelu = (x: Tensor): Tensor => pointwise(table.gelu, [x]);
 const geluSlope = (x: Tensor): Tensor => pointwise(table.geluSlope, [x]);
 export const softplus = (x: Tensor): Tensor => pointwise(table.softplus, [x]);
+export const square = (x: Tensor): Tensor => pointwise(table.square, [x]);
 export const exp = (x: Tensor): Tensor => pointwise(table.exp, [x]);
 export const log = (x: Tensor): Tensor => pointwise(table.log, [x]);
 export const sqrt = (x: Tensor): Tensor => pointwise(table.sqrt, [x]);

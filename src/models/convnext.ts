@@ -5,47 +5,53 @@ import { type Architecture, type BackboneOptions, blockDropRate, type Stem } fro
 import { type Initializer, type ModelScope, ZEROS } from './model-scope.js';
 
 /**
- * ConvNeXt (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545) in timm's forms, names and defaults; the sizes
- * below tiny and the overlapping stems are timm's own. Its 1×1 convolutions and linear layers compute the same thing
- * here, but their weights have different shapes in a state dict.
+ * ConvNeXt (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545) and ConvNeXt V2 (Woo et al., arXiv 2301.00808),
+ * which replaces the layer scale by a global response normalisation. Forms, names and defaults are timm's; V1 below tiny
+ * and the overlapping stems (`ols`) are timm's inventions.
  */
 interface ConvNeXtConfig {
+  readonly version: 1 | 2;
   /** Blocks of the four stages. */
   readonly depths: readonly [number, number, number, number];
+  /** Channels of the first stage. */
   readonly width: number;
-  readonly stem?: Stem;
-  /** What the two layers of a block's perceptron are called in a state dict. */
+  /** What a state dict holds for the two layers of a block's perceptron; they compute the same. */
   readonly perceptron: 'conv' | 'linear';
+  readonly stem?: Stem;
 }
 
+const SIZES = {
+  atto: { depths: [2, 2, 6, 2], width: 40, perceptron: 'conv' },
+  femto: { depths: [2, 2, 6, 2], width: 48, perceptron: 'conv' },
+  pico: { depths: [2, 2, 6, 2], width: 64, perceptron: 'conv' },
+  nano: { depths: [2, 2, 8, 2], width: 80, perceptron: 'conv' },
+  tiny: { depths: [3, 3, 9, 3], width: 96, perceptron: 'linear' },
+  small: { depths: [3, 3, 27, 3], width: 96, perceptron: 'linear' },
+  base: { depths: [3, 3, 27, 3], width: 128, perceptron: 'linear' },
+  large: { depths: [3, 3, 27, 3], width: 192, perceptron: 'linear' },
+} as const;
+
 export const CONVNEXTS: Readonly<Record<string, Architecture>> = {
-  convnext_atto: convnext({ depths: [2, 2, 6, 2], width: 40, perceptron: 'conv' }),
-  convnext_atto_ols: convnext({
-    depths: [2, 2, 6, 2],
-    width: 40,
-    perceptron: 'conv',
-    stem: 'overlap_tiered',
-  }),
-  convnext_femto: convnext({ depths: [2, 2, 6, 2], width: 48, perceptron: 'conv' }),
-  convnext_femto_ols: convnext({
-    depths: [2, 2, 6, 2],
-    width: 48,
-    perceptron: 'conv',
-    stem: 'overlap_tiered',
-  }),
-  convnext_pico: convnext({ depths: [2, 2, 6, 2], width: 64, perceptron: 'conv' }),
-  convnext_pico_ols: convnext({
-    depths: [2, 2, 6, 2],
-    width: 64,
-    perceptron: 'conv',
-    stem: 'overlap_tiered',
-  }),
-  convnext_nano: convnext({ depths: [2, 2, 8, 2], width: 80, perceptron: 'conv' }),
-  convnext_nano_ols: convnext({ depths: [2, 2, 8, 2], width: 80, perceptron: 'conv', stem: 'overlap' }),
-  convnext_tiny: convnext({ depths: [3, 3, 9, 3], width: 96, perceptron: 'linear' }),
-  convnext_small: convnext({ depths: [3, 3, 27, 3], width: 96, perceptron: 'linear' }),
-  convnext_base: convnext({ depths: [3, 3, 27, 3], width: 128, perceptron: 'linear' }),
-  convnext_large: convnext({ depths: [3, 3, 27, 3], width: 192, perceptron: 'linear' }),
+  convnext_atto: convnext({ version: 1, ...SIZES.atto }),
+  convnext_atto_ols: convnext({ version: 1, ...SIZES.atto, stem: 'overlap_tiered' }),
+  convnext_femto: convnext({ version: 1, ...SIZES.femto }),
+  convnext_femto_ols: convnext({ version: 1, ...SIZES.femto, stem: 'overlap_tiered' }),
+  convnext_pico: convnext({ version: 1, ...SIZES.pico }),
+  convnext_pico_ols: convnext({ version: 1, ...SIZES.pico, stem: 'overlap_tiered' }),
+  convnext_nano: convnext({ version: 1, ...SIZES.nano }),
+  convnext_nano_ols: convnext({ version: 1, ...SIZES.nano, stem: 'overlap' }),
+  convnext_tiny: convnext({ version: 1, ...SIZES.tiny }),
+  convnext_small: convnext({ version: 1, ...SIZES.small }),
+  convnext_base: convnext({ version: 1, ...SIZES.base }),
+  convnext_large: convnext({ version: 1, ...SIZES.large }),
+  convnextv2_atto: convnext({ version: 2, ...SIZES.atto }),
+  convnextv2_femto: convnext({ version: 2, ...SIZES.femto }),
+  convnextv2_pico: convnext({ version: 2, ...SIZES.pico }),
+  convnextv2_nano: convnext({ version: 2, ...SIZES.nano }),
+  convnextv2_tiny: convnext({ version: 2, ...SIZES.tiny }),
+  convnextv2_small: convnext({ version: 2, ...SIZES.small }),
+  convnextv2_base: convnext({ version: 2, ...SIZES.base }),
+  convnextv2_large: convnext({ version: 2, ...SIZES.large }),
 };
 
 /** Truncated at 100 deviations in timm, which is not truncated at all. */
@@ -54,8 +60,7 @@ const INITIAL: { weight: Initializer; bias: Initializer } = {
   bias: ZEROS,
 };
 
-/** Of the layer scale. */
-const SMALL: Initializer = { kind: 'constant', value: 1e-6 };
+const LAYER_SCALE: Initializer = { kind: 'constant', value: 1e-6 };
 
 /** Channels inside a block's perceptron for each one outside. */
 const EXPANSION = 4;
@@ -111,18 +116,27 @@ function downsample(scope: ModelScope, x: Tensor, outputs: number): Tensor {
 }
 
 /** @param x [n, h, w, c] @returns the same shape */
-function block(scope: ModelScope, x: Tensor, { perceptron }: ConvNeXtConfig, dropRate: number): Tensor {
+function block(
+  scope: ModelScope,
+  x: Tensor,
+  { version, perceptron }: ConvNeXtConfig,
+  dropRate: number,
+): Tensor {
   const channels = at(x.shape, 3);
   // Asked for first since a state dict lists a module's own parameters before those of its parts.
-  const gamma = scope.parameter('gamma', [channels], 'vector', SMALL);
+  const layerScale = version === 1 ? scope.parameter('gamma', [channels], 'vector', LAYER_SCALE) : undefined;
   const dense = (name: string, input: Tensor, outputs: number) =>
     perceptron === 'conv'
       ? scope.conv(name, input, outputs, 1, INITIAL)
       : scope.linear(name, input, outputs, INITIAL);
   let y = scope.conv('conv_dw', x, channels, 7, { padding: 3, groups: channels, ...INITIAL });
   y = scope.layerNorm('norm', y);
-  y = scope.within('mlp', () => dense('fc2', gelu(dense('fc1', y, channels * EXPANSION)), channels));
-  return add(scope.dropPath(mul(y, gamma), dropRate), x);
+  y = scope.within('mlp', () => {
+    const hidden = gelu(dense('fc1', y, channels * EXPANSION));
+    return dense('fc2', version === 2 ? scope.globalResponseNorm('grn', hidden) : hidden, channels);
+  });
+  if (layerScale) y = mul(y, layerScale);
+  return add(scope.dropPath(y, dropRate), x);
 }
 
 /** Half of `width` as a multiple of 8, at least 8 and at least 90 % of the half (timm's make_divisible). */

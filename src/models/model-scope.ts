@@ -2,6 +2,7 @@ import { ShapeError } from '../engine/errors.js';
 import { at, type Graph, type Shape, type Tensor } from '../engine/tensor.js';
 import { batchNorm, batchNormInference } from '../kernels/batch-norm.js';
 import { conv2d, matmul } from '../kernels/conv.js';
+import { globalResponseNorm } from '../kernels/global-response-norm.js';
 import { layerNorm } from '../kernels/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise-table.js';
 import { reshape } from '../kernels/reshape.js';
@@ -152,6 +153,16 @@ export class ModelScope {
     });
   }
 
+  /** Channels weighed by their response to the whole image (ConvNeXt V2). @param x [n, h, w, c] */
+  globalResponseNorm(name: string, x: Tensor): Tensor {
+    return this.within(name, () => {
+      const shape = [at(x.shape, 3)];
+      const gamma = this.parameter('weight', shape, 'vector', ZEROS);
+      const beta = this.parameter('bias', shape, 'vector', ZEROS);
+      return globalResponseNorm(x, gamma, beta, { epsilon: 1e-6 });
+    });
+  }
+
   /** @param x [n, in] or [n, h, w, in] @returns [..., outputs] */
   linear(name: string, x: Tensor, outputs: number, init: LayerInitializers = {}): Tensor {
     return this.within(name, () => {
@@ -178,11 +189,10 @@ export class ModelScope {
    * scaled by 1/(1 − p) for the others (timm's DropPath). @param x [n, ...]
    */
   dropPath(x: Tensor, p: number): Tensor {
-    if (p === 0) return x;
+    if (this.options.mode === 'eval' || p === 0) return x;
     const shape = x.shape.map((size, axis) => (axis === 0 ? size : 1));
-    const image = x.graph.constant(new Float32Array(at(shape, 0)).fill(1), shape);
-    const kept = this.dropout(image, p);
-    return kept === image ? x : mul(x, kept);
+    const images = x.graph.constant(new Float32Array(at(shape, 0)).fill(1), shape);
+    return mul(x, this.dropout(images, p));
   }
 
   #statistic(name: string, shape: Shape, initial: number): Tensor {

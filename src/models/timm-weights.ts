@@ -1,7 +1,7 @@
 import { TailrayError } from '../engine/errors.js';
-import { elementCount, type Shape } from '../engine/tensor.js';
+import { elementCount, type Shape, sameShape } from '../engine/tensor.js';
 import type { ModelDefinition } from './model.js';
-import { readSafetensors, type SafetensorsTensor, toFloat32 } from './safetensors.js';
+import { type SafetensorsTensor, toFloat32 } from './safetensors.js';
 
 /**
  * Between our arenas and a PyTorch state dict: timm's names (torchvision's ResNets have the same), convolutions as
@@ -29,6 +29,14 @@ export class WeightsError extends TailrayError {
   }
 }
 
+/** The tensors of the model's state dict, by timm's name, with PyTorch's shapes. */
+export function timmShapes({ parameters, statistics }: ModelDefinition): Map<string, Shape> {
+  return new Map([
+    ...parameters.map(({ name, shape, layout }) => [name, torchShape(shape, layout)] as const),
+    ...statistics.map(({ name, shape }) => [name, shape] as const),
+  ]);
+}
+
 /** Tensors under timm's names and layouts, ready for `writeSafetensors`. */
 export function exportTimm(
   definition: ModelDefinition,
@@ -37,10 +45,9 @@ export function exportTimm(
   const tensors = new Map<string, SafetensorsTensor>();
   for (const { name, shape, layout } of definition.parameters) {
     const data = required(weights.parameters, name);
-    const target = torchShape(shape, layout);
     tensors.set(name, {
       dtype: 'F32',
-      shape: target,
+      shape: torchShape(shape, layout),
       data: layout === 'vector' ? data : toTorch(data, shape),
     });
   }
@@ -58,42 +65,42 @@ export function importTimm(
   definition: ModelDefinition,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): ModelWeights {
+  checkTensors(timmShapes(definition), tensors);
+  const take = (name: string) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new WeightsError([name], [], []);
+    return toFloat32(tensor);
+  };
+  return {
+    parameters: new Map(
+      definition.parameters.map(({ name, shape, layout }) => [
+        name,
+        layout === 'vector' ? take(name) : fromTorch(take(name), shape),
+      ]),
+    ),
+    statistics: new Map(definition.statistics.map(({ name }) => [name, take(name)])),
+  };
+}
+
+function checkTensors(
+  expected: ReadonlyMap<string, Shape>,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+): void {
   const missing: string[] = [];
   const mismatched: string[] = [];
-  const known = new Set<string>();
-  const take = (name: string, shape: Shape): SafetensorsTensor | undefined => {
-    known.add(name);
+  for (const [name, shape] of expected) {
     const tensor = tensors.get(name);
     if (!tensor) missing.push(name);
-    else if (tensor.shape.join() !== shape.join()) {
+    else if (!sameShape(tensor.shape, shape)) {
       mismatched.push(`${name} [${tensor.shape}] instead of [${shape}]`);
-    } else return tensor;
-    return undefined;
-  };
-  const parameters = new Map<string, Float32Array>();
-  for (const { name, shape, layout } of definition.parameters) {
-    const tensor = take(name, torchShape(shape, layout));
-    if (!tensor) continue;
-    const data = toFloat32(tensor);
-    parameters.set(name, layout === 'vector' ? data : fromTorch(data, shape));
-  }
-  const statistics = new Map<string, Float32Array>();
-  for (const { name, shape } of definition.statistics) {
-    const tensor = take(name, shape);
-    if (tensor) statistics.set(name, toFloat32(tensor));
+    }
   }
   const unexpected = [...tensors.keys()].filter(
-    (name) => !known.has(name) && !name.endsWith('num_batches_tracked'),
+    (name) => !expected.has(name) && !name.endsWith('num_batches_tracked'),
   );
   if (missing.length + mismatched.length + unexpected.length > 0) {
     throw new WeightsError(missing, unexpected, mismatched);
   }
-  return { parameters, statistics };
-}
-
-/** `importTimm` of a safetensors file's bytes. */
-export function readTimmWeights(definition: ModelDefinition, bytes: Uint8Array): ModelWeights {
-  return importTimm(definition, readSafetensors(bytes).tensors);
 }
 
 function torchShape(shape: Shape, layout: 'conv' | 'linear' | 'vector'): number[] {

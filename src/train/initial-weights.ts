@@ -1,5 +1,6 @@
 import { initialParameters, initialStatistics, type ModelDefinition } from '../models/model.js';
 import { exportTimm, importTimm, type ModelWeights, WeightsError } from '../models/timm-weights.js';
+import { fromTorchvision } from '../models/torchvision-names.js';
 import { readWeights } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 
@@ -19,7 +20,7 @@ export function freshWeights(definition: ModelDefinition, seed: number): Initial
 }
 
 /**
- * Weights of a safetensors file in timm's naming. A classifier for other classes (another shape, or none) is replaced
+ * Weights of a safetensors file in timm's naming or torchvision's. A classifier for other classes (another shape, or none) is replaced
  * by a fresh one, and said so; anything else that differs is an error.
  * @throws CheckpointError 'missing', 'foreign', 'damaged' or 'mismatch'
  */
@@ -28,7 +29,7 @@ export async function weightsFrom(
   definition: ModelDefinition,
   seed: number,
 ): Promise<InitialWeights> {
-  const tensors = new Map(await readWeights(path));
+  const tensors = new Map(fromTorchvision(await readWeights(path)));
   const fresh = exportTimm(definition, freshWeights(definition, seed));
   const replaced: string[] = [];
   for (const { name, group } of definition.parameters) {

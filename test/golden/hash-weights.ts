@@ -54,6 +54,8 @@ function rule(name: string, shape: readonly number[]): { scale: number; offset: 
   if (shape.length === 2) return { scale: 1 / Math.sqrt(inputs), offset: 0 };
   if (name.endsWith('running_mean')) return { scale: 0.2, offset: 0 };
   if (name.endsWith('running_var')) return { scale: 0.25, offset: 1 };
+  // a layer scale
+  if (name.endsWith('gamma')) return { scale: 0.1, offset: 0.2 };
   // small where a block ends, as in trained networks: larger ones amplify rounding from block to block
   if (/^layer.*bn[23]\.weight$/.test(name)) return { scale: 0.1, offset: 0.2 };
   // keeps a bottleneck's sum away from the corner of its ReLU

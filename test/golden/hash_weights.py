@@ -46,6 +46,8 @@ def rule(name, shape):
         return 0.2, 0
     if name.endswith("running_var"):
         return 0.25, 1
+    if name.endswith("gamma"):
+        return 0.1, 0.2  # a layer scale
     if name.startswith("layer") and name.endswith(("bn2.weight", "bn3.weight")):
         return 0.1, 0.2  # small where a block ends, as in trained networks: larger ones amplify rounding from block to block
     if name.endswith("bn3.bias"):

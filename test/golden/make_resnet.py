@@ -1,14 +1,12 @@
 """torchvision's ResNets with hashed weights: logits, loss, gradients, running statistics and ten AdamW steps
--> resnet18-small.json.gz, resnet18.json.gz, resnet50.json.gz; hash-weights.json holds the generators together.
+-> resnet18-small.json.gz, resnet18.json.gz, resnet50.json.gz
 
 float64 is the reference. The same in float32 gives `float32Error`: what PyTorch itself reaches on these numbers.
 
-- Weights: hash_weights.py. Images: make_images(), in NHWC order. Loss: mean BCE with logits over known targets.
+- Weights: hash_weights.py. Images, loss and what is kept of a large tensor: golden_model.py, 24 samples.
 - A gradient jumps where a ReLU's input is 0 or a max pool's two largest values are equal, so numbers so close to that that
   rounding decides would make any comparison meaningless. Of many images, `--search` finds those that stay away from it
   (`margin`, relative to the layer's root mean square); VARIANTS names them.
-- A tensor is kept as its L2 norm, its dot product with hash_uniform(name + '/projection'), and up to 24 samples at
-  lowbias32(fnv1a32(name + '/sample') + k) mod count (all elements where there are no more than 24), all in PyTorch's order.
 - Small stem: conv1 3x3, stride 1, padding 1, and no max pooling.
 - AdamW: train mode, the same batch ten times, lr 1e-3, betas (.9, .999), eps 1e-8, clip-norm 1, weight decay 0.05 on
   convolutions and the classifier's matrix, none on batch norm and biases. losses[k] is the loss before step k.
@@ -18,14 +16,13 @@ import copy
 import math
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
 from golden_files import write_json
-from hash_weights import fnv1a32, hash_tensor, hash_uniform, lowbias32, set_hash_weights
+from golden_model import CLASSES, compact, loss_of, make_images, make_targets, relative_errors
+from hash_weights import set_hash_weights
 
-CLASSES = 14
 SAMPLES = 24
 STEPS = 10
 
@@ -44,16 +41,6 @@ def build(arch, stem, images, **_):
         model.maxpool = torch.nn.Identity()
     set_hash_weights(model)
     return model
-
-
-def make_images(shape, number):
-    """float32 [n, h, w, c]: squares of 8x8 pixels in [-1, 1) under noise in [-0.5, 0.5)."""
-    n, h, w, c = shape
-    squares = (n, -(-h // 8), -(-w // 8), c)
-    noise = hash_uniform(f"images/{number}", math.prod(shape)).reshape(shape).astype(np.float64)
-    coarse = hash_uniform(f"images/{number}/coarse", math.prod(squares)).reshape(squares).astype(np.float64)
-    coarse = coarse.repeat(8, 1).repeat(8, 2)[:, :h, :w]
-    return torch.tensor((coarse + 0.5 * noise).astype(np.float32))
 
 
 def margin(model, images, enough=0.0):
@@ -99,31 +86,6 @@ def search(tries):
         print(f"{variant['file']}: pictures {best[1]} keep a margin of {best[0]:.1e}")
 
 
-def make_targets(n):
-    u = torch.tensor(hash_uniform("targets", n * CLASSES).reshape(n, CLASSES))
-    return torch.where(u < -0.4, 1.0, torch.where(u > 0.7, math.nan, 0.0)).double()
-
-
-def loss_of(logits, targets):
-    known = ~torch.isnan(targets)
-    return F.binary_cross_entropy_with_logits(logits[known], targets[known].to(logits.dtype))
-
-
-def sample_indices(name, count):
-    if count <= SAMPLES:
-        return np.arange(count)
-    return lowbias32(np.arange(SAMPLES, dtype=np.uint32) + np.uint32(fnv1a32(name + "/sample"))).astype(np.int64) % count
-
-
-def digest(name, tensor):
-    flat = tensor.detach().double().reshape(-1).numpy()
-    return {
-        "norm": np.linalg.norm(flat),
-        "projection": flat @ hash_uniform(name + "/projection", flat.size).astype(np.float64),
-        "samples": flat[sample_indices(name, flat.size)],
-    }
-
-
 def run(model, images, targets):
     """Everything the golden file is about, as full tensors, in the model's dtype."""
     result = {}
@@ -164,57 +126,7 @@ def adamw_steps(net, images, targets):
     }
 
 
-def relative_errors(reference, other):
-    """The largest |a - b| / |b| (L2, per tensor) of each kind of result, and the tensor it is found at."""
-    errors = {}
-    for part, kinds in reference.items():
-        for kind, tensors in kinds.items():
-            found = {
-                name: float((other[part][kind][name].double() - b).norm() / b.norm()) for name, b in tensors.items()
-            }
-            worst = max(found, key=found.get)
-            errors[f"{part}.{kind}"] = {"worst": found[worst], "at": worst, "median": float(np.median(list(found.values())))}
-    return errors
-
-
-def compact(result):
-    """Small results whole, parameters as digests."""
-    out = {}
-    for part, kinds in result.items():
-        out[part] = {}
-        for kind, tensors in kinds.items():
-            if list(tensors) == [kind]:
-                out[part][kind] = tensors[kind]
-            else:
-                out[part][kind] = {name: digest(name, tensor) for name, tensor in tensors.items()}
-    return out
-
-
-def hash_check():
-    """First, last and sum of generated tensors of each rule, for the TypeScript twin."""
-    shapes = {
-        "conv1.weight": [64, 3, 7, 7],
-        "layer4.1.conv2.weight": [512, 512, 3, 3],
-        "bn1.weight": [64],
-        "bn1.bias": [64],
-        "layer1.0.bn1.running_mean": [64],
-        "layer1.0.bn1.running_var": [64],
-        "fc.weight": [14, 512],
-        "fc.bias": [14],
-    }
-    tensors = []
-    for name, shape in shapes.items():
-        values = hash_tensor(name, tuple(shape)).double().reshape(-1)
-        tensors.append(
-            {"name": name, "shape": shape, "first": values[:4], "last": values[-4:], "sum": math.fsum(values.tolist())}
-        )
-    images = make_images([2, 9, 11, 3], 1).double().reshape(-1)
-    uniform = [{"name": n, "values": hash_uniform(n, 6).astype(np.float64)} for n in ("images/0", "targets", "täil")]
-    write_json("hash-weights.json", {"tensors": tensors, "uniform": uniform, "images": {"shape": [2, 9, 11, 3], "number": 1, "values": images}})
-
-
 def main():
-    hash_check()
     for variant in VARIANTS:
         images = make_images(variant["images"], variant["pictures"]).permute(0, 3, 1, 2)
         targets = make_targets(variant["images"][0])
@@ -229,7 +141,7 @@ def main():
             "margin": margin(model.double(), images.double()),
             "targets": targets,
             "shapes": {name: list(t.shape) for name, t in model.state_dict().items() if t.is_floating_point()},
-            **compact(reference),
+            **compact(reference, SAMPLES),
             "float32Error": errors,
         }
         write_json(variant["file"], content, digits=10)

@@ -52,6 +52,7 @@ const expected: Readonly<Record<string, Expected>> = {
   gelu: { value: (x) => x * cumulative(x) },
   geluSlope: { value: (x) => cumulative(x) + x * density(x) },
   softplus: { value: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) },
+  square: { value: (x) => x * x },
   exp: { value: Math.exp },
   log: { value: Math.log, positive: true },
   sqrt: { value: Math.sqrt, positive: true },

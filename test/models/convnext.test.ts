@@ -1,24 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import { defineModel, parameterCount } from '../../src/models/model.js';
+import { defineModel } from '../../src/models/model.js';
+import { CONVNEXT_GOLDENS } from '../golden/convnext-golden.js';
+import { expectDigest, relativeError } from '../golden/digest.js';
+import { runGolden } from './run-golden.js';
 
-describe('parameter counts are timm’s', () => {
-  test.each([
-    ['convnext_atto', 3.7],
-    ['convnext_atto_ols', 3.7],
-    ['convnext_femto', 5.22],
-    ['convnext_femto_ols', 5.23],
-    ['convnext_pico', 9.05],
-    ['convnext_pico_ols', 9.06],
-    ['convnext_nano', 15.59],
-    ['convnext_nano_ols', 15.65],
-    ['convnext_tiny', 28.59],
-    ['convnext_small', 50.22],
-    ['convnext_base', 88.59],
-    ['convnext_large', 197.77],
-  ])('%s has %d million', (arch, millions) => {
-    const count = parameterCount(defineModel({ arch, classes: 1000, inChannels: 3 })) / 1e6;
-    expect(Math.round(count * 100) / 100).toBe(millions);
-  });
+/** The issue's bound, as the L2 error of a tensor over its norm. */
+const TOLERANCE = 1e-4;
+
+describe('ConvNeXts equal PyTorch', () => {
+  for (const golden of CONVNEXT_GOLDENS) {
+    test(`${golden.arch}, images [${golden.images}]: logits, features, loss, every parameter gradient`, async () => {
+      const expected = golden.eval;
+      const actual = await runGolden(golden, 'train');
+      expect(relativeError(actual.logits, expected.logits.flat())).toBeLessThan(TOLERANCE);
+      expect(relativeError(actual.features, expected.features.flat())).toBeLessThan(TOLERANCE);
+      expect(Math.abs(actual.loss / expected.loss - 1)).toBeLessThan(TOLERANCE);
+      expect([...actual.gradients.keys()]).toEqual(Object.keys(expected.gradients));
+      for (const [name, digest] of Object.entries(expected.gradients)) {
+        expectDigest(name, actual.gradients.get(name)!.data as Float32Array, digest, TOLERANCE);
+      }
+    });
+  }
 });
 
 test('a stem of another family is refused with those that there are', () => {

@@ -5,7 +5,8 @@ import { StepProgram } from '../../src/train/step-program.js';
 import { TrainingState } from '../../src/train/training-state.js';
 import { testDevice } from '../device.js';
 import { expectDigest, relativeError } from '../golden/digest.js';
-import { goldenBatch, goldenModel, RESNET_GOLDENS } from '../golden/resnet-golden.js';
+import { goldenBatch, goldenModel } from '../golden/model-golden.js';
+import { RESNET_GOLDENS } from '../golden/resnet-golden.js';
 
 describe('ten AdamW steps follow PyTorch', () => {
   for (const golden of RESNET_GOLDENS) {

@@ -1,0 +1,34 @@
+"""timm's state dicts: name and shape of every tensor of each architecture, 1,000 classes, RGB -> timm-shapes.json.gz
+
+Needs timm (made with 1.0.28), which Debian has not: `pip install --no-deps timm==1.0.28`, or its sources on PYTHONPATH.
+Without it the file stays as it is.
+"""
+
+from golden_files import write_json
+
+try:
+    import timm
+except ImportError:
+    timm = None
+
+RESNETS = ["resnet18", "resnet34", "resnet50"]
+SIZES = ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large"]
+CONVNEXTS = [f"convnext_{size}{stem}" for size in SIZES for stem in (["", "_ols"] if size in SIZES[:4] else [""])]
+ARCHITECTURES = [*RESNETS, *CONVNEXTS, *(f"convnextv2_{size}" for size in SIZES)]
+
+
+def main():
+    if timm is None:
+        print("no timm here: timm-shapes.json.gz stays as it is")
+        return
+    content = {}
+    for arch in ARCHITECTURES:
+        model = timm.create_model(arch)
+        # batch norm's counter is a scalar and of no use here
+        content[arch] = {name: list(t.shape) for name, t in model.state_dict().items() if t.is_floating_point()}
+        print(f"{arch}: {sum(p.numel() for p in model.parameters()):,} parameters")
+    write_json("timm-shapes.json.gz", {"timm": timm.__version__, "architectures": content})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+import { defineModel, type ModelDefinition } from '../../src/models/model.js';
+import { importTimm, type ModelWeights } from '../../src/models/timm-weights.js';
+import type { Digest } from './digest.js';
+import { withNaN } from './golden-files.js';
+import { hashImages, hashTensor } from './hash-weights.js';
+
+/** What every golden file of a model begins with, and the same network and batch here. */
+export interface ModelGolden {
+  readonly arch: string;
+  readonly stem?: 'imagenet' | 'small';
+  readonly classes: number;
+  /** [n, h, w, c] */
+  readonly images: readonly [number, number, number, number];
+  /** Which pictures; see `hashImages`. */
+  readonly pictures: number;
+  /** [n, classes], null = unknown */
+  readonly targets: readonly (readonly (number | null)[])[];
+  /** PyTorch's shape of every tensor of the state dict, by name. */
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** How far PyTorch in float32 is from PyTorch in float64. */
+  readonly float32Error: Readonly<Record<string, { readonly worst: number }>>;
+}
+
+/** One pass, forward and backward. */
+export interface PassGolden {
+  readonly logits: readonly (readonly number[])[];
+  readonly loss: number;
+  readonly gradients: Readonly<Record<string, Digest>>;
+}
+
+/** The network, with the hashed weights as a checkpoint would hold them. */
+export function goldenModel({ arch, stem, classes, images, shapes }: ModelGolden): {
+  definition: ModelDefinition;
+  weights: ModelWeights;
+} {
+  const definition = defineModel({ arch, stem, classes, inChannels: images[3] });
+  const tensors = Object.entries(shapes).map(
+    ([name, shape]) => [name, { dtype: 'F32', shape, data: hashTensor(name, shape) }] as const,
+  );
+  return { definition, weights: importTimm(definition, new Map(tensors)) };
+}
+
+/** Feeds of the programs that are compared with PyTorch. */
+export function goldenBatch({ images, pictures, targets }: ModelGolden) {
+  return {
+    images: hashImages(images, pictures),
+    targets: Float32Array.from(withNaN(targets.flat())),
+  };
+}
