@@ -28,6 +28,7 @@ export interface Gather {
   readonly outH: number;
   readonly outW: number;
   readonly passes: readonly { readonly y: TapAxis; readonly x: TapAxis }[];
+  readonly kh: number;
   readonly kw: number;
   /** Weights as they lie: [tap][from][to], or transposed [tap][to][from]. */
   readonly transposed: boolean;
@@ -54,7 +55,16 @@ export function forwardGather(g: ConvGeometry): Gather {
     taps: Array.from({ length: kernel }, (_, k) => k),
   });
   const pass = { y: axis(g.oh, g.strideY, g.kh, g.dilationY), x: axis(g.ow, g.strideX, g.kw, g.dilationX) };
-  return { image, channels: g.o, outH: g.oh, outW: g.ow, passes: [pass], kw: g.kw, transposed: false };
+  return {
+    image,
+    channels: g.o,
+    outH: g.oh,
+    outW: g.ow,
+    passes: [pass],
+    kh: g.kh,
+    kw: g.kw,
+    transposed: false,
+  };
 }
 
 /** dx[i] = Σ over taps k with (i + pad − k·dilation) divisible by the stride of dy[(i + pad − k·dilation) / stride]·w[k]. */
@@ -81,6 +91,7 @@ export function inputGradientGather(g: ConvGeometry): Gather {
     outH: g.h,
     outW: g.w,
     passes: ys.flatMap((a) => xs.map((b) => ({ y: shift(a, y.low), x: shift(b, x.low) }))),
+    kh: g.kh,
     kw: g.kw,
     transposed: true,
   };

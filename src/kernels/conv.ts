@@ -8,6 +8,7 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
+import * as depthwise from './conv-depthwise.js';
 import * as direct from './conv-direct.js';
 import { type ConvGeometry, type ConvOptions, convFlops, convGeometry } from './conv-geometry.js';
 import * as lanes from './conv-lanes.js';
@@ -29,7 +30,13 @@ export const convOp: Op<ConvGeometry> = {
     return [convInputGradient(dy, at(inputs, 1), g), convWeightGradient(at(inputs, 0), dy, g)];
   },
   flops: ({ attributes }) => convFlops(attributes),
-  variants: [lanes.forward, tile.forward, direct.forward],
+  variants: [
+    lanes.forward,
+    tile.forward,
+    depthwise.texels.forward,
+    depthwise.channels.forward,
+    direct.forward,
+  ],
 };
 
 /** (dy, w) → dx */
@@ -41,7 +48,13 @@ export const convInputGradientOp: Op<ConvGeometry> = {
     return [applyOne(convOp, [ddx, at(inputs, 1)], g), convWeightGradient(ddx, at(inputs, 0), g)];
   },
   flops: ({ attributes }) => convFlops(attributes),
-  variants: [lanes.inputGradient, tile.inputGradient, direct.inputGradient],
+  variants: [
+    lanes.inputGradient,
+    tile.inputGradient,
+    depthwise.texels.inputGradient,
+    depthwise.channels.inputGradient,
+    direct.inputGradient,
+  ],
 };
 
 /** (x, dy) → dw */
@@ -53,7 +66,13 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
     return [convInputGradient(at(inputs, 1), ddw, g), applyOne(convOp, [at(inputs, 0), ddw], g)];
   },
   flops: ({ attributes }) => convFlops(attributes),
-  variants: [lanes.weightGradient, tile.weightGradient, direct.weightGradient],
+  variants: [
+    lanes.weightGradient,
+    tile.weightGradient,
+    depthwise.texels.weightGradient,
+    depthwise.channels.weightGradient,
+    direct.weightGradient,
+  ],
 };
 
 /**
