@@ -115,6 +115,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
               offset: source.offset,
               bytes: source.bytes,
               to: textureOf(action.scratch[step.to], node.label),
+              box: step.box,
             },
           }),
         );

@@ -1,4 +1,4 @@
-import type { TextureFormat } from './tensor.js';
+import type { TextureBox, TextureFormat } from './tensor.js';
 
 /** What a run consists of once everything is allocated: dispatches and copies, in order. */
 export type Command =
@@ -22,6 +22,7 @@ export type Command =
       readonly offset: number;
       readonly bytes: number;
       readonly to: GPUTexture;
+      readonly box?: TextureBox | undefined;
     };
 
 /** Bytes of a texel of four values. */
@@ -57,9 +58,18 @@ export function recordCopy(encoder: GPUCommandEncoder, step: Exclude<Command, { 
     encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
     return;
   }
-  // Whole rows, then what is left of the last one.
   const { width, height } = step.to;
   const texel = TEXEL_BYTES[step.to.format as TextureFormat];
+  if (step.box) {
+    const { box } = step;
+    encoder.copyBufferToTexture(
+      { buffer: step.from, offset: step.offset + box.offset * texel, bytesPerRow: box.pitch * texel },
+      { texture: step.to, origin: [box.x, box.y] },
+      [box.width, box.height],
+    );
+    return;
+  }
+  // Whole rows, then what is left of the last one.
   const bytesPerRow = width * texel;
   const rows = Math.min(height, Math.floor(step.bytes / bytesPerRow));
   const rest = rows < height ? Math.floor((step.bytes % bytesPerRow) / texel) : 0;

@@ -159,8 +159,25 @@ export type KernelStep =
       /** WGSL extensions to enable, e.g. `subgroups`. */
       readonly enables?: readonly string[];
     }
-  /** A dense buffer into a scratch texture (of a width that is a multiple of 16), row by row; no shader involved. */
-  | { readonly kind: 'texture-copy'; readonly from: Operand; readonly to: number };
+  /** A buffer into a scratch texture; no shader involved. */
+  | {
+      readonly kind: 'texture-copy';
+      readonly from: Operand;
+      readonly to: number;
+      /** Absent: the whole buffer, row by row, into a texture whose width is a multiple of 256 bytes. */
+      readonly box?: TextureBox;
+    };
+
+/** A rectangle of texels: where it lies in the buffer, and where it goes. */
+export interface TextureBox {
+  /** Texels from the beginning of the buffer, and from one row to the next (a multiple of 256 bytes). */
+  readonly offset: number;
+  readonly pitch: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
 
 export interface Kernel {
   readonly scratch: readonly Scratch[];

@@ -1,5 +1,5 @@
 import type { ConvGeometry } from './conv-geometry.js';
-import type { PaddedImage } from './texture-operand.js';
+import { type PaddedImage, ROW_TEXELS } from './texture-operand.js';
 
 /**
  * A convolution and its input gradient as the same thing: for each output pixel, a grid of taps on a padded input. A
@@ -32,6 +32,25 @@ export interface Gather {
   readonly kw: number;
   /** Weights as they lie: [tap][from][to], or transposed [tap][to][from]. */
   readonly transposed: boolean;
+}
+
+/**
+ * A convolution that looks at one pixel at a time (1×1, and so every matrix product) does not care how its pixels are
+ * arranged: they become rows of few pixels, where possible of as many as fill the rows of a texture, so that an image of
+ * `channels` can be copied as it lies.
+ */
+export function pixelwise(g: ConvGeometry, channels: number, maxSide: number): ConvGeometry {
+  const { n, h, w, oh, ow, kh, kw, strideY, strideX, padTop, padLeft, groups } = g;
+  const alone = kh === 1 && kw === 1 && strideY === 1 && strideX === 1 && groups === 1;
+  if (!alone || padTop !== 0 || padLeft !== 0 || oh !== h || ow !== w) return g;
+  const pixels = n * h * w;
+  const texels = Math.ceil(channels / 4);
+  const sides = [];
+  for (let side = 1; side * texels <= maxSide && side <= pixels; side++) {
+    if (pixels % side === 0 && pixels / side <= maxSide) sides.push(side);
+  }
+  const side = sides.find((candidate) => (candidate * texels) % ROW_TEXELS === 0) ?? sides[0];
+  return side === undefined ? g : { ...g, n: pixels / side, h: 1, w: side, oh: 1, ow: side };
 }
 
 export function forwardGather(g: ConvGeometry): Gather {

@@ -1,8 +1,9 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
-import { groupFor, type LaneGroup, workgroupsFor } from './lane-group.js';
+import { groupFor, type LaneGroup } from './lane-group.js';
+import { copiesCut, stagePanels } from './panels.js';
 import { addUp } from './split-sum.js';
-import { linearTexture, type PaddedImage, stageImage } from './texture-operand.js';
+import { type PaddedImage, stageImage } from './texture-operand.js';
 
 /**
  * The weight gradient in the manner of conv-lanes.ts: dw[tap, c, o] = Σ over pixels x[pixel at tap, c] · dy[pixel, o].
@@ -18,44 +19,57 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
 
   const columns = g.o / 4;
   const pixels = g.n * g.oh * g.ow;
-  const fold = linearTexture(pixels * columns, traits);
-  if (!fold) throw new RangeError('conv lanes: dy does not fit a texture');
-  const gradient = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
-  steps.push({ kind: 'texture-copy', from: { kind: 'input', index: 1 }, to: gradient });
-
   const group = groupFor(columns, traits);
-  const columnsPerLane = columns > group.lanes ? 2 : 1;
-  // Input channels of a unit, in texels, for one tap.
-  const rowTexels = [8, 4, 2, 1].find((size) => size <= staged.texels && size * columnsPerLane <= 8) ?? 1;
-  const channelBlocks = Math.ceil(staged.texels / rowTexels);
-  const units = g.kh * g.kw * channelBlocks;
-  const columnBlocks = Math.ceil(columns / (group.lanes * columnsPerLane));
+  const panel = group.lanes * group.columnsPerLane;
+  const shape = { rows: pixels, columns, panel };
+  // Cut into panels by copies, or left as it is where copies cannot cut it.
+  const dy = stagePanels(
+    copiesCut(shape) ? shape : { ...shape, panel: columns },
+    { kind: 'input', index: 1 },
+    traits,
+    addScratch,
+    steps,
+  );
+
+  // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
+  const joined = staged.texels < ROW_TEXELS && g.dilationX === 1 && g.kw > 1;
+  const run = staged.texels * (joined ? g.kw : 1);
+  const taps = g.kh * (joined ? 1 : g.kw);
+  const runBlocks = Math.ceil(run / ROW_TEXELS);
+  const rowTexels = Math.ceil(run / runBlocks);
+  const units = taps * runBlocks;
+  const columnBlocks = Math.ceil(columns / panel);
   const blocks = Math.ceil(pixels / group.lanes);
-  const splits = Math.max(1, Math.min(Math.ceil(64 / (units * columnBlocks)), Math.floor(blocks / 16)));
+  const splits = Math.max(
+    1,
+    Math.min(Math.ceil(LEAST_UNITS / (units * columnBlocks)), Math.floor(blocks / LEAST_BLOCKS)),
+  );
   const elements = g.kh * g.kw * g.c * g.o;
   const output: Operand = { kind: 'output', index: 0 };
   const partials: Operand =
     splits === 1
       ? output
       : { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes: splits * elements * 4 }) };
-  const { unitsPerWorkgroup, workgroups } = workgroupsFor(units, columnBlocks * splits);
 
   steps.push({
     kind: 'dispatch',
     enables: ['subgroups'],
     bindings: [
       { name: 'image', operand: { kind: 'scratch', index: staged.texture }, access: 'texture', type: '' },
-      { name: 'gradient', operand: { kind: 'scratch', index: gradient }, access: 'texture', type: '' },
+      { name: 'gradient', operand: { kind: 'scratch', index: dy.texture }, access: 'texture', type: '' },
       { name: 'result', operand: partials, access: 'read_write', type: 'vec4f' },
     ],
-    workgroups: [workgroups[0], columnBlocks, splits],
+    workgroups: [units, columnBlocks, splits],
     dims: {
-      units,
-      channelBlocks,
+      run,
+      runBlocks,
+      texels: staged.texels,
       channels: g.c,
       columns,
-      kw: g.kw,
-      taps: g.kh * g.kw,
+      elements: elements / 4,
+      // Kernel columns that a tap of ours is one of, and those that it covers.
+      tapsX: joined ? 1 : g.kw,
+      tapSpan: joined ? g.kw : 1,
       tapStepX: g.dilationX * staged.texels,
       tapStepY: g.dilationY,
       pixels,
@@ -65,28 +79,35 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
       advanceX: g.strideX * staged.texels,
       advanceY: g.strideY,
       paddedH: image.paddedH,
-      foldMask: fold.width - 1,
-      foldShift: Math.log2(fold.width),
+      pitch: dy.rowTexels,
+      panelTexels: copiesCut(shape) ? dy.panelTexels : panel,
+      foldMask: dy.fold.width - 1,
+      foldShift: Math.log2(dy.fold.width),
     },
-    code: weightCode({ ...group, columnsPerLane, unitsPerWorkgroup }, rowTexels, pixels % group.lanes !== 0),
+    code: weightCode(group, rowTexels, pixels % group.lanes !== 0),
   });
   if (splits > 1) steps.push(addUp(partials, output, splits, elements, traits));
   return { scratch, steps };
 }
 
+/** Input texels of a unit: the rows of its tile, in fours. */
+const ROW_TEXELS = 8;
+
+/** Units below which some core of a usual machine would have nothing to do. */
+const LEAST_UNITS = 24;
+
+/** Blocks of pixels that are worth a share of their own. */
+const LEAST_BLOCKS = 16;
+
 /** Pixels beyond which a division by reciprocal in f32 is no longer exact; see `divide` in the kernel. */
 export const MAX_PIXELS = 2 ** 22;
 
 /**
+ * @param rowTexels of a unit
  * @param ragged the pixels do not fill the last group of lanes: its idle lanes load the last pixel and count it as zero
  */
 function weightCode(
-  {
-    lanes,
-    columnsPerLane,
-    unitsPerWorkgroup,
-    broadcast,
-  }: Pick<LaneGroup, 'lanes' | 'columnsPerLane' | 'unitsPerWorkgroup' | 'broadcast'>,
+  { lanes, columnsPerLane, broadcast }: Pick<LaneGroup, 'lanes' | 'columnsPerLane' | 'broadcast'>,
   rowTexels: number,
   ragged: boolean,
 ): string {
@@ -97,17 +118,15 @@ function weightCode(
 // Whole quotient by a precomputed reciprocal: a software adapter divides integers lane by lane. Exact while
 // a · 2⁻²³ is below half of the divisor's reciprocal, that is for a < 2²².
 fn divide(a: u32, reciprocal: f32) -> u32 { return u32((f32(a) + 0.5) * reciprocal); }
-@compute @workgroup_size(${lanes * unitsPerWorkgroup})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
-  let lane = index % ${lanes}u;
-  let own = group.x * ${unitsPerWorkgroup}u + index / ${lanes}u;
-  let unit = min(own, dims.units - 1u);
-  let tap = unit / dims.channelBlocks;
-  let channel = (unit - tap * dims.channelBlocks) * ${rowTexels}u;
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tap = group.x / dims.runBlocks;
+  let texel = (group.x - tap * dims.runBlocks) * ${rowTexels}u;
   let column = group.y * ${lanes * columnsPerLane}u + lane;
-  let tapX = (tap % dims.kw) * dims.tapStepX + channel;
-  let tapY = (tap / dims.kw) * dims.tapStepY;
-  let columns = dims.columns;
+  let tapX = (tap % dims.tapsX) * dims.tapStepX + texel;
+  let tapY = (tap / dims.tapsX) * dims.tapStepY;
+  let first = group.y * dims.panelTexels + lane;
+  let pitch = dims.pitch;
   let mask = dims.foldMask;
   let shift = dims.foldShift;
   let perW = 1.0 / f32(dims.ow);
@@ -120,11 +139,11 @@ ${each(rows, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
     let n = divide(line, perH);
     let x = (pixel - line * dims.ow) * dims.advanceX + tapX;
     let y = n * dims.paddedH + (line - n * dims.oh) * dims.advanceY + tapY;
-${ragged ? '    let counted = select(0.0, 1.0, p + lane < dims.pixels);' : ''}
-${each(rowTexels, (i) => `    let a${i} = ${ragged ? 'counted * ' : ''}textureLoad(image, vec2u(x + ${i}u, y));`)}
+${ragged ? '    let counted = p + lane < dims.pixels;' : ''}
+${each(rowTexels, (i) => `    let a${i} = ${ragged ? `select(vec4f(), textureLoad(image, vec2u(x + ${i}u, y)), counted)` : `textureLoad(image, vec2u(x + ${i}u, y))`};`)}
 ${each(
   lanes,
-  (q) => `    let k${q} = ${ragged ? `min(p + ${q}u, dims.pixels - 1u)` : `(p + ${q}u)`} * columns + column;
+  (q) => `    let k${q} = ${ragged ? `min(p + ${q}u, dims.pixels - 1u)` : `(p + ${q}u)`} * pitch + first;
 ${each(
   columnsPerLane,
   (j) => `    let k${q}_${j} = k${q} + ${j * lanes}u;
@@ -139,11 +158,18 @@ ${each(columnsPerLane, (j) => each(lanes, (q) => `      s${r}_${j} = fma(v${q}, 
     }`,
 )}
   }
-  let row = (group.z * dims.taps + tap) * dims.channels + channel * 4u;
 ${each(
-  rows,
-  (r) => `  if (own < dims.units && channel * 4u + ${r}u < dims.channels) {
-${each(columnsPerLane, (j) => `    if (column + ${j * lanes}u < columns) { result[(row + ${r}u) * columns + column + ${j * lanes}u] = s${r}_${j}; }`)}
+  rowTexels,
+  (i) => `  if (texel + ${i}u < dims.run) {
+    let aside = (texel + ${i}u) / dims.texels;
+    let channel = (texel + ${i}u - aside * dims.texels) * 4u;
+    let base = group.z * dims.elements + ((tap * dims.tapSpan + aside) * dims.channels + channel) * dims.columns + column;
+${each(
+  4,
+  (q) => `    if (channel + ${q}u < dims.channels) {
+${each(columnsPerLane, (j) => `      if (column + ${j * lanes}u < dims.columns) { result[base + ${q}u * dims.columns + ${j * lanes}u] = s${i * 4 + q}_${j}; }`)}
+    }`,
+)}
   }`,
 )}
 }`;

@@ -17,46 +17,61 @@ export interface LaneGroup {
 
 /** @param rows of the result @param columns of the result, in texels of four */
 export function laneGroup(rows: number, columns: number, traits: DeviceTraits): LaneGroup {
-  const { lanes, broadcast } = groupFor(columns, traits);
-  const columnsPerLane = columns > lanes ? 2 : 1;
-  const rowGroups = Math.max(1, Math.min(rowsFor(lanes, columnsPerLane) / lanes, Math.ceil(rows / lanes)));
-  const units = Math.ceil(rows / (rowGroups * lanes));
+  const { lanes, broadcast, columnsPerLane } = groupFor(columns, traits);
   const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane));
-  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units, columnBlocks) };
+  let rowGroups = ROWS / lanes;
+  const units = () => Math.ceil(rows / (rowGroups * lanes));
+  // Small results are cut finer: so that no row is computed for nothing, and there is work for all cores.
+  while (rowGroups > 1 && (rowGroups * lanes >= 2 * rows || units() * columnBlocks < LEAST_UNITS))
+    rowGroups /= 2;
+  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units(), columnBlocks, rowGroups) };
+}
+
+/** Texels of the columns that one group of lanes takes. */
+export function panelColumns(columns: number, traits: DeviceTraits): number {
+  const { lanes, columnsPerLane } = groupFor(columns, traits);
+  return lanes * columnsPerLane;
 }
 
 /** The whole subgroup, or quads where the columns would leave half of it idle. */
 export function groupFor(
   columns: number,
   { subgroupSize }: DeviceTraits,
-): { lanes: number; broadcast: 'subgroupBroadcast' | 'quadBroadcast' } {
+): { lanes: number; broadcast: 'subgroupBroadcast' | 'quadBroadcast'; columnsPerLane: 1 | 2 } {
   const whole = subgroupSize === 4 || (subgroupSize === 8 && columns > 4);
-  return whole
-    ? { lanes: subgroupSize, broadcast: 'subgroupBroadcast' }
-    : { lanes: 4, broadcast: 'quadBroadcast' };
+  const lanes = whole ? subgroupSize : 4;
+  return {
+    lanes,
+    broadcast: whole ? 'subgroupBroadcast' : 'quadBroadcast',
+    columnsPerLane: columns > lanes ? 2 : 1,
+  };
 }
 
 /**
- * Several units a workgroup where there are many: the driver's cost a workgroup is shared. One of two sizes, since
- * each makes another pipeline.
+ * Several units a workgroup where there are many small ones: the driver's cost a workgroup is shared. One of two sizes,
+ * since each makes another pipeline.
  */
-export function workgroupsFor(
+function workgroupsFor(
   units: number,
   columnBlocks: number,
+  rowGroups: number,
 ): { unitsPerWorkgroup: number; workgroups: [number, number, number] } {
-  const unitsPerWorkgroup = units * columnBlocks >= 64 ? 4 : 1;
+  const unitsPerWorkgroup = rowGroups === 1 && units * columnBlocks >= 64 ? 4 : 1;
   return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), columnBlocks, 1] };
 }
 
-/** Rows of a unit: as many accumulators as the adapter's registers (and what spills cheaply) hold. */
-function rowsFor(lanes: number, columnsPerLane: number): number {
-  return lanes === 4 && columnsPerLane === 1 ? 32 : 16;
-}
+/**
+ * Rows of a unit. Their accumulators are several times what the registers hold; but a spilled one costs less than the
+ * loads of weights, which more rows share.
+ */
+const ROWS = 32;
 
-/** Why the barrier-free kernels cannot run a convolution whose result has `channels` channels. */
-export function unfitForLanes(g: ConvGeometry, channels: number, traits: DeviceTraits): string | undefined {
+/** Units below which some core of a usual machine would have nothing to do. */
+const LEAST_UNITS = 8;
+
+/** Why the barrier-free kernels cannot run a convolution. */
+export function unfitForLanes(g: ConvGeometry, traits: DeviceTraits): string | undefined {
   if (traits.subgroupSize < 4) return 'needs subgroups of a fixed size of at least 4';
   if (g.groups !== 1) return 'groups share no tile';
-  if (channels % 4 !== 0) return 'channels are not a multiple of 4';
   return undefined;
 }

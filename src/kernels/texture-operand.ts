@@ -13,7 +13,10 @@ export interface LinearTexture {
 }
 
 /** Copies work in rows of 256 bytes. */
-const ROW_TEXELS = 16;
+export const ROW_TEXELS = 16;
+
+/** Rows that are a multiple of this many texels (4 KiB) apart share a set of a first-level cache. */
+const ALIAS_TEXELS = 256;
 
 /** A dense array of texels, folded into rows; undefined where it is too large for a texture. */
 export function linearTexture(texels: number, traits: DeviceTraits): LinearTexture | undefined {
@@ -35,14 +38,19 @@ export interface PaddedImage {
   readonly paddedW: number;
 }
 
-/** Texels a pixel, texels a row (with the filling that copies ask for), rows; undefined where no texture holds it. */
+/**
+ * Texels a pixel, texels a row (with the filling that copies ask for, and off the strides at which caches alias), rows;
+ * undefined where no texture holds it.
+ */
 export function imageTexture(
   image: PaddedImage,
   traits: DeviceTraits,
 ): { texels: number; width: number; height: number; dense: boolean } | undefined {
   const texels = Math.ceil(image.c / 4);
-  const width = Math.ceil((image.paddedW * texels) / ROW_TEXELS) * ROW_TEXELS;
+  const filled = Math.ceil((image.paddedW * texels) / ROW_TEXELS) * ROW_TEXELS;
   const height = image.n * image.paddedH;
+  const aliased = filled % ALIAS_TEXELS === 0 && filled + ROW_TEXELS <= traits.maxTextureSide;
+  const width = aliased ? filled + ROW_TEXELS : filled;
   if (width > traits.maxTextureSide || height > traits.maxTextureSide) return undefined;
   const dense =
     image.c % 4 === 0 &&
@@ -50,7 +58,7 @@ export function imageTexture(
     image.left === 0 &&
     image.paddedH === image.h &&
     image.paddedW === image.w &&
-    width === image.w * texels;
+    filled === image.w * texels;
   return { texels, width, height, dense };
 }
 
@@ -65,30 +73,37 @@ export function padImage(
   if (!texture) throw new RangeError('padImage: the image does not fit a texture');
   const { texels, width, height } = texture;
   const { h, w, c, top, left, paddedH, paddedW } = image;
-  const count = width * height;
   const vector = c % 4 === 0;
+  // Texels of one lane: all of one pixel, so that their place is worked out once.
+  const each = vector && texels % 4 === 0 ? 4 : 1;
   const pixel = `((n * ${h}u + u32(y)) * ${w}u + u32(x))`;
-  const load = vector
-    ? `source[${pixel} * ${texels}u + t]`
-    : `vec4f(${[0, 1, 2, 3].map((j) => `channel(${pixel} * ${c}u, t * 4u + ${j}u)`).join(', ')})`;
+  const load = (k: number) =>
+    vector
+      ? `source[base + ${k}u]`
+      : `vec4f(${[0, 1, 2, 3].map((j) => `channel(base, t * 4u + ${j}u)`).join(', ')})`;
   const channel = `fn channel(base: u32, c: u32) -> f32 { if (c < ${c}u) { return source[base + c]; } return 0.0; }`;
+  const ks = Array.from({ length: each }, (_, k) => k);
   return flatStep(
     {
-      count,
+      count: (width * height) / each,
       bindings: [
         { name: 'source', operand: source, access: 'read', type: vector ? 'vec4f' : 'f32' },
         { name: 'padded', operand: target, access: 'read_write', type: 'vec4f' },
       ],
       ...(!vector && { declarations: channel }),
-      body: `let column = id % ${width}u;
-  let row = id / ${width}u;
+      body: `let column = id % ${width / each}u * ${each}u;
+  let row = id / ${width / each}u;
   let t = column % ${texels}u;
   let x = i32(column / ${texels}u) - ${left};
   let y = i32(row % ${paddedH}u) - ${top};
   let n = row / ${paddedH}u;
-  var texel = vec4f();
-  if (x >= 0 && x < ${Math.min(w, paddedW - left)} && y >= 0 && y < ${h}) { texel = ${load}; }
-  padded[id] = texel;`,
+  let to = id * ${each}u;
+  if (x >= 0 && x < ${Math.min(w, paddedW - left)} && y >= 0 && y < ${h}) {
+    let base = ${pixel} * ${vector ? texels : c}u${vector ? ' + t' : ''};
+    ${ks.map((k) => `padded[to + ${k}u] = ${load(k)};`).join(' ')}
+  } else {
+    ${ks.map((k) => `padded[to + ${k}u] = vec4f();`).join(' ')}
+  }`,
     },
     traits,
   );
@@ -105,12 +120,18 @@ export function stageImage(
   const layout = imageTexture(image, traits);
   if (!layout) throw new RangeError('stageImage: the image does not fit a texture');
   const { width, height, texels, dense } = layout;
-  let from = source;
-  if (!dense) {
-    from = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes: width * height * 16 }) };
-    steps.push(padImage(image, source, from, traits));
-  }
   const texture = addScratch({ kind: 'texture', width, height });
-  steps.push({ kind: 'texture-copy', from, to: texture });
+  if (dense) {
+    const pitch = image.w * texels;
+    const box = { offset: 0, pitch, x: 0, y: 0, width: pitch, height };
+    steps.push({ kind: 'texture-copy', from: source, to: texture, box });
+  } else {
+    const padded: Operand = {
+      kind: 'scratch',
+      index: addScratch({ kind: 'buffer', bytes: width * height * 16 }),
+    };
+    steps.push(padImage(image, source, padded, traits));
+    steps.push({ kind: 'texture-copy', from: padded, to: texture });
+  }
   return { texture, texels };
 }

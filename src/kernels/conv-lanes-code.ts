@@ -1,0 +1,89 @@
+import type { LaneGroup } from './lane-group.js';
+
+/** The WGSL of conv-lanes.ts. It depends on the shape of its tile only; all sizes come as `dims`. */
+export function gatherCode(
+  { lanes, rowGroups, columnsPerLane, unitsPerWorkgroup, broadcast }: LaneGroup,
+  {
+    unroll,
+    vector,
+  }: {
+    /** Input texels a step, which the run is a multiple of. */
+    readonly unroll: 1 | 2;
+    /** Whether the result is stored in fours. */
+    readonly vector: boolean;
+  },
+): string {
+  const rowsPerUnit = rowGroups * lanes;
+  const depth = unroll * 4;
+  const each = (n: number, line: (i: number) => string) =>
+    Array.from({ length: n }, (_, i) => line(i)).join('\n');
+  const store = (r: number, j: number) =>
+    vector
+      ? `    if (column + ${j * lanes}u < dims.columns) { result[base${r} + ${j * lanes}u] = s${r}_${j}; }`
+      : each(
+          4,
+          (q) =>
+            `    if ((column + ${j * lanes}u) * 4u + ${q}u < dims.channels) { result[base${r} + ${j * lanes * 4 + q}u] = s${r}_${j}[${q}]; }`,
+        );
+  return `
+struct Pixel { x: u32, y: u32, n: u32 }
+fn split(pixel: u32) -> Pixel {
+  let line = pixel / dims.countX;
+  let n = line / dims.countY;
+  return Pixel(pixel - line * dims.countX, line - n * dims.countY, n);
+}
+// Where the result of a pixel begins.
+fn place(p: Pixel) -> u32 {
+  let pixel = (p.n * dims.outH + p.y * dims.stepY + dims.firstY) * dims.outW + p.x * dims.stepX + dims.firstX;
+  return pixel * ${vector ? 'dims.columns' : 'dims.channels'};
+}
+@compute @workgroup_size(${lanes * unitsPerWorkgroup})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
+  let lane = index % ${lanes}u;
+  let first = (group.x * ${unitsPerWorkgroup}u + index / ${lanes}u) * ${rowsPerUnit}u;
+  let rowTexels = dims.rowTexels;
+  let run = dims.run;
+  let mask = dims.foldMask;
+  let shift = dims.foldShift;
+${each(
+  rowGroups,
+  (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
+  let x${i} = p${i}.x * dims.advanceX + dims.originX;
+  let y${i} = p${i}.y * dims.advanceY + dims.originY + p${i}.n * dims.paddedH;`,
+)}
+${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
+  var k = group.y * dims.panelTexels + lane;
+  for (var tap = 0u; tap < dims.taps; tap++) {
+    let tapX = (tap % dims.tapsX) * dims.tapStepX;
+    let tapY = (tap / dims.tapsX) * dims.tapStepY;
+    for (var c = 0u; c < run; c += ${unroll}u) {
+${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = textureLoad(image, vec2u(x${i} + tapX + c + ${u}u, y${i} + tapY));`))}
+${each(depth, (q) =>
+  each(
+    columnsPerLane,
+    (j) => `      let k${q}_${j} = k + ${j * lanes}u;
+      let b${q}_${j} = textureLoad(weights, vec2u(k${q}_${j} & mask, k${q}_${j} >> shift));`,
+  ).concat('\n      k += rowTexels;'),
+)}
+${each(
+  rowsPerUnit,
+  (r) => `      {
+${each(depth, (q) => `        let v${q} = vec4f(${broadcast}(a${Math.floor(r / lanes)}_${q >> 2}[${q & 3}], ${r % lanes}u));`)}
+${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}, b${q}_${j}, s${r}_${j});`))}
+      }`,
+)}
+    }
+  }
+  let column = group.y * ${lanes * columnsPerLane}u + lane;
+${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
+${each(
+  rowsPerUnit,
+  (
+    r,
+  ) => `  let base${r} = ${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u) + column${vector ? '' : ' * 4u'};
+  if (first + ${r}u < dims.rows) {
+${each(columnsPerLane, (j) => store(r, j))}
+  }`,
+)}
+}`;
+}

@@ -1,0 +1,81 @@
+import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
+import { type LinearTexture, linearTexture, ROW_TEXELS } from './texture-operand.js';
+
+/**
+ * A matrix [rows, columns of texels] in a texture, cut into panels of few columns that lie one behind the other, each
+ * row by row. A kernel that walks down the rows of one panel then reads memory in order; in the matrix as it is, rows of
+ * a power of two of bytes would all fall into the same few sets of the cache.
+ */
+export interface Panels {
+  readonly texture: number;
+  readonly fold: LinearTexture;
+  /** Texels from a row to the next, and from a panel to the next. */
+  readonly rowTexels: number;
+  readonly panelTexels: number;
+}
+
+interface PanelShape {
+  readonly rows: number;
+  /** Texels a row. */
+  readonly columns: number;
+  /** Texels of a panel's row. */
+  readonly panel: number;
+}
+
+/** Texels of all panels, the last of which may be ragged. */
+export function panelTexels({ rows, columns, panel }: PanelShape): number {
+  return columns <= panel ? rows * columns : Math.ceil(columns / panel) * rows * panel;
+}
+
+/** Whether copies alone can cut the matrix, or it must be written in panels by a kernel. */
+export function copiesCut({ columns, panel }: PanelShape): boolean {
+  return columns <= panel || columns % ROW_TEXELS === 0;
+}
+
+/** The texture of a matrix that a kernel writes, or has written, in panels. */
+export function panelLayout(
+  shape: PanelShape,
+  traits: DeviceTraits,
+): { fold: LinearTexture; rowTexels: number; panelTexels: number } | undefined {
+  const rowTexels = Math.min(shape.columns, shape.panel);
+  const fold = linearTexture(panelTexels(shape), traits);
+  return fold && { fold, rowTexels, panelTexels: shape.rows * rowTexels };
+}
+
+/** Brings a matrix that `copiesCut` into panels: one copy a panel where a texture row holds one row of it. */
+export function stagePanels(
+  shape: PanelShape,
+  source: Operand,
+  traits: DeviceTraits,
+  addScratch: (need: Scratch) => number,
+  steps: KernelStep[],
+): Panels {
+  const layout = panelLayout(shape, traits);
+  if (!layout) throw new RangeError('stagePanels: the matrix does not fit a texture');
+  const { fold, rowTexels } = layout;
+  const { rows, columns } = shape;
+  const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
+  if (columns === rowTexels) {
+    steps.push({ kind: 'texture-copy', from: source, to: texture });
+    return { ...layout, texture };
+  }
+  // A texture row holds `side` matrix rows side by side; each phase of them is one box.
+  const side = fold.width / rowTexels;
+  for (let panel = 0; panel * rowTexels < columns; panel++) {
+    for (let phase = 0; phase < side; phase++) {
+      const first = (((phase - panel * rows) % side) + side) % side;
+      const height = Math.ceil((rows - first) / side);
+      if (height <= 0) continue;
+      const box = {
+        offset: first * columns + panel * rowTexels,
+        pitch: side * columns,
+        x: phase * rowTexels,
+        y: Math.floor((panel * rows + first) / side),
+        width: Math.min(rowTexels, columns - panel * rowTexels),
+        height,
+      };
+      steps.push({ kind: 'texture-copy', from: source, to: texture, box });
+    }
+  }
+  return { ...layout, texture };
+}

@@ -1,0 +1,48 @@
+import type { DeviceTraits, KernelStep, Operand } from '../engine/tensor.js';
+import type { Gather } from './conv-gather.js';
+import { flatStep } from './grid.js';
+
+/**
+ * Convolution weights written in panels (see panels.ts), for what copies alone cannot do: some taps only, transposed,
+ * or channels that do not fill texels.
+ * @param taps of the kernel, in the order in which the image is walked
+ */
+export function packWeights(
+  gather: Gather,
+  taps: readonly number[],
+  { rowTexels }: { readonly rowTexels: number },
+  source: Operand,
+  target: Operand,
+  traits: DeviceTraits,
+): KernelStep {
+  const from = gather.image.c;
+  const to = gather.channels;
+  const depth = Math.ceil(from / 4) * 4;
+  const rows = taps.length * depth;
+  const panels = Math.ceil(to / 4 / rowTexels);
+  const channel = (j: number) => `column * 4u + ${j}u`;
+  const element = (j: number) =>
+    gather.transposed
+      ? `weights[(taps[tap] * ${to}u + ${channel(j)}) * ${from}u + k]`
+      : `weights[(taps[tap] * ${from}u + k) * ${to}u + ${channel(j)}]`;
+  const guarded = (j: number) =>
+    to % 4 === 0 ? element(j) : `select(0.0, ${element(j)}, ${channel(j)} < ${to}u)`;
+  return flatStep(
+    {
+      count: panels * rows * rowTexels,
+      bindings: [
+        { name: 'weights', operand: source, access: 'read', type: 'f32' },
+        { name: 'packed', operand: target, access: 'read_write', type: 'vec4f' },
+      ],
+      declarations: `const taps = array<u32, ${taps.length}>(${taps.map((tap) => `${tap}u`).join(', ')});\n`,
+      body: `let column = id / ${rows * rowTexels}u * ${rowTexels}u + id % ${rowTexels}u;
+  let row = id / ${rowTexels}u % ${rows}u;
+  let k = row % ${depth}u;
+  let tap = row / ${depth}u;
+  var texel = vec4f();
+  if (k < ${from}u && column * 4u < ${to}u) { texel = vec4f(${[0, 1, 2, 3].map(guarded).join(', ')}); }
+  packed[id] = texel;`,
+    },
+    traits,
+  );
+}
