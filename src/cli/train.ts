@@ -22,6 +22,7 @@ interface TrainFlags {
   readonly out?: string;
   readonly set: string[];
   readonly seed?: number;
+  readonly memory?: string;
   readonly adapter?: string;
   readonly resume?: boolean;
   readonly force?: boolean;
@@ -48,6 +49,7 @@ const program = addTuneOptions(command('train', 'Train a chest X-ray classifier 
     [],
   )
   .option('--seed <n>', 'the same as --set seed=n', wholeNumber)
+  .option('--memory <size>', 'what training may take on the GPU, e.g. 4GiB; recomputes values where it must')
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import { megabytes } from '../engine/device.js';
+import { formatByteSize } from '../train/byte-size.js';
 import type { EpochLine } from '../train/metrics-log.js';
 import { formatPlan } from '../train/plan-table.js';
 import type { Recipe } from '../train/recipe-schema.js';
@@ -148,8 +148,19 @@ function describeTrainer(trainer: Trainer, recipe: Recipe, progress: Progress): 
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
     `steps      ${totalSteps - progress.step} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
       `of ${recipe.batchSize} images`,
-    `memory     ${megabytes(trainer.peakBytes)} at the peak on the adapter`,
+    `memory     ${describeMemory(trainer)}`,
   ];
+}
+
+/** The peak, and what keeps it that low. */
+function describeMemory({ peakBytes, step: { recomputation } }: Trainer): string {
+  const peak = `${formatByteSize(peakBytes)} at the peak on the adapter`;
+  if (!recomputation) return peak;
+  const { recomputed, candidates, flops, extraFlops, savedBytes } = recomputation;
+  return (
+    `${peak} instead of ${formatByteSize(peakBytes + savedBytes)}: ` +
+    `recomputes ${recomputed} of ${candidates} activations, +${((100 * extraFlops) / (flops - extraFlops)).toFixed(1)} % FLOPs`
+  );
 }
 
 function describeEpoch(line: EpochLine, epochs: number): string {

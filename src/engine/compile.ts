@@ -3,8 +3,9 @@ import { buildCommands } from './build.js';
 import { choose, type KnownVariants, type Preference } from './choose.js';
 import type { Device } from './device.js';
 import { KernelError } from './errors.js';
+import { fitPlan } from './fit-plan.js';
 import { type NarrowOptions, narrow } from './narrow.js';
-import { type Plan, planMemory } from './plan.js';
+import { type Plan, type PlanOptions, planMemory } from './plan.js';
 import { Program } from './program.js';
 import { rewrite } from './rewrite.js';
 import type { Graph, Node, Tensor } from './tensor.js';
@@ -32,6 +33,11 @@ export interface CompileOptions {
   readonly runs?: number | undefined;
   /** Keep large intermediates as f16, and read variables from f16 copies where there are any; see narrow.ts. */
   readonly halves?: NarrowOptions;
+  /**
+   * Bytes that the program may take on the device, arenas included. Where it would take more, values are computed twice
+   * instead of kept, with the same results to the last bit.
+   */
+  readonly memory?: number | undefined;
 }
 
 export async function compile(device: Device, options: CompileOptions): Promise<Program> {
@@ -62,15 +68,18 @@ function planNodes(
   nodes: readonly Node[],
   known?: KnownVariants,
 ): Plan {
-  const { graph, arenas = {}, preference } = options;
-  return planMemory(nodes, {
+  const { graph, arenas = {}, preference, memory } = options;
+  const planOptions: PlanOptions = {
     keep: kept(options),
-    inputs: graph.inputs.values(),
+    inputs: [...graph.inputs.values()],
     arenas,
     traits,
     maxBufferBytes: gpu.limits.maxBufferSize,
     choose: (node) => choose(node, traits, { preference, known }),
-  });
+  };
+  return memory === undefined
+    ? planMemory(nodes, planOptions)
+    : fitPlan({ nodes, budget: memory }, planOptions);
 }
 
 /** The tensors that are read after a run. */

@@ -18,6 +18,17 @@ export class AdapterError extends TailrayError {}
 /** A tensor or the whole plan needs more than the adapter gives; names the op or tensor and both sizes. */
 export class OutOfMemoryError extends TailrayError {}
 
+/** No plan fits the memory that was allowed; says the least that one takes. */
+export class MemoryBudgetError extends OutOfMemoryError {
+  /** @param leastBytes of the smallest plan that was found: a budget of so much works */
+  constructor(
+    message: string,
+    readonly leastBytes: number,
+  ) {
+    super(message);
+  }
+}
+
 /** The adapter has no kernel variant for an op, or the driver refused one; names the op. */
 export class KernelError extends TailrayError {}
 

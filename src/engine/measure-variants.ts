@@ -69,7 +69,7 @@ function planAlone(device: Device, node: Node, variant: string): Plan {
   const inputs = node.inputs.map((input) => fed.get(input) ?? input);
   return planMemory([{ ...node, inputs }], {
     keep: new Set(node.outputs),
-    inputs: fed.values(),
+    inputs: [...fed.values()],
     arenas: {},
     traits: device.traits,
     maxBufferBytes: device.gpu.limits.maxBufferSize,

@@ -37,7 +37,21 @@ export interface Plan {
   /** Inputs and constants, each with a buffer of its own. */
   readonly leaves: readonly Tensor[];
   readonly bytes: PlannedBytes;
+  /** What was given up to fit a memory budget; absent where nothing had to be. */
+  readonly recomputation?: Recomputation;
   locate(tensor: Tensor): Location;
+}
+
+/** Values that are computed twice instead of kept, see fit-plan.ts. */
+export interface Recomputation {
+  /** How many, of how many that could be. */
+  readonly recomputed: number;
+  readonly candidates: number;
+  /** Floating-point operations of a run, and those of them that are done a second time. */
+  readonly flops: number;
+  readonly extraFlops: number;
+  /** How much more the program would take without. */
+  readonly savedBytes: number;
 }
 
 /** What a program takes on the device, known before anything is allocated. */
@@ -56,7 +70,7 @@ export interface PlanOptions {
   /** Values that are read after the run. */
   readonly keep: ReadonlySet<Tensor>;
   /** Tensors that are fed, whether an op reads them or not. */
-  readonly inputs: Iterable<Tensor>;
+  readonly inputs: readonly Tensor[];
   readonly arenas: Readonly<Record<string, Arena>>;
   readonly traits: DeviceTraits;
   readonly maxBufferBytes: number;

@@ -2,7 +2,7 @@ import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
 import type { Device } from './device.js';
 import { ShapeError } from './errors.js';
-import type { Plan, PlannedBytes } from './plan.js';
+import type { Plan, PlannedBytes, Recomputation } from './plan.js';
 import { type OpTime, Profiler } from './profile.js';
 import { byteLength, describe, type Graph, type Tensor } from './tensor.js';
 
@@ -16,6 +16,8 @@ export type Feeds = Readonly<Record<string, Float32Array | Uint32Array>>;
 export class Program {
   /** Bytes on the device, known before the first run. */
   readonly bytes: PlannedBytes;
+  /** What is computed twice to fit the memory that was allowed; undefined where nothing has to be. */
+  readonly recomputation: Recomputation | undefined;
   /** What runs, in order, with its cost. */
   readonly rows: readonly PlanRow[];
   /** The kernel variant of each problem that could have had another: given back to `compile`, it does the same. */
@@ -31,6 +33,7 @@ export class Program {
     this.#built = built;
     this.#history = history;
     this.bytes = plan.bytes;
+    this.recomputation = plan.recomputation;
     this.rows = built.rows;
     this.kernels = built.kernels;
   }
@@ -38,6 +41,11 @@ export class Program {
   /** Bytes of all intermediates, textures included. */
   get peakBytes(): number {
     return this.bytes.intermediates + this.bytes.textures;
+  }
+
+  /** Bytes of everything that belongs to the program: all but the arenas. */
+  get ownBytes(): number {
+    return this.bytes.total - this.bytes.arenas;
   }
 
   /** @param records scalars to keep run by run, up to `capacity` runs */

@@ -15,7 +15,8 @@ export function rewrite(
   return fuse(dropUnused(nodes, keep), keep, limits);
 }
 
-function dropUnused(nodes: readonly Node[], keep: ReadonlySet<Tensor>): Node[] {
+/** Without the nodes that neither `keep` nor an op that changes memory depends on. */
+export function dropUnused(nodes: readonly Node[], keep: ReadonlySet<Tensor>): Node[] {
   const needed = new Set(keep);
   const kept: Node[] = [];
   for (const node of nodes.toReversed()) {

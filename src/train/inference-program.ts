@@ -1,6 +1,7 @@
 import type { Arena } from '../engine/arena.js';
-import { compile } from '../engine/compile.js';
+import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
+import type { Plan } from '../engine/plan.js';
 import type { Program } from '../engine/program.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
 import type { Tuning } from '../engine/tune.js';
@@ -39,18 +40,13 @@ export class InferenceProgram {
 
   /** @throws KernelError, OutOfMemoryError, ShapeError */
   static async create(device: Device, options: InferenceOptions): Promise<InferenceProgram> {
-    const graph = new Graph();
-    const images = graph.input('images', [options.batchSize, ...options.imageShape]);
-    const { logits } = options.definition.trace(graph, images, 'eval');
-    const probabilities = sigmoid(logits);
-    const program = await compile(device, {
-      graph,
-      outputs: [probabilities],
-      arenas: options.arenas,
-      tuning: options.tuning,
-      runs: options.runs,
-    });
-    return new InferenceProgram(program, probabilities);
+    const { program, probabilities } = traceInference(options);
+    return new InferenceProgram(await compile(device, program), probabilities);
+  }
+
+  /** What `create` would make by the rule, without allocating anything. @throws the same */
+  static plan(device: Device, options: InferenceOptions): Plan {
+    return planProgram(device, traceInference(options).program);
   }
 
   /** See `Program.kernels`. */
@@ -58,8 +54,9 @@ export class InferenceProgram {
     return this.#program.kernels;
   }
 
-  get peakBytes(): number {
-    return this.#program.peakBytes;
+  /** Bytes of all that the program has on the device beside the weights. */
+  get bytes(): number {
+    return this.#program.ownBytes;
   }
 
   /** @param images [batchSize, height, width, channels], normalised @returns [batchSize, classes] in [0, 1] */
@@ -71,4 +68,16 @@ export class InferenceProgram {
   destroy(): void {
     this.#program.destroy();
   }
+}
+
+function traceInference(options: InferenceOptions): {
+  program: CompileOptions;
+  probabilities: Tensor;
+} {
+  const { definition, batchSize, imageShape, arenas, tuning, runs } = options;
+  const graph = new Graph();
+  const images = graph.input('images', [batchSize, ...imageShape]);
+  const { logits } = definition.trace(graph, images, 'eval');
+  const probabilities = sigmoid(logits);
+  return { program: { graph, outputs: [probabilities], arenas, tuning, runs }, probabilities };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { augmentSchema } from '../data/augment.js';
 import { preprocessingSchema } from '../data/preprocessing.js';
 import { STEMS } from '../models/backbone.js';
+import { parseByteSize } from './byte-size.js';
 
 /**
  * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
@@ -173,6 +174,14 @@ export const recipeSchema = z.strictObject({
     .default('f32')
     .describe(
       'f16: activations and weights in half precision, f32 master weights and sums, dynamic loss scaling',
+    ),
+  memory: z
+    .string()
+    .refine((text) => parseByteSize(text) !== undefined, 'must be a size such as 4GiB or 512MiB')
+    .optional()
+    .describe(
+      'what training may take on the adapter, such as 4GiB; where it would take more, values are computed twice ' +
+        'instead of kept (same results, slower); absent: no limit but the adapter’s',
     ),
   ema: emaSchema.prefault({}),
   validation: z

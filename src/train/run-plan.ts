@@ -12,6 +12,8 @@ export interface RunRequest {
   /** Changes such as `optimizer.lr=0.001`, applied in order. */
   readonly set?: readonly string[] | undefined;
   readonly seed?: number | undefined;
+  /** What training may take on the adapter, such as `4GiB`; may change when a run is resumed. */
+  readonly memory?: string | undefined;
   /** Label table or folder, instead of the recipe's. */
   readonly data?: string | undefined;
   readonly images?: string | undefined;
@@ -58,6 +60,8 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
     ...(request.images === undefined ? ['data.images:'] : []),
+    // results do not depend on it
+    'memory:',
   ];
   const changed = differences.filter((text) => !unsaid.some((key) => text.startsWith(key)));
   if (changed.length > 0) {
@@ -66,13 +70,14 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
         'Leave them out to go on, or begin a new run with another --out.',
     );
   }
-  return { recipe, run };
+  return { recipe: { ...recipe, memory: wanted.memory ?? recipe.memory }, run };
 }
 
-function overridesOf({ set = [], seed, data, images }: RunRequest): string[] {
+function overridesOf({ set = [], seed, memory, data, images }: RunRequest): string[] {
   return [
     ...set,
     ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...(memory === undefined ? [] : [`memory=${JSON.stringify(memory)}`]),
     ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
   ];

@@ -1,7 +1,8 @@
 import { ArenaLayout } from '../engine/arena.js';
 import type { PlanRow } from '../engine/build.js';
-import { compile } from '../engine/compile.js';
+import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
+import type { Plan, Recomputation } from '../engine/plan.js';
 import type { OpTime } from '../engine/profile.js';
 import type { Program } from '../engine/program.js';
 import { Random } from '../engine/random.js';
@@ -49,6 +50,8 @@ export interface StepProgramOptions {
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
   readonly tuning?: Tuning | undefined;
+  /** Bytes that the state and the step may take on the device; see CompileOptions.memory. */
+  readonly memory?: number | undefined;
 }
 
 /** What is known of a step afterwards. */
@@ -76,25 +79,27 @@ export class StepProgram {
     this.#options = options;
   }
 
-  /** Traces, differentiates and compiles the step. @throws KernelError, OutOfMemoryError, ShapeError */
+  /**
+   * Traces, differentiates and compiles the step.
+   * @throws KernelError, OutOfMemoryError, ShapeError; MemoryBudgetError where it does not fit `memory`
+   */
   static async create(device: Device, options: StepProgramOptions): Promise<StepProgram> {
-    const graph = new Graph();
-    const records = traceStep(graph, options, device.traits);
-    const program = await compile(device, {
-      graph,
-      records,
-      recordCapacity: HISTORY,
-      arenas: options.state.arenas,
-      ...(options.recipe.precision === 'f16' && { halves: { copies: { params: 'halfParams' } } }),
-      tuning: options.tuning,
-      runs: options.schedule.totalSteps,
-    });
-    return new StepProgram(program, options);
+    return new StepProgram(await compile(device, traceProgram(device, options)), options);
   }
 
-  /** Bytes of all intermediates. */
-  get peakBytes(): number {
-    return this.#program.peakBytes;
+  /** What `create` would make by the rule, without allocating anything. @throws the same */
+  static plan(device: Device, options: StepProgramOptions): Plan {
+    return planProgram(device, traceProgram(device, options));
+  }
+
+  /** Bytes of all that the step has on the device beside the state. */
+  get bytes(): number {
+    return this.#program.ownBytes;
+  }
+
+  /** What is computed twice to fit the memory that was allowed. */
+  get recomputation(): Recomputation | undefined {
+    return this.#program.recomputation;
   }
 
   /** The plan, an op a row. */
@@ -162,6 +167,20 @@ export class StepProgram {
       ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
     };
   }
+}
+
+function traceProgram(device: Device, options: StepProgramOptions): CompileOptions {
+  const graph = new Graph();
+  return {
+    graph,
+    records: traceStep(graph, options, device.traits),
+    recordCapacity: HISTORY,
+    arenas: options.state.arenas,
+    ...(options.recipe.precision === 'f16' && { halves: { copies: { params: 'halfParams' } } }),
+    tuning: options.tuning,
+    runs: options.schedule.totalSteps,
+    memory: options.memory,
+  };
 }
 
 /** @returns the scalars to record: loss, gradient norm and, in mixed precision, the loss scale */

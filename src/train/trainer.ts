@@ -3,11 +3,12 @@ import type { Tuning } from '../engine/tune.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../models/model.js';
 import type { SafetensorsTensor } from '../models/safetensors.js';
 import { exportTimm } from '../models/timm-weights.js';
-import { InferenceProgram } from './inference-program.js';
+import type { InferenceProgram } from './inference-program.js';
 import { freshWeights, type InitialWeights, weightsFrom } from './initial-weights.js';
 import type { Recipe } from './recipe-schema.js';
 import type { Schedule } from './schedule.js';
-import { StepProgram } from './step-program.js';
+import type { StepProgram } from './step-program.js';
+import { TrainerPrograms } from './trainer-programs.js';
 import { TrainingState } from './training-state.js';
 
 /** A recipe and its data's measures, put onto a device: the model's state, the training step and the evaluation. */
@@ -49,29 +50,29 @@ export class Trainer {
     this.schedule = parts.schedule;
   }
 
-  /** @throws ModelError, OutOfMemoryError, KernelError */
+  /** @throws ModelError, KernelError, OutOfMemoryError; MemoryBudgetError with what would fit the recipe's `memory` */
   static async create(device: Device, options: TrainerOptions): Promise<Trainer> {
     const { recipe } = options;
     const definition = modelOf(recipe, options.classes);
     const state = await TrainingState.create(device, definition, recipe);
     const schedule = scheduleOf(recipe, options.stepsPerEpoch);
-    const [height, width] = recipe.preprocessing.size;
-    const common = {
-      definition,
-      batchSize: recipe.batchSize,
-      imageShape: [height, width, recipe.preprocessing.channels] as const,
-      tuning: options.tuning,
-    };
-    const step = await StepProgram.create(device, {
-      ...common,
-      state,
-      recipe,
-      schedule,
-      statistics: options.statistics,
-    });
     const kept = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
-    const inference = await InferenceProgram.create(device, { ...common, arenas: state.weights(kept) });
-    return new Trainer({ recipe, definition, state, step, inference, kept, schedule });
+    const programs = new TrainerPrograms(device, recipe, (batchSize) => {
+      const [height, width] = recipe.preprocessing.size;
+      const imageShape = [height, width, recipe.preprocessing.channels] as const;
+      const common = { definition, batchSize, imageShape, tuning: options.tuning };
+      return {
+        inference: { ...common, arenas: state.weights(kept) },
+        step: { ...common, state, recipe, schedule, statistics: options.statistics },
+      };
+    });
+    try {
+      const { step, inference } = await programs.create();
+      return new Trainer({ recipe, definition, state, step, inference, kept, schedule });
+    } catch (error) {
+      state.destroy();
+      throw error;
+    }
   }
 
   /** Puts the starting weights in place: the recipe's file, else fresh ones. @throws CheckpointError */
@@ -103,9 +104,9 @@ export class Trainer {
     return parameterCount(this.definition);
   }
 
-  /** Bytes on the device while training: state, the intermediates of a step, and those of an evaluation. */
+  /** Bytes on the device while training: state, and all that a step and an evaluation need beside it. */
   get peakBytes(): number {
-    return this.state.bytes + this.step.peakBytes + this.inference.peakBytes;
+    return this.state.bytes + this.step.bytes + this.inference.bytes;
   }
 
   destroy(): void {

@@ -46,6 +46,21 @@ describe('a plan', () => {
     await expect(planRun({ out, resume: true, data: '/elsewhere' })).rejects.toThrow(/data\.path/);
   });
 
+  test('to resume may allow another amount of memory: results do not depend on it', async () => {
+    const { folder, recipe } = await recipeFile('memory: 2GiB\n');
+    const out = join(folder, 'run');
+    const begun = await planRun({ recipe, out });
+    await begun.run.begin(begun.recipe);
+    expect((await planRun({ out, resume: true })).recipe.memory).toBe('2GiB');
+    expect((await planRun({ out, resume: true, memory: '1GiB' })).recipe).toEqual({
+      ...begun.recipe,
+      memory: '1GiB',
+    });
+    await expect(planRun({ out, resume: true, memory: 'much' })).rejects.toThrow(
+      /must be a size such as 4GiB/,
+    );
+  });
+
   test('that says too little is refused', async () => {
     const { folder } = await recipeFile();
     await expect(planRun({})).rejects.toThrow(/name a recipe with --recipe/);

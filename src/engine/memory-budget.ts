@@ -1,0 +1,167 @@
+import { liveBytes } from './live-bytes.js';
+import type { Recomputer } from './recompute.js';
+import { byteLength, type Node, type Tensor } from './tensor.js';
+
+/**
+ * Which values to recompute so that a program fits its memory: a greedy search over what `Recomputer` can do. It looks
+ * at how far, and for how long, the live bytes exceed what is allowed, and drops again and again the value that takes
+ * most of this away for its cost. Live bytes are a close lower bound of what a plan takes; whether a plan fits is
+ * decided by the plan itself, see fit-plan.ts.
+ */
+export interface SearchOptions {
+  readonly nodes: readonly Node[];
+  readonly keep: ReadonlySet<Tensor>;
+  /** Tensors whose bytes are not among the intermediates. */
+  readonly elsewhere: ReadonlySet<Tensor>;
+  /** Of the buffers that a node's kernel needs while it runs. */
+  readonly scratchBytes: (node: Node) => number;
+}
+
+export class DropSearch {
+  /** Values that lie idle for a while and are large enough to matter: those that may be dropped. */
+  readonly candidates: readonly Node[];
+  readonly #options: SearchOptions;
+  readonly #recomputer: Recomputer;
+  readonly #smallest: number;
+
+  constructor(recomputer: Recomputer, options: SearchOptions) {
+    this.#recomputer = recomputer;
+    this.#options = options;
+    this.#smallest = this.#peak(options.nodes) * NEGLIGIBLE;
+    const longest = options.nodes.length * SHORT_IDLE;
+    this.candidates = options.nodes.filter((node) => {
+      const { from, to } = recomputer.idle(node) ?? NEVER;
+      return to - from > longest && this.#isLarge(node);
+    });
+  }
+
+  /** Most bytes of intermediates alive at once with these values dropped. */
+  peak(dropped: ReadonlySet<Node>): number {
+    const nodes = this.#recomputer.apply(dropped);
+    return nodes ? this.#peak(nodes) : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Drops more until at most `aim` bytes are alive at once.
+   * @returns what to drop in all; undefined where nothing is left that helps
+   */
+  extend(start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> | undefined {
+    const dropped = new Set(start);
+    let excess = this.#excess(dropped, aim);
+    // A score only goes down by much as more is dropped, so an old one that is not the highest needs no new look.
+    let round = 0;
+    const open = new Map<Node, Rated>();
+    for (const node of this.candidates) if (!dropped.has(node)) open.set(node, UNRATED);
+    while (excess > 0) {
+      const [node, best] = highest(open);
+      if (!node || !best) return undefined;
+      if (best.round < round) {
+        open.set(node, { ...this.#bestMove(node, dropped, excess, aim), round });
+        continue;
+      }
+      if (best.score <= 0) return undefined;
+      for (const each of best.move) {
+        dropped.add(each);
+        open.delete(each);
+      }
+      excess = best.excess;
+      round++;
+    }
+    return this.#prune(dropped, start, aim);
+  }
+
+  /** A node alone, or with what would otherwise have to be kept only for recomputing it: whichever gains more. */
+  #bestMove(node: Node, dropped: ReadonlySet<Node>, excess: number, aim: number): Omit<Rated, 'round'> {
+    const moves = [[node]];
+    const chain = this.#chain(node, dropped);
+    if (chain.length > 1) moves.push(chain);
+    const rated = moves.map((move) => {
+      const left = this.#excess(new Set([...dropped, ...move]), aim);
+      const cost = move.reduce((sum, each) => sum + recomputingCost(each), 0);
+      return { move, excess: left, score: (excess - left) / cost };
+    });
+    return rated.reduce((best, each) => (each.score > best.score ? each : best));
+  }
+
+  #chain(node: Node, dropped: ReadonlySet<Node>): Node[] {
+    const from = this.#recomputer.idle(node)?.to ?? 0;
+    const chain = new Set([node]);
+    for (const link of chain) {
+      for (const input of link.inputs) {
+        const producer = this.#recomputer.producerOf(input);
+        if (!producer || dropped.has(producer) || !this.#isLarge(producer)) continue;
+        if (!this.#recomputer.isUsedFrom(producer, from)) chain.add(producer);
+      }
+    }
+    return [...chain];
+  }
+
+  /** Takes back, the dearest first, what turned out not to be needed. */
+  #prune(dropped: ReadonlySet<Node>, start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> {
+    const pruned = new Set(dropped);
+    const added = [...dropped].filter((node) => !start.has(node));
+    for (const node of added.sort((a, b) => recomputingCost(b) - recomputingCost(a))) {
+      pruned.delete(node);
+      if (this.#excess(pruned, aim) > 0) pruned.add(node);
+    }
+    return pruned;
+  }
+
+  /** Bytes above `aim`, summed over the nodes that run meanwhile. */
+  #excess(dropped: ReadonlySet<Node>, aim: number): number {
+    const nodes = this.#recomputer.apply(dropped);
+    if (!nodes) return Number.POSITIVE_INFINITY;
+    return this.#live(nodes).reduce((sum, bytes) => sum + Math.max(0, bytes - aim), 0);
+  }
+
+  #peak(nodes: readonly Node[]): number {
+    return this.#live(nodes).reduce((peak, bytes) => Math.max(peak, bytes), 0);
+  }
+
+  #live(nodes: readonly Node[]): Float64Array {
+    const { keep, elsewhere, scratchBytes } = this.#options;
+    return liveBytes(nodes, keep, elsewhere, (node) => scratchBytes(this.#recomputer.originOf(node)));
+  }
+
+  #isLarge(node: Node): boolean {
+    if (!this.#recomputer.isRepeatable(node)) return false;
+    const counted = node.outputs.filter((output) => !this.#options.elsewhere.has(output));
+    return counted.reduce((sum, output) => sum + byteLength(output), 0) > this.#smallest;
+  }
+}
+
+/** Floating-point operations that take as long as moving a byte: 13 to 20 on the adapters we know. */
+const FLOPS_PER_BYTE = 16;
+
+/** Share of the peak below which a value is not worth a kernel: statistics of a norm, a loss. */
+const NEGLIGIBLE = 1e-3;
+
+/** Share of the run below which a value that lies idle is not worth looking at: the gradients beside a shortcut. */
+const SHORT_IDLE = 1 / 20;
+
+const NEVER = { from: 0, to: 0 };
+
+/** Time of a second run, in floating-point operations. */
+function recomputingCost({ op, attributes, inputs, outputs }: Node): number {
+  const problem = { inputs, outputs, attributes };
+  const bytes =
+    op.bytes?.(problem) ?? [...inputs, ...outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
+  return op.flops(problem) + bytes * FLOPS_PER_BYTE;
+}
+
+/** What dropping a node would do, as it was in that round. */
+interface Rated {
+  /** The nodes to drop together. */
+  readonly move: readonly Node[];
+  readonly excess: number;
+  readonly score: number;
+  readonly round: number;
+}
+
+const UNRATED: Rated = { move: [], excess: 0, score: Number.POSITIVE_INFINITY, round: -1 };
+
+function highest(rated: ReadonlyMap<Node, Rated>): [Node, Rated] | [] {
+  let best: [Node, Rated] | [] = [];
+  for (const entry of rated) if (!best[1] || entry[1].score > best[1].score) best = entry;
+  return best;
+}
