@@ -4,26 +4,25 @@ import { describeQuarantine } from '../data/scan.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import type { Device } from '../engine/device.js';
 import { readCheckpoint } from '../train/checkpoint.js';
+import { formatExplanation } from '../train/plan-table.js';
 import { openPredictionSource } from '../train/prediction-source.js';
 import { requireFreeFile, writePredictions } from '../train/predictions.js';
 import { scoreImages } from '../train/score-images.js';
 import { command, runCommand } from './command.js';
-import { addTuneOptions, kernelTuning } from './kernel-tuning.js';
+import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
-interface PredictFlags {
+interface PredictFlags extends KernelFlags {
   readonly images?: string;
   readonly out: string;
   readonly batchSize: number;
   readonly adapter?: string;
   readonly strict?: boolean;
   readonly force?: boolean;
-  readonly quiet?: boolean;
-  readonly tune?: boolean;
 }
 
-const program = addTuneOptions(command('predict', 'Score images with a trained checkpoint.'))
+const program = addKernelOptions(command('predict', 'Score images with a trained checkpoint.'))
   .argument('<checkpoint>', 'best.safetensors of a run')
   .argument('<images>', 'a CSV file that names images, or a folder of PNG and JPEG files')
   .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
@@ -57,6 +56,12 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
       batchSize: flags.batchSize,
       strict: flags.strict,
       tuning: (opened) => kernelTuning(opened, flags),
+      ...(flags.explain && {
+        onExplanation: (explanation) => {
+          progress.stop();
+          process.stdout.write(`\n${formatExplanation(explanation, flags.explain)}\n`);
+        },
+      }),
       onRead: (done, total) => progress.show('reading', done, total, () => 'images'),
       onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
     });

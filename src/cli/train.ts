@@ -11,11 +11,11 @@ import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
-import { addTuneOptions, kernelTuning } from './kernel-tuning.js';
+import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber, wholeNumber } from './number-option.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
-interface TrainFlags {
+interface TrainFlags extends KernelFlags {
   readonly recipe?: string;
   readonly data?: string;
   readonly images?: string;
@@ -27,17 +27,14 @@ interface TrainFlags {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly strict?: boolean;
-  readonly explain?: boolean;
   readonly stopAfter?: number;
-  readonly tune?: boolean;
-  readonly quiet?: boolean;
 }
 
 const SIMULATED =
   '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
   '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
 
-const program = addTuneOptions(command('train', 'Train a chest X-ray classifier by a recipe.'))
+const program = addKernelOptions(command('train', 'Train a chest X-ray classifier by a recipe.'))
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
   .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
   .option('--images <dir>', 'image folder (default: the folder of the table)')
@@ -54,7 +51,6 @@ const program = addTuneOptions(command('train', 'Train a chest X-ray classifier 
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')
   .option('--strict', 'refuse data with unreadable images instead of leaving those out')
-  .option('--explain', 'print every op of the step with its cost, and the times of one step')
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
   .option('--quiet', 'print only the result')
   .action(train);
@@ -97,8 +93,8 @@ async function train(flags: TrainFlags): Promise<void> {
         run,
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
-        profile: flags.explain,
-        observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? false }),
+        explain: flags.explain !== undefined,
+        observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? 'top' }),
       });
       process.stdout.write(`${conclude(summary, run.path)}\n`);
       if (simulated) process.stderr.write(`${SIMULATED}\n`);

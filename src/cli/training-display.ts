@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import { formatByteSize } from '../train/byte-size.js';
 import type { EpochLine } from '../train/metrics-log.js';
-import { formatPlan } from '../train/plan-table.js';
+import { type ExplainWhat, formatExplanation } from '../train/plan-table.js';
 import type { Recipe } from '../train/recipe-schema.js';
 import type { Progress } from '../train/saved-state.js';
 import type { TrainRunObserver } from '../train/train-run.js';
@@ -15,8 +15,8 @@ export interface TrainingDisplayOptions {
   readonly recipe: Recipe;
   /** Only what must be seen. */
   readonly quiet: boolean;
-  /** The plan of the step, and the times of one. */
-  readonly explain: boolean;
+  /** How much to show of where the time of a step goes. */
+  readonly explain: ExplainWhat;
 }
 
 /** Seconds between two plain lines. */
@@ -38,11 +38,10 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
       totalSteps = trainer.schedule.totalSteps;
       meter.start(progress.step);
       for (const line of describeTrainer(trainer, recipe, progress)) say(line);
-      if (explain) process.stdout.write(`\n${formatPlan(trainer.step.rows)}\n`);
     },
-    onProfile(times) {
+    onExplanation(explanation) {
       bar.stop();
-      process.stdout.write(`\n${formatPlan(times)}\n`);
+      process.stdout.write(`\n${formatExplanation(explanation, explain)}\n`);
     },
     onStep(step, epoch) {
       meter.step(step);

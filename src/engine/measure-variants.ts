@@ -3,6 +3,7 @@ import { choose } from './choose.js';
 import { type Command, recordCommands } from './commands.js';
 import type { Device } from './device.js';
 import { KernelError, OutOfMemoryError } from './errors.js';
+import { median } from './median.js';
 import { type Plan, planMemory } from './plan.js';
 import type { Stopwatch } from './stopwatch.js';
 import { Graph, type Node } from './tensor.js';
@@ -152,11 +153,4 @@ function firstWorkgroups(command: Command): Command {
   };
   const [x, y, z] = command.grid;
   return { ...command, grid: [fewer(x), fewer(y), fewer(z)] };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }

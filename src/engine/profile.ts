@@ -1,8 +1,9 @@
 import type { PlanRow } from './build.js';
 import type { Device } from './device.js';
 import { KernelError } from './errors.js';
+import { median } from './median.js';
 
-/** Times of one profiled run, from timestamp queries around each kernel's dispatches. */
+/** An op of a profiled run, by timestamp queries around each of its dispatches. */
 export interface OpTime extends PlanRow {
   /** Milliseconds on the device, copies to textures included (they lie between the timestamps). */
   readonly ms: number;
@@ -20,8 +21,12 @@ export class Profiler {
     readonly resolved: GPUBuffer,
   ) {}
 
+  static supported(device: Device): boolean {
+    return device.gpu.features.has('timestamp-query');
+  }
+
   static async create(device: Device, dispatches: number): Promise<Profiler> {
-    if (!device.gpu.features.has('timestamp-query')) {
+    if (!Profiler.supported(device)) {
       throw new KernelError('profiling needs the feature timestamp-query, which this adapter lacks');
     }
     const count = Math.max(1, dispatches) * 2;
@@ -58,9 +63,16 @@ export class Profiler {
     }
     this.queries.destroy();
     this.resolved.destroy();
-    return rows.map((row, i) => {
-      const ns = nanoseconds[i] ?? 0;
-      return { ...row, ms: ns / 1e6, gflops: ns ? row.flops / ns : 0, gbps: ns ? row.bytes / ns : 0 };
-    });
+    return rows.map((row, i) => timed(row, (nanoseconds[i] ?? 0) / 1e6));
   }
+}
+
+/** Op by op the median of several profiled runs of one program. */
+export function medianTimes(runs: readonly (readonly OpTime[])[]): OpTime[] {
+  return (runs[0] ?? []).map((row, i) => timed(row, median(runs.flatMap((run) => run[i]?.ms ?? []))));
+}
+
+function timed(row: PlanRow, ms: number): OpTime {
+  const perMs = ms > 0 ? 1 / ms / 1e6 : 0;
+  return { ...row, ms, gflops: row.flops * perMs, gbps: row.bytes * perMs };
 }

@@ -9,6 +9,15 @@ import { byteLength, describe, type Graph, type Tensor } from './tensor.js';
 /** Values for the graph's inputs, by name. */
 export type Feeds = Readonly<Record<string, Float32Array | Uint32Array>>;
 
+/** Milliseconds that a run took of the host's time; the device computes meanwhile and afterwards. */
+export interface HostCost {
+  /** Handing over the inputs: grows with them. */
+  readonly uploadMs: number;
+  /** Recording the commands. */
+  readonly recordMs: number;
+  readonly submitMs: number;
+}
+
 /**
  * A compiled graph: one `run` is one command buffer and one submit, with nothing allocated and nothing read back.
  * Programs of one device run in the order of their `run` calls.
@@ -63,12 +72,17 @@ export class Program {
    * Writes the inputs and submits the whole program. Returns at once; errors surface at the next `read`, `history` or
    * `Device.idle`. Inputs that are not fed keep what they held.
    */
-  run(feeds: Feeds = {}): void {
+  run(feeds: Feeds = {}): HostCost {
+    const start = performance.now();
     this.#feed(feeds);
+    const fed = performance.now();
     const encoder = this.#device.gpu.createCommandEncoder();
     recordCommands(encoder, this.#built.commands);
     this.#record(encoder);
-    this.#device.gpu.queue.submit([encoder.finish()]);
+    const commands = encoder.finish();
+    const recorded = performance.now();
+    this.#device.gpu.queue.submit([commands]);
+    return { uploadMs: fed - start, recordMs: recorded - fed, submitMs: performance.now() - recorded };
   }
 
   /** Like `run`, one pass a kernel with timestamps; resolves to the time of each row of `rows`. */

@@ -1,7 +1,9 @@
 import type { Arena } from '../engine/arena.js';
+import type { PlanRow } from '../engine/build.js';
 import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import type { Plan } from '../engine/plan.js';
+import type { Plan, PlannedBytes } from '../engine/plan.js';
+import type { OpTime } from '../engine/profile.js';
 import type { Program } from '../engine/program.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
 import type { Tuning } from '../engine/tune.js';
@@ -57,6 +59,21 @@ export class InferenceProgram {
   /** Bytes of all that the program has on the device beside the weights. */
   get bytes(): number {
     return this.#program.ownBytes;
+  }
+
+  /** What scoring takes on the device, by part; weights included. */
+  get planned(): PlannedBytes {
+    return this.#program.bytes;
+  }
+
+  /** The plan, an op a row. */
+  get rows(): readonly PlanRow[] {
+    return this.#program.rows;
+  }
+
+  /** Scores the last batch again (or one of zeros), timed op by op. */
+  profile(): Promise<OpTime[]> {
+    return this.#program.profile();
   }
 
   /** @param images [batchSize, height, width, channels], normalised @returns [batchSize, classes] in [0, 1] */

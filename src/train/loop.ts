@@ -1,9 +1,9 @@
 import { BatchLoader } from '../data/loader.js';
 import { shuffledSampler } from '../data/sampler.js';
 import type { Device } from '../engine/device.js';
-import type { OpTime } from '../engine/profile.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { checkpointAbout } from './checkpoint-about.js';
+import { type Explanation, StepExplainer } from './explanation.js';
 import type { EpochLine, MetricsLine } from './metrics-log.js';
 import { datasetTargets, predictDataset } from './predict.js';
 import type { Recipe } from './recipe-schema.js';
@@ -32,8 +32,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined;
   /** Steps of this session after which to stop in the same way. */
   readonly stopAfter?: number | undefined;
-  /** Time the session's second step op by op. */
-  readonly profile?: boolean | undefined;
+  /** Measure where the time of the session's first steps goes. */
+  readonly explain?: boolean | undefined;
 }
 
 export interface LoopOptions extends SessionOptions {
@@ -50,7 +50,8 @@ export interface LoopObserver {
   onLoss?(step: number, loss: number): void;
   onValidation?(done: number, total: number): void;
   onEpoch?(line: EpochLine): void;
-  onProfile?(times: readonly OpTime[]): void;
+  /** Once a session, where it was asked for. */
+  onExplanation?(explanation: Explanation): void;
 }
 
 /** Where a fresh run stands. */
@@ -72,6 +73,7 @@ export async function runLoop(options: LoopOptions): Promise<'finished' | 'stopp
 class Loop {
   readonly #options: LoopOptions;
   readonly #pace: SubmitPace;
+  readonly #explainer: StepExplainer | undefined;
   #progress: Progress;
   /** Steps done in this session. */
   #steps = 0;
@@ -84,9 +86,20 @@ class Loop {
     this.#progress = options.progress;
     this.#unread = options.progress.step;
     this.#pace = new SubmitPace(options.device);
+    if (options.explain) {
+      this.#explainer = new StepExplainer(options.device, options.trainer.step, (explanation) =>
+        options.observer?.onExplanation?.(explanation),
+      );
+    }
   }
 
   async run(): Promise<'finished' | 'stopped'> {
+    const end = await this.#trainToTheEnd();
+    await this.#explainer?.finish();
+    return end;
+  }
+
+  async #trainToTheEnd(): Promise<'finished' | 'stopped'> {
     const { epochs } = this.#options.recipe.schedule;
     while (this.#progress.epochsClosed < epochs) {
       this.#epochStart = performance.now();
@@ -111,13 +124,17 @@ class Loop {
       startBatch: this.#progress.step - epoch * stepsPerEpoch,
       ...(recipe.augment !== false && { augmentation: recipe.augment }),
     });
+    const explainer = this.#explainer;
+    explainer?.begin();
     for await (const batch of loader) {
+      explainer?.lap('batchMs');
       await this.#pace.turn();
+      explainer?.lap('deviceMs');
       const { step } = this.#progress;
-      if (this.#options.profile && this.#steps === 1) {
-        observer?.onProfile?.(await trainer.step.profile(batch, step));
-      } else {
-        trainer.step.run(batch, step);
+      if (explainer?.profiles) explainer.profiled(await trainer.step.profile(batch, step));
+      else {
+        const cost = trainer.step.run(batch, step);
+        explainer?.submitted(cost);
       }
       this.#pace.submitted();
       this.#progress = { ...this.#progress, step: step + 1 };
@@ -125,6 +142,8 @@ class Loop {
       observer?.onStep?.(step + 1, epoch + 1);
       const full = this.#progress.step - this.#unread === HISTORY;
       if (full || this.#progress.step % recipe.logEvery === 0) await this.#readScalars();
+      explainer?.lap('scalarsMs');
+      await explainer?.endStep();
       if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
         await this.#readScalars();
         await this.#save();

@@ -5,6 +5,7 @@ import type { Device } from '../engine/device.js';
 import type { Tuning } from '../engine/tune.js';
 import type { Checkpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
+import { type Explanation, explainInference } from './explanation.js';
 import { predictDataset, predictionRows } from './predict.js';
 import type { Predictions } from './predictions.js';
 
@@ -23,6 +24,8 @@ export interface ScoreImagesOptions {
   readonly strict?: boolean | undefined;
   /** Which kernels to use on the device that was opened; absent: the rule's. */
   readonly tuning?: ((device: Device) => Tuning | undefined) | undefined;
+  /** Asks where the time goes, before scoring. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
   readonly onRead?: ((done: number, total: number) => void) | undefined;
   readonly onScored?: ((done: number, total: number) => void) | undefined;
 }
@@ -55,6 +58,7 @@ export async function scoreImages(
     runs: Math.ceil(readable.length / batchSize),
   });
   try {
+    if (options.onExplanation) options.onExplanation(await explainInference(device, classifier.program));
     const probabilities = await predictDataset(classifier.program, all.subset(readable), {
       ...(options.onScored && { onProgress: options.onScored }),
     });

@@ -2,9 +2,9 @@ import { ArenaLayout } from '../engine/arena.js';
 import type { PlanRow } from '../engine/build.js';
 import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import type { Plan, Recomputation } from '../engine/plan.js';
+import type { Plan, PlannedBytes, Recomputation } from '../engine/plan.js';
 import type { OpTime } from '../engine/profile.js';
-import type { Program } from '../engine/program.js';
+import type { HostCost, Program } from '../engine/program.js';
 import { Random } from '../engine/random.js';
 import { store } from '../engine/store.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
@@ -102,6 +102,11 @@ export class StepProgram {
     return this.#program.recomputation;
   }
 
+  /** What the step takes on the device, by part; the state included. */
+  get planned(): PlannedBytes {
+    return this.#program.bytes;
+  }
+
   /** The plan, an op a row. */
   get rows(): readonly PlanRow[] {
     return this.#program.rows;
@@ -113,8 +118,8 @@ export class StepProgram {
   }
 
   /** Submits step number `step` (from 0) and returns at once. */
-  run(batch: StepBatch, step: number): void {
-    this.#program.run(this.#feeds(batch, step));
+  run(batch: StepBatch, step: number): HostCost {
+    return this.#program.run(this.#feeds(batch, step));
   }
 
   /** The same step, timed op by op: the same results, slower. */

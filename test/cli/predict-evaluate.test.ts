@@ -41,8 +41,15 @@ async function predict(...words: string[]) {
 describe('predict', () => {
   test('gives the scores that the run itself wrote, whatever the batch size', async () => {
     const own = (await readPredictions(join(run, 'predictions.csv'))).rows;
-    const { code, stderr, out } = await predict(best, join(data, 'train.csv'), '--batch-size', '7');
+    const { code, stdout, stderr, out } = await predict(
+      best,
+      join(data, 'train.csv'),
+      '--batch-size',
+      '7',
+      '--explain',
+    );
     expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^op +where .*\n(.*\n)*all +\d+ ops.*\nmemory .*\nroof /m);
     const { rows, classes } = await readPredictions(out);
     expect(classes).toEqual(['bright', 'striped']);
     expect(rows).toHaveLength(24);

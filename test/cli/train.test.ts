@@ -50,7 +50,7 @@ describe('train', () => {
     expect(stdout).toMatch(/loss {7}bce \(/);
     expect(stdout).toMatch(/12 of 12: 3 epochs of 4 batches of 4 images/);
     expect(stdout).toMatch(/memory {5}[\d.]+ MiB at the peak/);
-    expect(stdout).toMatch(/op +shapes +variant +bytes +FLOPs\n(.*\n)*\d+ ops, \d+ dispatches/);
+    expect(stdout).toMatch(/op +where +shapes +kernel +bytes +FLOPs .*\n(.*\n)*all +\d+ ops, \d+ dispatches/);
     expect(stdout).toMatch(
       /epoch 3\/3 {2}loss [\d.]+ {2}validation mAP [\d.]+ \(guess [\d.]+\) {2}AUROC [\d.]+/,
     );
@@ -136,6 +136,28 @@ describe('train', () => {
     );
     expect(code).toBe(130);
     expect(stdout).not.toMatch(/Go on with/);
+  });
+
+  test('--tune measures kernels once, says so, and remembers', async () => {
+    const env = { TAILRAY_CACHE: await temporaryFolder() };
+    const words = ['--recipe', recipe, '--data', data, '--stop-after', '1'];
+    const tuned = await train([...words, '--out', await freshOut(), '--tune'], { env });
+    expect(tuned.code, tuned.stderr).toBe(0);
+    const said = /^kernels {4}(\d+) problems measured in \d+ s and remembered/m;
+    expect(tuned.stdout).toMatch(said);
+    const [file, ...others] = await readdir(join(env.TAILRAY_CACHE, 'tuned'));
+    expect(others).toEqual([]);
+    const lines = (await readFile(join(env.TAILRAY_CACHE, 'tuned', file ?? ''), 'utf8')).split('\n');
+    expect(lines.filter((line) => line !== '').length).toBeGreaterThanOrEqual(
+      Number(said.exec(tuned.stdout)?.[1]),
+    );
+    const again = await train([...words, '--out', await freshOut(), '--tune', '--explain', 'all'], { env });
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stdout).not.toMatch(/measured in/);
+    expect(again.stdout).toMatch(/ \(tuned\) /);
+    const without = await train([...words, '--out', await freshOut(), '--no-tune', '--explain'], { env });
+    expect(without.code, without.stderr).toBe(0);
+    expect(without.stdout).not.toMatch(/ \(tuned\) /);
   });
 
   test('without data it draws phantoms, keeps them, and says so loudly', async () => {

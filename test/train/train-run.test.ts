@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemKey } from '../../src/engine/problem-key.js';
+import type { OpTime } from '../../src/engine/profile.js';
 import type { Tuning } from '../../src/engine/tune.js';
 import { readSafetensors, writeSafetensors } from '../../src/models/safetensors.js';
 import { type FileSystem, nodeFiles } from '../../src/train/atomic-file.js';
 import { readCheckpoint, readWeights } from '../../src/train/checkpoint.js';
+import type { Explanation } from '../../src/train/explanation.js';
 import { readPredictions } from '../../src/train/predictions.js';
 import type { Recipe } from '../../src/train/recipe-schema.js';
 import { RunDirectory } from '../../src/train/run-directory.js';
@@ -90,6 +92,37 @@ describe('a run', () => {
   test('gives the same bytes again', async () => {
     const { run } = await train(recipe, { data });
     expect(await bytesOf(run)).toEqual(whole);
+  });
+
+  test('explains where its time goes on the way, without a change to what it computes', async () => {
+    const explanations: Explanation[] = [];
+    const observer = { onExplanation: (explanation: Explanation) => void explanations.push(explanation) };
+    const { run } = await train(recipe, { data, explain: true, observer });
+    expect(await bytesOf(run)).toEqual(whole);
+    const [explanation, ...more] = explanations;
+    expect(more).toEqual([]);
+    const { ops = [], step, profiledRuns, bytes } = explanation ?? {};
+    expect(profiledRuns).toBe(5);
+    expect(ops.length).toBeGreaterThan(50);
+    for (const { ms, gflops, gbps } of ops as OpTime[]) {
+      expect(ms).toBeGreaterThanOrEqual(0);
+      expect(Number.isFinite(gflops + gbps)).toBe(true);
+    }
+    expect(bytes?.arenas).toBeGreaterThan(0);
+    // 12 steps: one to warm up, five profiled, two to settle
+    expect(step?.steps).toBe(4);
+    const { stepMs = 0, batchMs = 0, deviceMs = 0, uploadMs = 0, recordMs = 0 } = step ?? {};
+    const { submitMs = 0, scalarsMs = 0 } = step ?? {};
+    const parts = batchMs + deviceMs + uploadMs + recordMs + submitMs + scalarsMs;
+    expect(parts).toBeGreaterThan(0);
+    expect(parts).toBeLessThanOrEqual(stepMs);
+  });
+
+  test('explains a session that is over before it has seen much by what it saw', async () => {
+    const explanations: Explanation[] = [];
+    const observer = { onExplanation: (explanation: Explanation) => void explanations.push(explanation) };
+    await train(recipe, { data, explain: true, observer, stopAfter: 1 });
+    expect(explanations).toMatchObject([{ profiledRuns: 0, step: null }]);
   });
 
   test('another seed gives others', async () => {

@@ -1,25 +1,32 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { TuneCache } from '../engine/adapters/tune-cache.js';
 import type { Device } from '../engine/device.js';
 import { type TuneReport, Tuner, type Tuning } from '../engine/tune.js';
+import type { ExplainWhat } from '../train/plan-table.js';
 import { tailrayVersion } from '../train/version.js';
 import { ProgressLine } from './training-display.js';
 
-/** The commands' way of choosing kernels: what was measured on this adapter before, and measuring when it pays. */
-export interface TuneFlags {
+/** What commands have to say about kernels: which are used, what was measured before, and where the time goes. */
+export interface KernelFlags {
   /** `--tune`: true; `--no-tune`: false; neither: undefined. */
   readonly tune?: boolean;
+  readonly explain?: ExplainWhat;
   readonly quiet?: boolean;
 }
 
-export function addTuneOptions(program: Command): Command {
+export function addKernelOptions(program: Command): Command {
   return program
     .option('--tune', 'measure which kernels are fastest on this GPU, and remember (else: before long runs)')
-    .option('--no-tune', 'neither measure kernels nor use what was measured');
+    .option('--no-tune', 'neither measure kernels nor use what was measured')
+    .addOption(
+      new Option('--explain [ops]', 'show where the time goes: the slowest ops, or all in their order')
+        .choices(['top', 'all'] satisfies ExplainWhat[])
+        .preset('top'),
+    );
 }
 
 /** @returns undefined where the rule is to decide */
-export function kernelTuning(device: Device, { tune, quiet = false }: TuneFlags): Tuning | undefined {
+export function kernelTuning(device: Device, { tune, quiet = false }: KernelFlags): Tuning | undefined {
   if (tune === false) return undefined;
   const progress = new ProgressLine(quiet);
   return new Tuner(device, {
