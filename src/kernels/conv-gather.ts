@@ -25,12 +25,14 @@ export interface Gather {
   readonly image: PaddedImage;
   /** Output channels, and size of the output image. */
   readonly channels: number;
+  /** Input and output channels are cut into this many groups that do not mix. */
+  readonly groups: number;
   readonly outH: number;
   readonly outW: number;
   readonly passes: readonly { readonly y: TapAxis; readonly x: TapAxis }[];
   readonly kh: number;
   readonly kw: number;
-  /** Weights as they lie: [tap][from][to], or transposed [tap][to][from]. */
+  /** Weights as they lie: [tap][from][to], or transposed [tap][to][from], where the first of the two is within its group. */
   readonly transposed: boolean;
 }
 
@@ -77,6 +79,7 @@ export function forwardGather(g: ConvGeometry): Gather {
   return {
     image,
     channels: g.o,
+    groups: g.groups,
     outH: g.oh,
     outW: g.ow,
     passes: [pass],
@@ -107,6 +110,7 @@ export function inputGradientGather(g: ConvGeometry): Gather {
   return {
     image: { n: g.n, h: g.oh, w: g.ow, c: g.o, top: -y.low, left: -x.low, paddedH: y.size, paddedW: x.size },
     channels: g.c,
+    groups: g.groups,
     outH: g.h,
     outW: g.w,
     passes: ys.flatMap((a) => xs.map((b) => ({ y: shift(a, y.low), x: shift(b, x.low) }))),

@@ -42,13 +42,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let lane = index % ${lanes}u;
   let first = (group.x * ${unitsPerWorkgroup}u + index / ${lanes}u) * ${rowsPerUnit}u;
   let rowTexels = dims.rowTexels;
+  let groupX = (group.y / dims.groupPanels) * dims.groupTexels;
   let run = dims.run;
   let mask = dims.foldMask;
   let shift = dims.foldShift;
 ${each(
   rowGroups,
   (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
-  let x${i} = p${i}.x * dims.advanceX + dims.originX;
+  let x${i} = p${i}.x * dims.advanceX + dims.originX + groupX;
   let y${i} = p${i}.y * dims.advanceY + dims.originY + p${i}.n * dims.paddedH;`,
 )}
 ${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}

@@ -18,13 +18,15 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
   const staged = stageImage(image, { kind: 'input', index: 0 }, traits, addScratch, steps);
 
   const columns = g.o / 4;
+  const groupTexels = staged.texels / g.groups;
   const pixels = g.n * g.oh * g.ow;
-  const group = groupFor(columns, traits);
+  const group = groupFor(columns / g.groups, traits);
   const panel = group.lanes * group.columnsPerLane;
   const shape = { rows: pixels, columns, panel };
-  // Cut into panels by copies, or left as it is where copies cannot cut it.
+  const cut = g.groups === 1 && copiesCut(shape);
+  // Cut into panels by copies, or left as it is where copies cannot cut it, or would be one for each narrow group.
   const dy = stagePanels(
-    copiesCut(shape) ? shape : { ...shape, panel: columns },
+    cut ? shape : { ...shape, panel: columns },
     { kind: 'input', index: 1 },
     traits,
     addScratch,
@@ -32,8 +34,8 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
   );
 
   // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
-  const joined = staged.texels < ROW_TEXELS && g.dilationX === 1 && g.kw > 1;
-  const run = staged.texels * (joined ? g.kw : 1);
+  const joined = staged.texels < ROW_TEXELS && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
+  const run = groupTexels * (joined ? g.kw : 1);
   const taps = g.kh * (joined ? 1 : g.kw);
   const runBlocks = Math.ceil(run / ROW_TEXELS);
   const rowTexels = Math.ceil(run / runBlocks);
@@ -44,7 +46,7 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
     1,
     Math.min(Math.ceil(LEAST_UNITS / (units * columnBlocks)), Math.floor(blocks / LEAST_BLOCKS)),
   );
-  const elements = g.kh * g.kw * g.c * g.o;
+  const elements = (g.kh * g.kw * g.c * g.o) / g.groups;
   const output: Operand = { kind: 'output', index: 0 };
   const partials: Operand =
     splits === 1
@@ -63,8 +65,9 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
     dims: {
       run,
       runBlocks,
-      texels: staged.texels,
-      channels: g.c,
+      texels: groupTexels,
+      groupPanels: columnBlocks / g.groups,
+      channels: g.c / g.groups,
       columns,
       elements: elements / 4,
       // Kernel columns that a tap of ours is one of, and those that it covers.
@@ -80,7 +83,7 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
       advanceY: g.strideY,
       paddedH: image.paddedH,
       pitch: dy.rowTexels,
-      panelTexels: copiesCut(shape) ? dy.panelTexels : panel,
+      panelTexels: cut ? dy.panelTexels : panel,
       foldMask: dy.fold.width - 1,
       foldShift: Math.log2(dy.fold.width),
     },
@@ -123,7 +126,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tap = group.x / dims.runBlocks;
   let texel = (group.x - tap * dims.runBlocks) * ${rowTexels}u;
   let column = group.y * ${lanes * columnsPerLane}u + lane;
-  let tapX = (tap % dims.tapsX) * dims.tapStepX + texel;
+  let tapX = (tap % dims.tapsX) * dims.tapStepX + texel + (group.y / dims.groupPanels) * dims.texels;
   let tapY = (tap / dims.tapsX) * dims.tapStepY;
   let first = group.y * dims.panelTexels + lane;
   let pitch = dims.pitch;

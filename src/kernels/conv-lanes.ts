@@ -66,9 +66,10 @@ function unfitTextures(gather: Gather, traits: DeviceTraits): string | undefined
 }
 
 function weightShape(gather: Gather, taps: number, traits: DeviceTraits) {
-  const columns = Math.ceil(gather.channels / 4);
-  const depth = Math.ceil(gather.image.c / 4) * 4;
-  return { rows: Math.max(1, taps) * depth, columns, panel: panelColumns(columns, traits) };
+  const { channels, groups, image } = gather;
+  const columns = Math.ceil(channels / 4);
+  const depth = Math.ceil(image.c / groups / 4) * 4;
+  return { rows: Math.max(1, taps) * depth, columns, panel: panelColumns(columns / groups, traits) };
 }
 
 function buildGather(gather: Gather, traits: DeviceTraits): Kernel {
@@ -94,7 +95,8 @@ function stageWeights(
 ): Panels {
   const shape = weightShape(gather, taps.length, traits);
   const source: Operand = { kind: 'input', index: 1 };
-  const natural = !gather.transposed && gather.image.c % 4 === 0 && gather.channels % 4 === 0;
+  const natural =
+    !gather.transposed && gather.groups === 1 && gather.image.c % 4 === 0 && gather.channels % 4 === 0;
   if (natural && copiesCut(shape)) return stagePanels(shape, source, traits, addScratch, steps);
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
@@ -118,13 +120,14 @@ function gatherStep(pass: {
   traits: DeviceTraits;
 }): KernelStep {
   const { gather, y, x, image, weights, traits } = pass;
-  const { channels } = gather;
+  const { channels, groups } = gather;
   const columns = Math.ceil(channels / 4);
   const rows = gather.image.n * y.count * x.count;
-  const group = laneGroup(rows, columns, traits);
+  const group = laneGroup(rows, columns / groups, groups, traits);
+  const groupTexels = image.texels / groups;
   // Taps side by side in the image are walked as one run of texels, as they lie in the weights too.
-  const joined = x.tapStep === 1 && x.taps.length > 1;
-  const run = image.texels * (joined ? x.taps.length : 1);
+  const joined = x.tapStep === 1 && x.taps.length > 1 && groups === 1;
+  const run = groupTexels * (joined ? x.taps.length : 1);
   const tapsX = joined ? 1 : x.taps.length;
   return {
     kind: 'dispatch',
@@ -145,6 +148,8 @@ function gatherStep(pass: {
       columns,
       channels,
       run,
+      groupTexels,
+      groupPanels: group.workgroups[1] / groups,
       taps: y.taps.length * tapsX,
       tapsX: Math.max(1, tapsX),
       tapStepX: x.tapStep * image.texels,

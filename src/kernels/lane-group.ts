@@ -15,16 +15,20 @@ export interface LaneGroup {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** @param rows of the result @param columns of the result, in texels of four */
-export function laneGroup(rows: number, columns: number, traits: DeviceTraits): LaneGroup {
+/** @param rows of the result @param columns of one group of the result, in texels of four */
+export function laneGroup(rows: number, columns: number, groups: number, traits: DeviceTraits): LaneGroup {
   const { lanes, broadcast, columnsPerLane } = groupFor(columns, traits);
-  const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane));
+  const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane)) * groups;
   let rowGroups = ROWS / lanes;
   const units = () => Math.ceil(rows / (rowGroups * lanes));
   // Small results are cut finer: so that no row is computed for nothing, and there is work for all cores.
   while (rowGroups > 1 && (rowGroups * lanes >= 2 * rows || units() * columnBlocks < LEAST_UNITS))
     rowGroups /= 2;
   return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units(), columnBlocks, rowGroups) };
+}
+
+function wholePanels(channels: number, traits: DeviceTraits): boolean {
+  return channels % (4 * panelColumns(channels / 4, traits)) === 0;
 }
 
 /** Texels of the columns that one group of lanes takes. */
@@ -72,6 +76,11 @@ const LEAST_UNITS = 8;
 /** Why the barrier-free kernels cannot run a convolution. */
 export function unfitForLanes(g: ConvGeometry, traits: DeviceTraits): string | undefined {
   if (traits.subgroupSize < 4) return 'needs subgroups of a fixed size of at least 4';
-  if (g.groups !== 1) return 'groups share no tile';
+  if (g.groups > 1) {
+    // Each group is a product of its own, of columns that panels cut evenly.
+    if ((g.c / g.groups) % 4 !== 0) return 'groups share texels';
+    if ([g.c, g.o].some((channels) => !wholePanels(channels / g.groups, traits)))
+      return 'groups are narrower than tiles';
+  }
   return undefined;
 }

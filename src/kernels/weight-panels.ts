@@ -15,15 +15,18 @@ export function packWeights(
   target: Operand,
   traits: DeviceTraits,
 ): KernelStep {
-  const from = gather.image.c;
+  const { groups } = gather;
+  const from = gather.image.c / groups;
   const to = gather.channels;
   const depth = Math.ceil(from / 4) * 4;
   const rows = taps.length * depth;
   const panels = Math.ceil(to / 4 / rowTexels);
   const channel = (j: number) => `column * 4u + ${j}u`;
+  const within = (j: number) => (groups > 1 ? `(${channel(j)}) % ${to / groups}u` : channel(j));
+  const groupOf = (j: number) => (groups > 1 ? `(${channel(j)}) / ${to / groups}u` : '0u');
   const element = (j: number) =>
     gather.transposed
-      ? `weights[(taps[tap] * ${to}u + ${channel(j)}) * ${from}u + k]`
+      ? `weights[(taps[tap] * ${to / groups}u + ${within(j)}) * ${from * groups}u + ${groupOf(j)} * ${from}u + k]`
       : `weights[(taps[tap] * ${from}u + k) * ${to}u + ${channel(j)}]`;
   const guarded = (j: number) =>
     to % 4 === 0 ? element(j) : `select(0.0, ${element(j)}, ${channel(j)} < ${to}u)`;
