@@ -1,3 +1,4 @@
+import { ShapeError } from '../engine/errors.js';
 import { at, type Tensor } from '../engine/tensor.js';
 import { add, gelu, mul } from '../kernels/pointwise-table.js';
 import { globalAveragePool } from '../kernels/pool.js';
@@ -62,6 +63,9 @@ const INITIAL: { weight: Initializer; bias: Initializer } = {
 
 const LAYER_SCALE: Initializer = { kind: 'constant', value: 1e-6 };
 
+/** The stem divides the sides of an image by 4, and three of the stages halve them. */
+const SMALLEST_IMAGE = 32;
+
 /** Channels inside a block's perceptron for each one outside. */
 const EXPANSION = 4;
 
@@ -87,6 +91,11 @@ function featureMap(
   config: ConvNeXtConfig,
   { stem, width, dropPathRate }: BackboneOptions,
 ): Tensor {
+  if (Math.min(at(x.shape, 1), at(x.shape, 2)) < SMALLEST_IMAGE) {
+    throw new ShapeError(
+      `a ConvNeXt needs images of at least ${SMALLEST_IMAGE} pixels a side, got ${at(x.shape, 1)} × ${at(x.shape, 2)}`,
+    );
+  }
   let y = scope.within('stem', () => stemMap(scope, x, stem, width));
   const blocks = config.depths.reduce((sum, depth) => sum + depth);
   let done = 0;

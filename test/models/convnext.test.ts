@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Graph } from '../../src/engine/tensor.js';
 import { defineModel } from '../../src/models/model.js';
 import { CONVNEXT_GOLDENS } from '../golden/convnext-golden.js';
 import { expectDigest, relativeError } from '../golden/digest.js';
@@ -33,5 +34,13 @@ describe('ConvNeXts equal PyTorch', () => {
 test('a stem of another family is refused with those that there are', () => {
   expect(() => defineModel({ arch: 'convnext_atto', classes: 3, stem: 'small' })).toThrow(
     'convnext_atto has no stem "small"; model.stem may be patch, overlap, overlap_tiered',
+  );
+});
+
+test('images too small to be halved are refused', () => {
+  const graph = new Graph();
+  const images = graph.input('images', [1, 40, 31, 1]);
+  expect(() => defineModel({ arch: 'convnext_atto', classes: 3 }).trace(graph, images, 'eval')).toThrow(
+    'at least 32 pixels a side, got 40 × 31',
   );
 });
