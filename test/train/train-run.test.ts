@@ -290,4 +290,21 @@ describe('a run', () => {
     const wider = tinyRecipe(`model.weights=${run.best}`, 'model.width=8');
     await expect(train(wider, { data })).rejects.toMatchObject({ kind: 'mismatch' });
   });
+
+  test('a network without running statistics, with stochastic depth, is resumed to the same bytes', async () => {
+    const convnext = tinyRecipe(
+      'model.arch=convnext_atto',
+      'model.stem=patch',
+      'model.width=8',
+      'model.dropPathRate=0.3',
+      'preprocessing.size=[32, 32]',
+      'schedule.epochs=1',
+    );
+    const own = await examineTrainingData(folder, convnext);
+    const once = await train(convnext, { data: own });
+    expect((await readCheckpoint(once.run.best)).model).toMatchObject({ arch: 'convnext_atto', width: 8 });
+    const { run } = await train(convnext, { data: own, stopAfter: 3 });
+    await train(convnext, { data: own, run, resume: true });
+    expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
+  });
 });
