@@ -1,12 +1,22 @@
 import { DisagreementError, largestDifference, TOLERANCE } from './agreement.js';
 import type { Timing } from './measurement.js';
 import { repeatsFor, type Turn, timedRounds } from './rounds.js';
-import { CONTENDERS, type Entrant, type Hosts, type Peer, type Who, type Workload } from './workload.js';
+import {
+  CONTENDERS,
+  type Cost,
+  type Entrant,
+  type Hosts,
+  type Peer,
+  type Who,
+  type Workload,
+} from './workload.js';
 
 /** One workload from start to end: everyone prepares, is checked against tailray, warms up, and then they take turns. */
 
 export interface Comparison {
   readonly workload: Workload;
+  /** Piece by piece; a single one for a single op. */
+  readonly costs: readonly Cost[];
   /** tailray first, in the order of `CONTENDERS`. */
   readonly timings: readonly Timing[];
   /** Libraries that could not do the work, with what they said. */
@@ -44,7 +54,8 @@ export async function compare(workload: Workload, hosts: OpenHosts, rounds: numb
       rounds: times.get(who) ?? [],
       peakBytes,
     }));
-    return { workload, timings, failures };
+    const costs = workload.cost ? [workload.cost] : (turns[0]?.entrant.costs ?? []);
+    return { workload, costs, timings, failures };
   } finally {
     for (const { entrant } of turns) await entrant.dispose();
   }

@@ -38,7 +38,8 @@ export async function runBench(flags: BenchFlags): Promise<void> {
     for (const workload of workloads) {
       const comparison = await compare(workload, hosts, flags.rounds);
       for (const timing of comparison.timings) {
-        if (flags.json) print(JSON.stringify(measurementOf(workload, timing, surroundings)));
+        if (flags.json)
+          print(JSON.stringify(measurementOf(workload, comparison.costs, timing, surroundings)));
       }
       for (const { who, reason } of comparison.failures) {
         notes.push(`${who} failed at ${fullName(workload)}: ${reason}`);
@@ -55,7 +56,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
 }
 
 function skippedWithoutGpu(count: number): string {
-  return `${count} workloads are left out: on a software adapter they would take minutes each.`;
+  return `${count} workload${count === 1 ? ' is' : 's are'} left out: on a software adapter a step would take minutes.`;
 }
 
 function print(line: string): void {

@@ -1,6 +1,6 @@
 import { type Roofline, rooflineShare } from '#src/engine/roofline.js';
 import { spread } from './statistics.js';
-import type { Who, Workload } from './workload.js';
+import type { Cost, Who, Workload } from './workload.js';
 
 /** One library's time for one workload, with the names of `--json`. */
 export interface Measurement {
@@ -13,11 +13,11 @@ export interface Measurement {
   readonly msMedian: number;
   readonly msMin: number;
   readonly msMax: number;
-  /** 10⁹ operations of the definition a second, at the median. */
-  readonly gflops: number;
-  /** 10⁹ bytes that must be moved at least, a second, at the median. */
-  readonly gbps: number;
-  /** Part of what the adapter could do at this workload's arithmetic intensity; null for libraries on the CPU. */
+  /** 10⁹ operations of the definition a second, at the median; null where the work is none of the adapter's. */
+  readonly gflops: number | null;
+  /** 10⁹ bytes that must be moved at least, a second, at the median; null likewise. */
+  readonly gbps: number | null;
+  /** Part of what the adapter could do at this workload's arithmetic intensity; null for libraries on the CPU too. */
   readonly rooflineShare: number | null;
   /** Most bytes of tensors at any time; null where the library does not tell. */
   readonly peakBytes: number | null;
@@ -39,13 +39,14 @@ export interface Surroundings {
 }
 
 export function measurementOf(
-  workload: Workload,
+  { name, direction, shape, dtype }: Workload,
+  costs: readonly Cost[],
   { who, rounds, peakBytes }: Timing,
   { roofline, adapter }: Surroundings,
 ): Measurement {
   const { median, min, max } = spread(rounds);
-  const { name, direction, shape, dtype, flops, bytes } = workload;
   const onCpu = who === 'onnxruntime-cpu' || who === 'pytorch-cpu';
+  const { flops, bytes, leastMs } = totals(costs, roofline);
   return {
     work: name,
     who,
@@ -55,10 +56,32 @@ export function measurementOf(
     msMedian: median,
     msMin: min,
     msMax: max,
-    gflops: flops / median / 1e6,
-    gbps: bytes / median / 1e6,
-    rooflineShare: onCpu ? null : rooflineShare(roofline, { flops, bytes, ms: median }),
+    gflops: leastMs > 0 ? flops / median / 1e6 : null,
+    gbps: leastMs > 0 ? bytes / median / 1e6 : null,
+    rooflineShare: onCpu || leastMs === 0 ? null : leastMs / median,
     peakBytes,
     adapter: onCpu ? 'cpu' : adapter,
   };
+}
+
+export interface Totals extends Cost {
+  /** What the adapter would need if each piece of the work reached the roof. */
+  readonly leastMs: number;
+  /** Whether most of that time goes to multiply-adds or to memory. */
+  readonly bound: 'flops' | 'memory';
+}
+
+/** @param costs pieces of work, one after another */
+export function totals(costs: readonly Cost[], roofline: Surroundings['roofline']): Totals {
+  const sum = { flops: 0, bytes: 0, leastMs: 0 };
+  let computing = 0;
+  for (const { flops, bytes } of costs) {
+    // the share of the roof at one millisecond is the time at the roof
+    const leastMs = rooflineShare(roofline, { flops, bytes, ms: 1 });
+    sum.flops += flops;
+    sum.bytes += bytes;
+    sum.leastMs += leastMs;
+    if (flops / roofline.gflops > bytes / roofline.gbps) computing += leastMs;
+  }
+  return { ...sum, bound: computing > sum.leastMs / 2 ? 'flops' : 'memory' };
 }

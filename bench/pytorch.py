@@ -47,11 +47,6 @@ def training_step(step, path, shapes):
     tensors = dict(zip(names, read(path, shapes)))
     images, targets = read(step["batch"], step["batchShapes"])
     model = getattr(torchvision.models, step["model"])(num_classes=targets.shape[1])
-    if model.conv1.in_channels != images.shape[1]:
-        old = model.conv1
-        model.conv1 = torch.nn.Conv2d(
-            images.shape[1], old.out_channels, old.kernel_size, old.stride, old.padding, bias=False
-        )
     missing = model.load_state_dict(tensors, strict=False).missing_keys
     wrong = [name for name in missing if not name.endswith("num_batches_tracked")]
     if wrong:

@@ -1,8 +1,8 @@
 import type { Roofline } from '#src/engine/roofline.js';
 import type { Comparison } from './compare.js';
-import { type Measurement, measurementOf, type Surroundings } from './measurement.js';
+import { type Measurement, measurementOf, type Surroundings, totals } from './measurement.js';
 import { speedup } from './statistics.js';
-import { CONTENDERS, type Peer, type Who } from './workload.js';
+import { CONTENDERS, type Cost, type Peer, type Who } from './workload.js';
 
 /** The benchmark as a person reads it: a line a workload, printed as soon as it is measured. */
 
@@ -40,13 +40,13 @@ export function tableHead(peers: readonly Peer[]): string {
  * tailray's line, and how many times faster it is than each peer: median over the rounds, and lowest to highest.
  */
 export function tableLine(
-  { workload, timings, failures }: Comparison,
+  { workload, costs, timings, failures }: Comparison,
   peers: readonly Peer[],
   surroundings: Surroundings,
 ): string {
   const own = timings.find(({ who }) => who === 'tailray');
   if (!own) throw new RangeError('a comparison without tailray');
-  const measured = measurementOf(workload, own, surroundings);
+  const measured = measurementOf(workload, costs, own, surroundings);
   const ratios = peers.map((peer) => {
     const theirs = timings.find(({ who }) => who === peer);
     if (theirs) return ratio(own.rounds, theirs.rounds);
@@ -56,9 +56,9 @@ export function tableLine(
     workload.name.padEnd(WORK),
     workload.direction.padEnd(DIRECTION),
     digits(measured.msMedian).padStart(9),
-    digits(measured.gflops).padStart(8),
-    digits(measured.gbps).padStart(6),
-    roof(measured, workload, surroundings).padStart(9),
+    rate(measured.gflops).padStart(8),
+    rate(measured.gbps).padStart(6),
+    roof(measured, costs, surroundings).padStart(9),
     ...ratios.map((text) => text.padStart(PEER)),
   ]
     .join(' ')
@@ -86,14 +86,14 @@ function ratio(ours: readonly number[], theirs: readonly number[]): string {
   return `${digits(median)} (${digits(min)}–${digits(max)})`;
 }
 
-function roof(
-  { rooflineShare }: Measurement,
-  { flops, bytes }: { flops: number; bytes: number },
-  { roofline }: Surroundings,
-): string {
+function roof({ rooflineShare }: Measurement, costs: readonly Cost[], { roofline }: Surroundings): string {
   if (rooflineShare === null) return '–';
-  const bound = flops / roofline.gflops > bytes / roofline.gbps ? 'f' : 'm';
+  const bound = totals(costs, roofline).bound === 'flops' ? 'f' : 'm';
   return `${(100 * rooflineShare).toFixed(0)} % ${bound}`;
+}
+
+function rate(value: number | null): string {
+  return value === null ? '–' : digits(value);
 }
 
 /** Three digits, whatever the size. */

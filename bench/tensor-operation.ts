@@ -8,9 +8,10 @@ import { type Eager, eagerEntrant } from './contenders/tfjs.js';
 import type { Entries, TensorForm, Workload } from './workload.js';
 
 /** A workload that is a function of tensors: each library's way of it is an expression over the same operands. */
-export interface TensorOperation extends Omit<Workload, 'entries' | 'bytes' | 'dtype'> {
+export interface TensorOperation extends Omit<Workload, 'entries' | 'cost' | 'dtype'> {
   readonly operands: readonly TensorForm[];
   readonly results: readonly TensorForm[];
+  readonly flops: number;
   /** When absent: each operand read once, each result written once. */
   readonly bytes?: number;
   readonly tailray: Trace;
@@ -30,6 +31,8 @@ export function tensorOperation({
   jax,
   onnx,
   pytorch,
+  flops,
+  bytes = byteSum([...operands, ...results]),
   ...workload
 }: TensorOperation): Workload {
   const [result] = results;
@@ -42,7 +45,7 @@ export function tensorOperation({
       'pytorch-cpu': (host) => pytorchEntrant(host, { operands, results }, pytorch),
     }),
   };
-  return { bytes: byteSum([...operands, ...results]), ...workload, dtype: 'f32', entries };
+  return { ...workload, dtype: 'f32', cost: { flops, bytes }, entries };
 }
 
 /** Bytes of f32 tensors. */

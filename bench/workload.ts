@@ -34,15 +34,21 @@ export interface Workload {
   /** For people. */
   readonly shape: string;
   readonly dtype: 'f32';
-  /** Of the definition of the work, whatever a library really does. A multiply-add is two. */
-  readonly flops: number;
-  /** That must be moved at least: each operand read once in every pass that cannot be avoided, each result written. */
-  readonly bytes: number;
+  /** What the work takes; absent: the sum of the plan of tailray's program, see `Entrant.costs`. */
+  readonly cost?: Cost;
   /** Left out on software adapters: the work takes minutes there. */
   readonly onlyOnGpu?: boolean;
   /** Largest difference from tailray's results that counts as agreement, see agreement.ts; 1e-3 when absent. */
   readonly tolerance?: number;
   readonly entries: Entries;
+}
+
+/** Of the definition of some work, whatever a library really does. */
+export interface Cost {
+  /** A multiply-add is two. */
+  readonly flops: number;
+  /** That must be moved at least: each operand read once in every pass that cannot be avoided, each result written. */
+  readonly bytes: number;
 }
 
 /** How each library does the work; a library that cannot is left out. */
@@ -57,10 +63,14 @@ export interface Entrant {
    * tensors on the device.
    */
   round(repeats: number): Promise<void>;
+  /** Where not the time of a round is what counts: the milliseconds that count of the last round. */
+  counted?(): number;
   /** What the first `round(1)` gave, in tailray's layouts; asked for right after it. */
   results(): Promise<readonly Float32Array[]>;
   /** Most memory of tensors at any time of the work, operands included; null where the library does not tell. */
   readonly peakBytes: number | null;
+  /** Of work whose cost nobody can write down beforehand, such as a whole training step: op by op. */
+  readonly costs?: readonly Cost[];
   dispose(): void | Promise<void>;
 }
 

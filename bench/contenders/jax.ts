@@ -14,6 +14,7 @@ export interface JaxArray {
   reshape(shape: Shape): JaxArray;
 }
 
+type JaxNumber = JaxArray | number;
 type Sides = readonly (readonly [number, number])[];
 
 /** What is used of `@jax-js/jax`; see its own documentation for the meaning. */
@@ -23,11 +24,31 @@ export interface Jax {
   getWebGPUDevice(): GPUDevice;
   blockUntilReady(arrays: readonly JaxArray[]): Promise<unknown>;
   jit(f: (...xs: JaxArray[]) => JaxArray[]): (...xs: JaxArray[]) => JaxArray[];
+  vjp(
+    f: (...xs: JaxArray[]) => JaxArray,
+    xs: readonly JaxArray[],
+  ): [value: JaxArray, pull: (gradient: JaxArray) => JaxArray[]];
+  valueAndGrad(f: (x: JaxArray) => JaxArray): (x: JaxArray) => [value: JaxArray, gradient: JaxArray];
+  readonly nn: {
+    sigmoid(x: JaxArray): JaxArray;
+    softplus(x: JaxArray): JaxArray;
+    relu(x: JaxArray): JaxArray;
+  };
   readonly numpy: {
     array(values: Float32Array, options: { shape: Shape }): JaxArray;
     matmul(a: JaxArray, b: JaxArray): JaxArray;
     transpose(x: JaxArray, axes: readonly number[]): JaxArray;
     flip(x: JaxArray, axes: readonly number[]): JaxArray;
+    add(a: JaxNumber, b: JaxNumber): JaxArray;
+    subtract(a: JaxNumber, b: JaxNumber): JaxArray;
+    multiply(a: JaxNumber, b: JaxNumber): JaxArray;
+    divide(a: JaxNumber, b: JaxNumber): JaxArray;
+    square(x: JaxArray): JaxArray;
+    sqrt(x: JaxArray): JaxArray;
+    log(x: JaxArray): JaxArray;
+    negative(x: JaxArray): JaxArray;
+    mean(x: JaxArray, axes: readonly number[], options: { keepdims: boolean }): JaxArray;
+    sum(x: JaxArray): JaxArray;
   };
   readonly lax: {
     convGeneralDilated(

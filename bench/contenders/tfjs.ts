@@ -44,6 +44,7 @@ export interface Tf {
   tidy<T>(f: () => T): T;
   dispose(tensors: readonly TfTensor[]): void;
   tensor(values: Float32Array, shape: Shape): TfTensor;
+  zeros(shape: Shape): TfTensor;
   variable(initial: TfTensor, trainable?: boolean, name?: string): TfVariable;
   variableGrads(
     f: () => TfTensor,

@@ -1,6 +1,17 @@
 import type { Workload } from '../workload.js';
+import { optimizers } from './adamw.js';
+import { asymmetricLosses } from './asymmetric-loss.js';
 import { convolutions } from './convolution.js';
 import { matmuls } from './matmul.js';
+import { networks } from './networks.js';
+import { normalizations } from './normalization.js';
 
 /** Everything that is measured, in the order of the table. */
-export const WORKLOADS: readonly Workload[] = [...matmuls, ...convolutions];
+export const WORKLOADS: readonly Workload[] = [
+  ...matmuls,
+  ...convolutions,
+  ...normalizations,
+  ...asymmetricLosses,
+  ...optimizers,
+  ...networks,
+];

@@ -30,6 +30,7 @@ await runCommand(
     .option(
       '--work <names...>',
       'only workloads whose name contains one of these, e.g. conv3x3 or depthwise/dW',
+      several,
       [],
     )
     .option(
