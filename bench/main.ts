@@ -1,8 +1,10 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import type { BenchFlags } from '#src/cli/bench-flags.js';
+import { kernelTuning } from '#src/cli/kernel-tuning.js';
 import { openDevice } from '#src/engine/adapters/open-device.js';
 import { measureRoofline } from '#src/engine/roofline.js';
+import { tailrayVersion } from '#src/train/version.js';
 import { compare } from './compare.js';
 import { shareAdapter } from './contenders/shared-adapter.js';
 import { measurementOf } from './measurement.js';
@@ -28,10 +30,15 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   const say = flags.json ? () => undefined : print;
   try {
     const workloads = selected.filter(({ onlyOnGpu }) => !onlyOnGpu || device.traits.kind === 'gpu');
+    const tailray = {
+      version: tailrayVersion,
+      device,
+      tuning: kernelTuning(device, { ...flags, quiet: true }),
+    };
     const roofline = await measureRoofline(device);
     const surroundings = { roofline, adapter: description };
     say(rooflineLines(roofline, description));
-    const { hosts, missing } = await openHosts(device, wanted);
+    const { hosts, missing } = await openHosts(tailray, wanted);
     const peers = peerColumns(new Set(Object.keys(hosts) as Who[]));
     say(`\n${tableHead(peers)}`);
     const notes = [...missing];

@@ -1,4 +1,4 @@
-import { type Roofline, rooflineShare } from '#src/engine/roofline.js';
+import { leastMs, type Roofline } from '#src/engine/roofline.js';
 import { spread } from './statistics.js';
 import type { Cost, Who, Workload } from './workload.js';
 
@@ -46,7 +46,7 @@ export function measurementOf(
 ): Measurement {
   const { median, min, max } = spread(rounds);
   const onCpu = who === 'onnxruntime-cpu' || who === 'pytorch-cpu';
-  const { flops, bytes, leastMs } = totals(costs, roofline);
+  const { flops, bytes, roofMs } = totals(costs, roofline);
   return {
     work: name,
     who,
@@ -56,9 +56,9 @@ export function measurementOf(
     msMedian: median,
     msMin: min,
     msMax: max,
-    gflops: leastMs > 0 ? flops / median / 1e6 : null,
-    gbps: leastMs > 0 ? bytes / median / 1e6 : null,
-    rooflineShare: onCpu || leastMs === 0 ? null : leastMs / median,
+    gflops: roofMs > 0 ? flops / median / 1e6 : null,
+    gbps: roofMs > 0 ? bytes / median / 1e6 : null,
+    rooflineShare: onCpu || roofMs === 0 ? null : roofMs / median,
     peakBytes,
     adapter: onCpu ? 'cpu' : adapter,
   };
@@ -66,22 +66,21 @@ export function measurementOf(
 
 export interface Totals extends Cost {
   /** What the adapter would need if each piece of the work reached the roof. */
-  readonly leastMs: number;
+  readonly roofMs: number;
   /** Whether most of that time goes to multiply-adds or to memory. */
   readonly bound: 'flops' | 'memory';
 }
 
 /** @param costs pieces of work, one after another */
 export function totals(costs: readonly Cost[], roofline: Surroundings['roofline']): Totals {
-  const sum = { flops: 0, bytes: 0, leastMs: 0 };
+  const sum = { flops: 0, bytes: 0, roofMs: 0 };
   let computing = 0;
   for (const { flops, bytes } of costs) {
-    // the share of the roof at one millisecond is the time at the roof
-    const leastMs = rooflineShare(roofline, { flops, bytes, ms: 1 });
+    const least = leastMs(roofline, { flops, bytes });
     sum.flops += flops;
     sum.bytes += bytes;
-    sum.leastMs += leastMs;
-    if (flops / roofline.gflops > bytes / roofline.gbps) computing += leastMs;
+    sum.roofMs += least;
+    if (flops / roofline.gflops > bytes / roofline.gbps) computing += least;
   }
-  return { ...sum, bound: computing > sum.leastMs / 2 ? 'flops' : 'memory' };
+  return { ...sum, bound: computing > sum.roofMs / 2 ? 'flops' : 'memory' };
 }

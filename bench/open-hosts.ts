@@ -1,10 +1,9 @@
-import type { Device } from '#src/engine/device.js';
-import { tailrayVersion } from '#src/train/version.js';
 import type { OpenHosts } from './compare.js';
 import { openJax } from './contenders/jax.js';
 import { MissingPeerError } from './contenders/load-peer.js';
 import { openOnnx } from './contenders/onnx.js';
 import { openPytorch } from './contenders/pytorch.js';
+import type { TailrayHost } from './contenders/tailray.js';
 import { openTfjs } from './contenders/tfjs.js';
 import type { Peer } from './workload.js';
 
@@ -16,7 +15,7 @@ export interface OpenedHosts {
   readonly missing: readonly string[];
 }
 
-export async function openHosts(device: Device, peers: readonly Peer[]): Promise<OpenedHosts> {
+export async function openHosts(tailray: TailrayHost, peers: readonly Peer[]): Promise<OpenedHosts> {
   const missing: string[] = [];
   const host = async <T>(peer: Peer, open: () => Promise<T>): Promise<T | undefined> => {
     if (!peers.includes(peer)) return undefined;
@@ -33,7 +32,7 @@ export async function openHosts(device: Device, peers: readonly Peer[]): Promise
   const onnx = await host('onnxruntime-cpu', openOnnx);
   const pytorch = await host('pytorch-cpu', openPytorch);
   const hosts: OpenHosts = {
-    tailray: { version: tailrayVersion, device },
+    tailray,
     ...(tfjs && { 'tfjs-webgpu': tfjs }),
     ...(jax && { 'jax-js': jax }),
     ...(onnx && { 'onnxruntime-cpu': onnx }),

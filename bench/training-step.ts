@@ -72,8 +72,8 @@ export function hostSideOf(step: TrainingStep): Workload {
     name: `${name}-host-side`,
     cost: NOTHING,
     entries: {
-      async tailray({ device }) {
-        const { program, batch, ...rest } = await tailrayProgram({ device }, step);
+      async tailray(host) {
+        const { program, batch, ...rest } = await tailrayProgram(host, step);
         let done = 0;
         let total = 0;
         return {
@@ -84,7 +84,7 @@ export function hostSideOf(step: TrainingStep): Workload {
               const start = performance.now();
               program.run(batch, done++);
               total += performance.now() - start;
-              await device.idle();
+              await host.device.idle();
             }
             await program.scalars();
           },
@@ -96,7 +96,7 @@ export function hostSideOf(step: TrainingStep): Workload {
   };
 }
 
-async function tailrayStep(host: Pick<TailrayHost, 'device'>, step: TrainingStep): Promise<Entrant> {
+async function tailrayStep(host: TailrayHost, step: TrainingStep): Promise<Entrant> {
   const { program, batch, ...rest } = await tailrayProgram(host, step);
   let done = 0;
   let losses: number[] = [];
@@ -107,7 +107,7 @@ async function tailrayStep(host: Pick<TailrayHost, 'device'>, step: TrainingStep
   return { ...rest, round, results: () => firstLosses(() => losses, round) };
 }
 
-async function tailrayProgram({ device }: Pick<TailrayHost, 'device'>, step: TrainingStep) {
+async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingStep) {
   const { definition, weights, images, targets } = startOf(step);
   const recipe = recipeSchema.parse({
     loss: { name: 'bce' },
@@ -129,12 +129,13 @@ async function tailrayProgram({ device }: Pick<TailrayHost, 'device'>, step: Tra
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
     batchSize: step.batch,
     imageShape: [step.image, step.image, CHANNELS],
+    tuning,
   });
   return {
     program,
     batch: { images, targets },
     costs: program.rows,
-    peakBytes: program.peakBytes + state.bytes + images.byteLength + targets.byteLength,
+    peakBytes: program.bytes + state.bytes,
     dispose() {
       program.destroy();
       state.destroy();

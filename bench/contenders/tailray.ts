@@ -1,6 +1,7 @@
 import { compile } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';
-import { elementCount, Graph, type Tensor } from '#src/engine/tensor.js';
+import { Graph, type Tensor } from '#src/engine/tensor.js';
+import type { Tuning } from '#src/engine/tune.js';
 import { operandValues } from '../operand-values.js';
 import type { Entrant, TensorForm } from '../workload.js';
 
@@ -9,20 +10,22 @@ import type { Entrant, TensorForm } from '../workload.js';
 export interface TailrayHost {
   readonly version: string;
   readonly device: Device;
+  /** How kernels are chosen; absent: by the rule. */
+  readonly tuning?: Tuning | undefined;
 }
 
 /** @param trace adds the work to a graph; gives the tensors to compute */
 export type Trace = (inputs: readonly Tensor[]) => readonly Tensor[];
 
 export async function tracedEntrant(
-  { device }: TailrayHost,
+  { device, tuning }: TailrayHost,
   operands: readonly TensorForm[],
   trace: Trace,
 ): Promise<Entrant> {
   const graph = new Graph();
   const inputs = operands.map(({ shape }, i) => graph.input(`operand ${i}`, shape));
   const outputs = trace(inputs);
-  const program = await compile(device, { graph, outputs });
+  const program = await compile(device, { graph, outputs, tuning });
   // Once: from here on the operands are ordinary tensors on the device.
   program.run(
     Object.fromEntries(operands.map((form, i) => [`operand ${i}`, operandValues(form, i)] as const)),
@@ -38,7 +41,7 @@ export async function tracedEntrant(
       for (const output of outputs) values.push(await program.read(output));
       return values;
     },
-    peakBytes: program.peakBytes + operands.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0),
+    peakBytes: program.ownBytes,
     dispose: () => program.destroy(),
   };
 }

@@ -34,7 +34,7 @@ export const optimizers: readonly Workload[] = [
   },
 ];
 
-async function tailray({ device }: TailrayHost): Promise<Entrant> {
+async function tailray({ device, tuning }: TailrayHost): Promise<Entrant> {
   const layout = new ArenaLayout(
     [{ name: 'weight', shape: [PARAMETERS], dtype: 'f32' }],
     device.traits.maxBindingBytes,
@@ -60,7 +60,7 @@ async function tailray({ device }: TailrayHost): Promise<Entrant> {
     hyper: graph.input('hyper', [ADAMW_HYPER]),
     clip: graph.constant(Float32Array.of(1), [1]),
   });
-  const program = await compile(device, { graph, arenas });
+  const program = await compile(device, { graph, arenas, tuning });
   let step = 0;
   return {
     async round(repeats) {
@@ -77,7 +77,7 @@ async function tailray({ device }: TailrayHost): Promise<Entrant> {
       await device.idle();
     },
     results: async () => (arenas.params ? [await arenas.params.read('weight')] : []),
-    peakBytes: program.peakBytes + Object.values(arenas).reduce((sum, { bytes }) => sum + bytes, 0),
+    peakBytes: program.ownBytes + Object.values(arenas).reduce((sum, { bytes }) => sum + bytes, 0),
     dispose() {
       program.destroy();
       for (const arena of Object.values(arenas)) arena.destroy();

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { TailrayError } from '../engine/errors.js';
 import type { BenchFlags, BenchModule } from './bench-flags.js';
 import { command, runCommand } from './command.js';
+import { addTuneOptions } from './kernel-tuning.js';
 import { positiveNumber } from './number-option.js';
 
 /** The benchmark was not built. */
@@ -25,7 +26,7 @@ function several(text: string, before: readonly string[]): string[] {
   return [...before, ...text.split(',').filter((name) => name !== '')];
 }
 
-await runCommand(
+const program = addTuneOptions(
   command('bench', 'Time the kernels and whole training steps, beside other libraries on the same adapter.')
     .option(
       '--work <names...>',
@@ -45,3 +46,5 @@ await runCommand(
     .option('--list', 'list the workloads and measure nothing')
     .action(bench),
 );
+
+await runCommand(program);
