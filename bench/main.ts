@@ -1,7 +1,7 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import type { BenchFlags } from '#src/cli/bench-flags.js';
-import { kernelTuning } from '#src/cli/kernel-tuning.js';
+import { kernelTuning } from '#src/cli/kernel-options.js';
 import { openDevice } from '#src/engine/adapters/open-device.js';
 import { measureRoofline } from '#src/engine/roofline.js';
 import { tailrayVersion } from '#src/train/version.js';

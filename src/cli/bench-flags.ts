@@ -1,7 +1,7 @@
-import type { TuneFlags } from './kernel-tuning.js';
+import type { KernelFlags } from './kernel-options.js';
 
 /** What `bench` is asked for; shared with the benchmark's own code, which lies beside src/ and is loaded when wanted. */
-export interface BenchFlags extends Pick<TuneFlags, 'tune'> {
+export interface BenchFlags extends Pick<KernelFlags, 'tune'> {
   /** Parts of names of workloads; all when empty. */
   readonly work: readonly string[];
   /** Libraries to compare with; all that are there when empty, none for `none`. */

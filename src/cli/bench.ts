@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { TailrayError } from '../engine/errors.js';
 import type { BenchFlags, BenchModule } from './bench-flags.js';
 import { command, runCommand } from './command.js';
-import { addTuneOptions } from './kernel-tuning.js';
+import { addTuneOptions } from './kernel-options.js';
 import { positiveNumber } from './number-option.js';
 
 /** The benchmark was not built. */

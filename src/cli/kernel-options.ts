@@ -15,14 +15,18 @@ export interface KernelFlags {
 }
 
 export function addKernelOptions(program: Command): Command {
+  return addTuneOptions(program).addOption(
+    new Option('--explain [ops]', 'show where the time goes: the slowest ops, or all in their order')
+      .choices(['top', 'all'] satisfies ExplainWhat[])
+      .preset('top'),
+  );
+}
+
+/** Those of them that a command has which computes nothing of its own. */
+export function addTuneOptions(program: Command): Command {
   return program
     .option('--tune', 'measure which kernels are fastest on this GPU, and remember (else: before long runs)')
-    .option('--no-tune', 'neither measure kernels nor use what was measured')
-    .addOption(
-      new Option('--explain [ops]', 'show where the time goes: the slowest ops, or all in their order')
-        .choices(['top', 'all'] satisfies ExplainWhat[])
-        .preset('top'),
-    );
+    .option('--no-tune', 'neither measure kernels nor use what was measured');
 }
 
 /** @returns undefined where the rule is to decide */
