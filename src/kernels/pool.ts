@@ -63,23 +63,23 @@ const maxPoolOp: Op<PoolWindow> = {
       const { rows, columns } = window;
       const vector = packs(window);
       const [t, u] = vector ? ['vec4f', 'vec4u'] : ['f32', 'u32'];
-      const line = (v: string) =>
-        `(${v} + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u + ${columns.padding}u - column * ${columns.stride}u`;
+      const line = (v: string) => `(${v} + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u`;
       return {
         reads: [{ name: 'x', type: t }],
         writes: [
           { name: 'y', type: t },
           { name: 'positions', type: 'u32' },
         ],
-        start: `var best = ${t}(-0x1.fffffep+127f);
-  var found = ${u}(${line('yFirst')} + xFirst);`,
+        // Where nothing is larger than −∞, the window's first pixel counts as found.
+        start: (k, column) => `var best${k} = ${t}(-0x1.fffffep+127f);
+  var found${k} = ${u}(${line('yFirst')} + max(${column} * ${columns.stride}u, ${columns.padding}u) - ${column} * ${columns.stride}u);`,
         row: `let line = ${line('v')};`,
-        pixel: `let value = x[there];
-      let larger = value > best;
-      best = select(best, value, larger);
-      found = select(found, ${u}(line + h), larger);`,
-        end: `y[id] = best;
-  positions[id] = ${vector ? 'dot(found, vec4u(1u, 1u << 8u, 1u << 16u, 1u << 24u))' : 'found'};`,
+        load: 'let value = x[there];',
+        pixel: (k, offset) => `{ let larger = value > best${k};
+        best${k} = select(best${k}, value, larger);
+        found${k} = select(found${k}, ${u}(line + ${offset}u), larger); }`,
+        end: (k) => `y[here] = best${k};
+      positions[here] = ${vector ? `dot(found${k}, vec4u(1u, 1u << 8u, 1u << 16u, 1u << 24u))` : `found${k}`};`,
       };
     }),
   ],
@@ -95,20 +95,24 @@ const maxPoolGradientOp: Op<PoolWindow> = {
       const { rows, columns } = window;
       const vector = packs(window);
       const t = vector ? 'vec4f' : 'f32';
-      const found = vector
-        ? '((vec4u(positions[there]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))'
-        : 'positions[there]';
+      // Four positions in a word are compared at once: equal bytes cancel. No shifts, which some processors do lane by lane.
+      const repeated = vector ? 0x01010101 : 1;
+      const equals = (wanted: string) =>
+        vector
+          ? `(vec4u(found ^ ${wanted}) & vec4u(0xffu, 0xff00u, 0xff0000u, 0xff000000u)) == vec4u(0u)`
+          : `found == ${wanted}`;
       return {
         reads: [
           { name: 'dy', type: t },
           { name: 'positions', type: 'u32' },
         ],
         writes: [{ name: 'dx', type: t }],
-        start: `var sum = ${t}(0.0);`,
-        row: `let line = (row + ${rows.padding}u - v * ${rows.stride}u) * ${columns.kernel}u;`,
-        pixel: `let here = line + column + ${columns.padding}u - h * ${columns.stride}u;
-      sum += select(${t}(0.0), dy[there], ${found} == ${vector ? 'vec4u(here)' : 'here'});`,
-        end: 'dx[id] = sum;',
+        start: (k) => `var sum${k} = ${t}(0.0);`,
+        row: `let line = (row + ${rows.padding}u - v * ${rows.stride}u) * ${columns.kernel * repeated}u;`,
+        load: 'let gradient = dy[there]; let found = positions[there];',
+        pixel: (k, offset) =>
+          `sum${k} += select(${t}(0.0), gradient, ${equals(`(line + ${offset * repeated}u)`)});`,
+        end: (k) => `dx[here] = sum${k};`,
       };
     }),
   ],
@@ -132,9 +136,11 @@ const averagePoolOp: Op<AverageAttributes> = {
       return {
         reads: [{ name: 'x', type: t }],
         writes: [{ name: 'y', type: t }],
-        start: `var sum = ${t}(0.0);`,
-        pixel: 'sum += x[there];',
-        end: `y[id] = sum / ${count};`,
+        start: (k) => `var sum${k} = ${t}(0.0);`,
+        load: 'let value = x[there];',
+        pixel: (k) => `sum${k} += value;`,
+        end: (k) =>
+          `${countIncludePad ? '' : windowOf(columns, 'x', 'column')} y[here] = sum${k} / ${count};`,
       };
     }),
   ],
@@ -155,11 +161,11 @@ const averagePoolGradientOp: Op<AverageAttributes> = {
       return {
         reads: [{ name: 'dy', type: t }],
         writes: [{ name: 'dx', type: t }],
-        start: `var sum = ${t}(0.0);`,
-        row: windowOf(rows, 'a', 'v'),
-        pixel: `${windowOf(columns, 'b', 'h')}
-      sum += dy[there] / ${count};`,
-        end: 'dx[id] = sum;',
+        start: (k) => `var sum${k} = ${t}(0.0);`,
+        row: countIncludePad ? '' : windowOf(rows, 'a', 'v'),
+        load: `${countIncludePad ? '' : windowOf(columns, 'b', 'h')} let share = dy[there] / ${count};`,
+        pixel: (k) => `sum${k} += share;`,
+        end: (k) => `dx[here] = sum${k};`,
       };
     }),
   ],
