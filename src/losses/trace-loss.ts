@@ -1,18 +1,10 @@
 import type { Tensor } from '../engine/tensor.js';
 import { at } from '../engine/tensor.js';
-import { fusedLoss } from '../kernels/loss.js';
-import { add, div, greater, mul, sub } from '../kernels/pointwise-table.js';
+import { fusedLoss, type Reduction } from '../kernels/loss.js';
 import type { ClassStatistics, Loss } from './define-loss.js';
 import { findLoss } from './registry.js';
 
-/**
- * How the entries of [N, C] become one number, w_i being the sample weights (1 where none are given):
- * - `mean`: Σ w_i·L_ij / Σ w_i, both over the known entries; 0 where nothing is known. Does not depend on how many
- *   labels are unknown, nor on the number of classes.
- * - `sum`: Σ w_i·L_ij over the known entries.
- * - `batchmean`: that sum divided by N, known or not: a sum over classes, a mean over images.
- */
-export type Reduction = 'mean' | 'sum' | 'batchmean';
+export type { Reduction };
 
 export interface LossOptions extends Omit<ClassStatistics, 'classes'> {
   /** `mean` where left out. */
@@ -38,25 +30,22 @@ export function traceLoss(
   targets: Tensor,
   { reduction = 'mean', sampleWeights, classCounts, samples }: LossOptions = {},
 ): Tensor {
-  const { graph, shape } = logits;
+  const { graph } = logits;
   const bound = (typeof loss === 'string' ? findLoss(loss) : loss).bind(parameters);
-  const classes = at(shape, -1);
+  const classes = at(logits.shape, -1);
   const rows = bound.classConstants({ classes, classCounts, samples });
   const constants =
     rows.length > 0 ? graph.constant(Float32Array.from(rows.flat()), [rows.length, classes]) : undefined;
-  const { total, known } = fusedLoss(
+  return fusedLoss(
     {
       name: `loss:${bound.name}`,
       code: bound.wgsl,
       smoothing: bound.labelSmoothing,
       flops: bound.flops,
+      reduction,
     },
     logits,
     targets,
     { constants, weights: sampleWeights },
   );
-  if (reduction === 'sum') return total;
-  if (reduction === 'batchmean') return mul(total, 1 / at(shape, 0));
-  // Where nothing is known the total is 0: divided by 1 it stays so.
-  return div(total, add(known, sub(1, greater(known, 0))));
 }
