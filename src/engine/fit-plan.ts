@@ -7,7 +7,6 @@ import { Recomputer } from './recompute.js';
 import type { Node } from './tensor.js';
 
 /** A plan within a memory budget, recomputing as little as is needed for it. */
-
 export interface FitOptions {
   /** After all other rewrites. */
   readonly nodes: readonly Node[];
@@ -31,92 +30,109 @@ export function fitPlan({ nodes, budget }: FitOptions, options: PlanOptions): Pl
     kernels.set(origin, chosen);
     return { ...chosen, node };
   };
-  const first = planMemory(nodes, { ...options, choose });
+  const planOf = (rewritten: readonly Node[]): Plan => planMemory(rewritten, { ...options, choose });
+  const first = planOf(nodes);
   if (first.bytes.total <= budget) return first;
 
   const stored = nodes
     .filter(({ op }) => !op.alias)
     .flatMap(({ outputs }) => outputs.filter((output) => first.locate(output).kind === 'arena'));
-  const search = new DropSearch(recomputer, {
+  const common = {
     nodes,
     keep: options.keep,
     elsewhere: new Set(stored),
-    scratchBytes: (node) => (kernels.has(node) ? scratchBytes(choose(node)) : 0),
-  });
-  const planWith = (dropped: ReadonlySet<Node>): Planned => {
-    const rewritten = recomputer.apply(dropped) ?? nodes;
-    return { dropped, nodes: rewritten, plan: planMemory(rewritten, { ...options, choose }) };
+    scratchBytes: (node: Node) => (kernels.has(node) ? scratchBytes(choose(node)) : 0),
   };
-  const found =
-    aimAt(budget - first.bytes.total + first.bytes.intermediates, budget, search, planWith) ??
-    descend(budget, search, planWith);
-  if (found.plan.bytes.total > budget) {
-    throw new MemoryBudgetError(describeMisfit(budget, first, found), found.plan.bytes.total);
+  const attempts = [true, false].map(
+    (hold) => new Attempt(new DropSearch(recomputer, { ...common, hold }), planOf, budget),
+  );
+  const beside = first.bytes.total - first.bytes.intermediates;
+  const direct = attempts.flatMap((attempt) => attempt.aimAt(budget - beside) ?? []);
+  const found = direct.length > 0 ? direct : attempts.map((attempt) => attempt.descend());
+  const [best] = found.sort((a, b) => beyond(a, budget) - beyond(b, budget) || a.flops - b.flops);
+  if (!best || beyond(best, budget) > 0) {
+    throw new MemoryBudgetError(
+      describeMisfit(budget, first, best?.plan ?? first),
+      best?.plan.bytes.total ?? 0,
+    );
   }
-  const flops = totalFlops(found.nodes);
   return {
-    ...found.plan,
+    ...best.plan,
     recomputation: {
-      recomputed: found.dropped.size,
-      candidates: search.candidates.length,
-      flops,
-      extraFlops: flops - totalFlops(nodes),
-      savedBytes: first.bytes.total - found.plan.bytes.total,
+      recomputed: best.dropped.size,
+      candidates: attempts[0]?.search.candidates.length ?? 0,
+      flops: best.flops,
+      extraFlops: best.flops - totalFlops(nodes),
+      savedBytes: first.bytes.total - best.plan.bytes.total,
     },
   };
 }
 
 interface Planned {
   readonly dropped: ReadonlySet<Node>;
-  readonly nodes: readonly Node[];
   readonly plan: Plan;
+  readonly flops: number;
 }
 
-/** Straight to the budget. A plan takes a little more than what is alive at once, so the aim may have to be lower. */
-function aimAt(
-  aim: number,
-  budget: number,
-  search: DropSearch,
-  planWith: (dropped: ReadonlySet<Node>) => Planned,
-): Planned | undefined {
-  let dropped: ReadonlySet<Node> | undefined = new Set<Node>();
-  let lowered = aim;
-  for (let attempt = 0; attempt < ATTEMPTS && lowered > 0; attempt++) {
-    dropped = search.extend(dropped, lowered);
-    if (!dropped) return undefined;
-    const planned = planWith(dropped);
-    const beyond = planned.plan.bytes.total - budget;
-    if (beyond <= 0) return planned;
-    lowered -= beyond;
-  }
-  return undefined;
-}
+/** One search, on its way to plans that are compared with the budget. */
+class Attempt {
+  constructor(
+    readonly search: DropSearch,
+    readonly planOf: (nodes: readonly Node[]) => Plan,
+    readonly budget: number,
+  ) {}
 
-/**
- * Down to the smallest plan in small steps, whatever it costs, stopping at the first that fits. The way does not depend
- * on the budget, so that a budget of the smallest size ever reported does fit.
- */
-function descend(
-  budget: number,
-  search: DropSearch,
-  planWith: (dropped: ReadonlySet<Node>) => Planned,
-): Planned {
-  let dropped: ReadonlySet<Node> = new Set<Node>();
-  let smallest = planWith(dropped);
-  for (const factor of DESCENT) {
-    while (smallest.plan.bytes.total > budget) {
-      const next = search.extend(dropped, search.peak(dropped) * factor);
-      if (!next) break;
-      dropped = next;
-      const planned = planWith(dropped);
-      if (planned.plan.bytes.total < smallest.plan.bytes.total) smallest = planned;
+  /**
+   * Straight to so many bytes of intermediates. A plan takes a little more than what is alive at once, so the aim may
+   * have to be lower.
+   * @returns a plan that fits, or undefined
+   */
+  aimAt(aim: number): Planned | undefined {
+    let dropped: ReadonlySet<Node> | undefined = new Set<Node>();
+    let lowered = aim;
+    for (let attempt = 0; attempt < ATTEMPTS && lowered > 0; attempt++) {
+      dropped = this.search.extend(dropped, lowered);
+      if (!dropped) return undefined;
+      const planned = this.#plan(dropped);
+      const excess = beyond(planned, this.budget);
+      if (excess <= 0) return planned;
+      lowered -= excess;
     }
+    return undefined;
   }
-  return smallest;
+
+  /**
+   * Down to the smallest plan in small steps, whatever it costs, stopping at the first that fits. The way does not
+   * depend on the budget, so that a budget of the smallest size ever reported does fit.
+   */
+  descend(): Planned {
+    let dropped: ReadonlySet<Node> = new Set<Node>();
+    let smallest = this.#plan(dropped);
+    for (const factor of DESCENT) {
+      while (beyond(smallest, this.budget) > 0) {
+        const next = this.search.extend(dropped, this.search.peak(dropped) * factor);
+        if (!next) break;
+        dropped = next;
+        const planned = this.#plan(dropped);
+        if (planned.plan.bytes.total < smallest.plan.bytes.total) smallest = planned;
+      }
+    }
+    return smallest;
+  }
+
+  #plan(dropped: ReadonlySet<Node>): Planned {
+    const nodes = this.search.apply(dropped);
+    return { dropped, plan: this.planOf(nodes), flops: totalFlops(nodes) };
+  }
 }
 
-function describeMisfit(budget: number, first: Plan, smallest: Planned): string {
-  const { arenas, leaves, textures, intermediates, total } = smallest.plan.bytes;
+/** Bytes that a plan takes beyond the budget, 0 where it fits. */
+function beyond({ plan }: Planned, budget: number): number {
+  return Math.max(0, plan.bytes.total - budget);
+}
+
+function describeMisfit(budget: number, first: Plan, smallest: Plan): string {
+  const { arenas, leaves, textures, intermediates, total } = smallest.bytes;
   return (
     `the program takes ${megabytes(first.bytes.total)}, and ${megabytes(total)} where as much as possible is recomputed: ` +
     `more than the ${megabytes(budget)} allowed (parameters and the like ${megabytes(arenas)}, inputs and constants ` +

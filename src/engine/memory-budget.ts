@@ -15,6 +15,8 @@ export interface SearchOptions {
   readonly elsewhere: ReadonlySet<Tensor>;
   /** Of the buffers that a node's kernel needs while it runs. */
   readonly scratchBytes: (node: Node) => number;
+  /** See `Recomputer.apply`. */
+  readonly hold: boolean;
 }
 
 export class DropSearch {
@@ -23,6 +25,7 @@ export class DropSearch {
   readonly #options: SearchOptions;
   readonly #recomputer: Recomputer;
   readonly #smallest: number;
+  readonly #costs = new Map<Node, number>();
 
   constructor(recomputer: Recomputer, options: SearchOptions) {
     this.#recomputer = recomputer;
@@ -35,10 +38,16 @@ export class DropSearch {
     });
   }
 
+  /** The nodes with these values dropped; it must be a set that `extend` has returned, or empty. */
+  apply(dropped: ReadonlySet<Node>): Node[] {
+    const nodes = this.#recomputer.apply(dropped, this.#options);
+    if (!nodes) throw new RangeError('values were dropped that cannot be computed again');
+    return nodes;
+  }
+
   /** Most bytes of intermediates alive at once with these values dropped. */
   peak(dropped: ReadonlySet<Node>): number {
-    const nodes = this.#recomputer.apply(dropped);
-    return nodes ? this.#peak(nodes) : Number.POSITIVE_INFINITY;
+    return this.#peak(this.apply(dropped));
   }
 
   /**
@@ -47,16 +56,16 @@ export class DropSearch {
    */
   extend(start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> | undefined {
     const dropped = new Set(start);
-    let excess = this.#excess(dropped, aim);
+    let state = this.#rate(dropped, aim);
     // A score only goes down by much as more is dropped, so an old one that is not the highest needs no new look.
     let round = 0;
     const open = new Map<Node, Rated>();
     for (const node of this.candidates) if (!dropped.has(node)) open.set(node, UNRATED);
-    while (excess > 0) {
+    while (state.excess > 0) {
       const [node, best] = highest(open);
       if (!node || !best) return undefined;
       if (best.round < round) {
-        open.set(node, { ...this.#bestMove(node, dropped, excess, aim), round });
+        open.set(node, { ...this.#bestMove(node, dropped, state, aim), round });
         continue;
       }
       if (best.score <= 0) return undefined;
@@ -64,21 +73,20 @@ export class DropSearch {
         dropped.add(each);
         open.delete(each);
       }
-      excess = best.excess;
+      state = best;
       round++;
     }
     return this.#prune(dropped, start, aim);
   }
 
   /** A node alone, or with what would otherwise have to be kept only for recomputing it: whichever gains more. */
-  #bestMove(node: Node, dropped: ReadonlySet<Node>, excess: number, aim: number): Omit<Rated, 'round'> {
+  #bestMove(node: Node, dropped: ReadonlySet<Node>, now: State, aim: number): Omit<Rated, 'round'> {
     const moves = [[node]];
     const chain = this.#chain(node, dropped);
     if (chain.length > 1) moves.push(chain);
     const rated = moves.map((move) => {
-      const left = this.#excess(new Set([...dropped, ...move]), aim);
-      const cost = move.reduce((sum, each) => sum + recomputingCost(each), 0);
-      return { move, excess: left, score: (excess - left) / cost };
+      const then = this.#rate(new Set([...dropped, ...move]), aim);
+      return { move, ...then, score: (now.excess - then.excess) / Math.max(1, then.cost - now.cost) };
     });
     return rated.reduce((best, each) => (each.score > best.score ? each : best));
   }
@@ -100,18 +108,27 @@ export class DropSearch {
   #prune(dropped: ReadonlySet<Node>, start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> {
     const pruned = new Set(dropped);
     const added = [...dropped].filter((node) => !start.has(node));
-    for (const node of added.sort((a, b) => recomputingCost(b) - recomputingCost(a))) {
+    for (const node of added.sort((a, b) => this.#cost(b) - this.#cost(a))) {
       pruned.delete(node);
-      if (this.#excess(pruned, aim) > 0) pruned.add(node);
+      if (this.#rate(pruned, aim).excess > 0) pruned.add(node);
     }
     return pruned;
   }
 
-  /** Bytes above `aim`, summed over the nodes that run meanwhile. */
-  #excess(dropped: ReadonlySet<Node>, aim: number): number {
-    const nodes = this.#recomputer.apply(dropped);
-    if (!nodes) return Number.POSITIVE_INFINITY;
-    return this.#live(nodes).reduce((sum, bytes) => sum + Math.max(0, bytes - aim), 0);
+  #rate(dropped: ReadonlySet<Node>, aim: number): State {
+    const nodes = this.#recomputer.apply(dropped, this.#options);
+    if (!nodes) return { excess: Number.POSITIVE_INFINITY, cost: Number.POSITIVE_INFINITY };
+    return {
+      excess: this.#live(nodes).reduce((sum, bytes) => sum + Math.max(0, bytes - aim), 0),
+      cost: nodes.reduce((sum, node) => sum + this.#cost(node), 0),
+    };
+  }
+
+  #cost(node: Node): number {
+    const origin = this.#recomputer.originOf(node);
+    const known = this.#costs.get(origin) ?? costOf(origin);
+    this.#costs.set(origin, known);
+    return known;
   }
 
   #peak(nodes: readonly Node[]): number {
@@ -141,24 +158,30 @@ const SHORT_IDLE = 1 / 20;
 
 const NEVER = { from: 0, to: 0 };
 
-/** Time of a second run, in floating-point operations. */
-function recomputingCost({ op, attributes, inputs, outputs }: Node): number {
+/** Time of a node, in floating-point operations. */
+function costOf({ op, attributes, inputs, outputs }: Node): number {
   const problem = { inputs, outputs, attributes };
   const bytes =
     op.bytes?.(problem) ?? [...inputs, ...outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
   return op.flops(problem) + bytes * FLOPS_PER_BYTE;
 }
 
+interface State {
+  /** Bytes above the aim, summed over the nodes that run meanwhile. */
+  readonly excess: number;
+  /** Of the whole run. */
+  readonly cost: number;
+}
+
 /** What dropping a node would do, as it was in that round. */
-interface Rated {
+interface Rated extends State {
   /** The nodes to drop together. */
   readonly move: readonly Node[];
-  readonly excess: number;
   readonly score: number;
   readonly round: number;
 }
 
-const UNRATED: Rated = { move: [], excess: 0, score: Number.POSITIVE_INFINITY, round: -1 };
+const UNRATED: Rated = { move: [], excess: 0, cost: 0, score: Number.POSITIVE_INFINITY, round: -1 };
 
 function highest(rated: ReadonlyMap<Node, Rated>): [Node, Rated] | [] {
   let best: [Node, Rated] | [] = [];

@@ -88,9 +88,12 @@ export class Recomputer {
 
   /**
    * The nodes with `dropped` computed again after they lay idle.
+   *
+   * A value may be needed early, to recompute another, and again later for itself. `hold` keeps it in between; else it
+   * is computed a third time, which costs more but needs less memory where many values hang on one another.
    * @returns undefined where a copy would run after a variable that it reads has changed
    */
-  apply(dropped: ReadonlySet<Node>): Node[] | undefined {
+  apply(dropped: ReadonlySet<Node>, { hold }: { hold: boolean }): Node[] | undefined {
     const late = new Map([...dropped].map((node) => [node, this.idle(node)?.to ?? Number.POSITIVE_INFINITY]));
     const copies = new Map<Tensor, Tensor>();
     const result: Node[] = [];
@@ -118,10 +121,19 @@ export class Recomputer {
         const from = producer && late.get(producer);
         return from !== undefined && time >= from ? copyOf(input, time) : input;
       });
+      if (!hold) this.#forgetEarly(copies, late, time);
       result.push(inputs.every((input, i) => input === node.inputs[i]) ? node : this.#rewire(node, inputs));
     }
     // What has late uses only is now computed late only, and aliases may have lost their readers.
     return stale ? undefined : dropUnused(result, this.#keep);
+  }
+
+  /** Drops the copies of values whose own late uses are still to come. */
+  #forgetEarly(copies: Map<Tensor, Tensor>, late: ReadonlyMap<Node, number>, time: number): void {
+    for (const tensor of copies.keys()) {
+      const producer = this.producerOf(tensor);
+      if (producer && (late.get(producer) ?? 0) > time) copies.delete(tensor);
+    }
   }
 
   #rewire(node: Node, inputs: readonly Tensor[]): Node {

@@ -21,8 +21,8 @@ export function memoryAdvice(error: MemoryBudgetError, misfit: MemoryMisfit): Me
       ? `batches of ${batch} instead of ${batchSize} (--set batchSize=${batch})`
       : 'not even single images; smaller ones (preprocessing.size) or a smaller network would have to do';
   return new MemoryBudgetError(
-    `training does not fit ${formatByteSize(memory)} of memory. The least for batches of ${batchSize} is ` +
-      `${formatByteSize(least)} (--memory ${sufficientByteSize(least)}); within ${formatByteSize(memory)} fit ${smaller}. ` +
+    `training does not fit ${formatByteSize(memory)} of memory. With all recomputed that helps, batches of ${batchSize} ` +
+      `take ${formatByteSize(least)} (--memory ${sufficientByteSize(least)}); within ${formatByteSize(memory)} fit ${smaller}. ` +
       `Of this, ${formatByteSize(beside)} is for evaluation; of the step, ${error.message}.`,
     least,
   );

@@ -188,13 +188,30 @@ describe('the rewrite', () => {
     const { graph, x, a, loss } = traced();
     const keep = new Set([loss]);
     const nodes = rewrite(graph.nodes, keep, LIMITS);
-    const rewritten = new Recomputer(nodes, keep).apply(new Set([nodeOf(nodes, a)]))!;
+    const rewritten = new Recomputer(nodes, keep).apply(new Set([nodeOf(nodes, a)]), { hold: true })!;
     expect(rewritten).toHaveLength(nodes.length + 1);
     const again = rewritten.findIndex(({ label }) => label.startsWith('again:'));
     expect(rewritten[again]!.inputs).toEqual([x]);
     expect(rewritten[again + 1]!.inputs).toContain(rewritten[again]!.outputs[0]);
     expect(rewritten[again + 1]!.inputs).not.toContain(a);
     expect(rewritten.at(-1)!.outputs).toEqual([loss]);
+  });
+
+  test('a value that is needed early for another is held, or computed a third time', () => {
+    const graph = new Graph();
+    const x = graph.input('x', [4]);
+    const first = exp(x);
+    const second = exp(first);
+    const between = exp(exp(exp(x)));
+    const usesSecond = exp(exp(mul(between, second)));
+    const usesFirst = mul(usesSecond, first);
+    const { nodes } = graph;
+    const recomputer = new Recomputer(nodes, new Set([usesFirst]));
+    const dropped = new Set([nodeOf(nodes, first), nodeOf(nodes, second)]);
+    const again = (hold: boolean) =>
+      recomputer.apply(dropped, { hold })!.filter(({ label }) => label.startsWith('again:'));
+    expect(again(true)).toHaveLength(2);
+    expect(again(false)).toHaveLength(3);
   });
 
   test('what is used late only is computed late only', () => {
@@ -205,7 +222,7 @@ describe('the rewrite', () => {
     const late = mul(mask, other);
     const keep = new Set([late]);
     const nodes = rewrite(graph.nodes, keep, LIMITS);
-    const rewritten = new Recomputer(nodes, keep).apply(new Set([nodeOf(nodes, mask)]))!;
+    const rewritten = new Recomputer(nodes, keep).apply(new Set([nodeOf(nodes, mask)]), { hold: true })!;
     expect(rewritten).toHaveLength(nodes.length);
     expect(rewritten.findIndex(({ label }) => label.startsWith('again:'))).toBe(nodes.length - 2);
   });
@@ -221,7 +238,7 @@ describe('the rewrite', () => {
     const nodes = rewrite(graph.nodes, keep, LIMITS);
     const recomputer = new Recomputer(nodes, keep);
     expect(recomputer.isRepeatable(nodeOf(nodes, value))).toBe(true);
-    expect(recomputer.apply(new Set([nodeOf(nodes, value)]))).toBeUndefined();
+    expect(recomputer.apply(new Set([nodeOf(nodes, value)]), { hold: true })).toBeUndefined();
   });
 
   test('what is read after the run, or changes memory, is not repeatable', () => {
