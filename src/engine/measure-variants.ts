@@ -3,7 +3,6 @@ import { choose } from './choose.js';
 import { type Command, recordCommands } from './commands.js';
 import type { Device } from './device.js';
 import { KernelError, OutOfMemoryError } from './errors.js';
-import { median } from './median.js';
 import { type Plan, planMemory } from './plan.js';
 import type { Stopwatch } from './stopwatch.js';
 import { Graph, type Node } from './tensor.js';
@@ -30,20 +29,17 @@ export async function measureVariants(
   memoryBytes: number,
 ): Promise<VariantTimes | undefined> {
   const { device } = stopwatch;
-  const entrants: Entrant[] = [];
   const owned: Built['owned'][number][] = [];
   try {
     const plans = names.map((name) => planAlone(device, node, name));
     if (plans.reduce((sum, { bytes }) => sum + bytes.total, 0) > memoryBytes) return undefined;
-    for (const [i, plan] of plans.entries()) {
-      const built = await buildCommands(device, plan).catch(nullIfRefused);
-      owned.push(...(built?.owned ?? []));
-      entrants.push({
-        name: names[i] ?? '',
-        commands: built?.commands ?? [],
-        ms: built && Number.POSITIVE_INFINITY,
-      });
-    }
+    // pipelines take most of the time: the driver compiles them side by side where it can
+    const built = await Promise.all(plans.map((plan) => buildCommands(device, plan).catch(nullIfRefused)));
+    const entrants = names.map((name, i): Entrant => {
+      const { commands = [], owned: own = [] } = built[i] ?? {};
+      owned.push(...own);
+      return { name, commands, ms: built[i] ? Number.POSITIVE_INFINITY : null };
+    });
     await preliminaries(stopwatch, entrants);
     await rounds(stopwatch, entrants);
     return Object.fromEntries(entrants.map(({ name, ms }) => [name, ms]));
@@ -84,29 +80,37 @@ function nullIfRefused(error: unknown): null {
   throw error;
 }
 
-/** Workgroups of a first try: one of so many. A variant that needs longer for those than another for all is out. */
+/** Workgroups of a first try: one of so many. */
 const SLICE = 32;
-
-/** How much slower than the best a variant may be and still be timed in earnest. */
-const WITHIN_REACH = 1.5;
+/** Milliseconds below which nobody minds a slow variant, and no single time says much. */
+const CHEAP = 5;
+/** How much slower than the best a variant may be and still take part in the rounds. */
+const WITHIN_REACH = 2;
 
 /**
- * Runs each variant on a slice of its work, then once or twice on all of it: so a variant that would need seconds costs
- * milliseconds. First runs do not count; they touch new memory.
+ * Runs each variant on a slice of its work, then on all of it: so a variant that would need seconds costs milliseconds.
+ * The first of two runs does not count; it touches new memory.
  */
 async function preliminaries(stopwatch: Stopwatch, entrants: readonly Entrant[]): Promise<void> {
   let best = Number.POSITIVE_INFINITY;
   for (const entrant of entrants) {
     if (entrant.ms === null) continue;
-    const slice = entrant.commands.map(({ command }) => ({ command: firstWorkgroups(command) }));
-    await stopwatch.time((encoder) => recordCommands(encoder, slice));
-    const part = await stopwatch.time((encoder) => recordCommands(encoder, slice));
-    if (part > WITHIN_REACH * best) {
+    const slice = {
+      commands: entrant.commands.map(({ row, command }) => ({ row, command: firstWorkgroups(command) })),
+    };
+    await timeEach(stopwatch, slice);
+    if ((await timeEach(stopwatch, slice)) > Math.max(CHEAP, best)) {
       entrant.ms = null;
       continue;
     }
-    entrant.ms = await timeOnce(stopwatch, entrant);
-    if (entrant.ms < 4 * best) entrant.ms = await timeOnce(stopwatch, entrant);
+    entrant.ms = await timeEach(stopwatch, entrant);
+    if (entrant.ms > Math.max(CHEAP, 2 * WITHIN_REACH * best)) continue;
+    const repeats = repeatsFor(entrant.ms, stopwatch);
+    entrant.ms = await timeEach(stopwatch, entrant, repeats);
+    // what looks slow may have been disturbed
+    if (entrant.ms > WITHIN_REACH * best) {
+      entrant.ms = Math.min(entrant.ms, await timeEach(stopwatch, entrant, repeats));
+    }
     best = Math.min(best, entrant.ms);
   }
 }
@@ -115,31 +119,43 @@ async function preliminaries(stopwatch: Stopwatch, entrants: readonly Entrant[])
 const LONG_ENOUGH = { timestamps: 2, wall: 10 } as const;
 const MOST_REPEATS = 64;
 const FEWEST_ROUNDS = 5;
-const MOST_ROUNDS = 11;
+const MOST_ROUNDS = 15;
 /** Milliseconds after which no round beyond the fewest is begun. */
 const PATIENCE = 250;
 
-/** The variants in reach take turns, so that what else the machine does meets all of them; the median counts. */
+/**
+ * The variants in reach take turns, so that what else the machine does meets all of them. The shortest time counts:
+ * what disturbs a kernel makes it longer, never shorter.
+ */
 async function rounds(stopwatch: Stopwatch, entrants: readonly Entrant[]): Promise<void> {
   const best = Math.min(...entrants.map(({ ms }) => ms ?? Number.POSITIVE_INFINITY));
-  const close = entrants
-    .filter(({ ms }) => ms !== null && ms <= WITHIN_REACH * best)
-    .map((entrant) => ({ entrant, times: [] as number[] }));
+  const close = entrants.filter(({ ms }) => ms !== null && ms <= WITHIN_REACH * best);
   if (close.length < 2) return;
-  const repeats = Math.min(MOST_REPEATS, Math.ceil(LONG_ENOUGH[stopwatch.clock] / best));
+  const repeats = repeatsFor(best, stopwatch);
   const start = performance.now();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     if (round >= FEWEST_ROUNDS && performance.now() - start > PATIENCE) break;
-    for (const { entrant, times } of close)
-      times.push((await timeOnce(stopwatch, entrant, repeats)) / repeats);
+    for (const entrant of close) {
+      const ms = await timeEach(stopwatch, entrant, repeats);
+      entrant.ms = Math.min(entrant.ms ?? ms, ms);
+    }
   }
-  for (const { entrant, times } of close) entrant.ms = median(times);
 }
 
-function timeOnce(stopwatch: Stopwatch, { commands }: Entrant, repeats = 1): Promise<number> {
-  return stopwatch.time((encoder) => {
+function repeatsFor(ms: number, { clock }: Stopwatch): number {
+  return Math.min(MOST_REPEATS, Math.ceil(LONG_ENOUGH[clock] / ms));
+}
+
+/** Milliseconds of one of `repeats` runs in a row. */
+async function timeEach(
+  stopwatch: Stopwatch,
+  { commands }: Pick<Entrant, 'commands'>,
+  repeats = 1,
+): Promise<number> {
+  const ms = await stopwatch.time((encoder) => {
     for (let i = 0; i < repeats; i++) recordCommands(encoder, commands);
   });
+  return ms / repeats;
 }
 
 /** The same command on about one of `SLICE` workgroups; what it computes is of no use to anybody. */
