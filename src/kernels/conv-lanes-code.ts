@@ -1,4 +1,18 @@
-import type { LaneGroup } from './lane-group.js';
+import type { Binding, Operand } from '../engine/tensor.js';
+import type { LaneGroup, LaneStyle } from './lane-group.js';
+
+/** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
+export function columnsBinding(name: string, operand: Operand, { columnsIn }: LaneStyle): Binding {
+  return columnsIn === 'texture'
+    ? { name, operand, access: 'texture', type: '' }
+    : { name, operand, access: 'read', type: 'vec4f' };
+}
+
+export function loadColumns(name: string, index: string, columnsIn: LaneStyle['columnsIn']): string {
+  return columnsIn === 'texture'
+    ? `textureLoad(${name}, vec2u(${index} & dims.foldMask, ${index} >> dims.foldShift))`
+    : `vec4f(${name}[${index}])`;
+}
 
 /** The WGSL of conv-lanes.ts. It depends on the shape of its tile only; all sizes come as `dims`. */
 export function gatherCode(
@@ -6,11 +20,13 @@ export function gatherCode(
   {
     unroll,
     vector,
+    columnsIn,
   }: {
     /** Input texels a step, which the run is a multiple of. */
     readonly unroll: 1 | 2;
     /** Whether the result is stored in fours. */
     readonly vector: boolean;
+    readonly columnsIn: LaneStyle['columnsIn'];
   },
 ): string {
   const rowsPerUnit = rowGroups * lanes;
@@ -44,8 +60,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let rowTexels = dims.rowTexels;
   let groupX = (group.y / dims.groupPanels) * dims.groupTexels;
   let run = dims.run;
-  let mask = dims.foldMask;
-  let shift = dims.foldShift;
 ${each(
   rowGroups,
   (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
@@ -63,7 +77,7 @@ ${each(depth, (q) =>
   each(
     columnsPerLane,
     (j) => `      let k${q}_${j} = k + ${j * lanes}u;
-      let b${q}_${j} = textureLoad(weights, vec2u(k${q}_${j} & mask, k${q}_${j} >> shift));`,
+      let b${q}_${j} = ${loadColumns('weights', `k${q}_${j}`, columnsIn)};`,
   ).concat('\n      k += rowTexels;'),
 )}
 ${each(

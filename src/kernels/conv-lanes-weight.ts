@@ -1,7 +1,8 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
-import { groupFor, type LaneGroup } from './lane-group.js';
-import { copiesCut, stagePanels } from './panels.js';
+import { columnsBinding, loadColumns } from './conv-lanes-code.js';
+import { groupFor, type LaneGroup, type LaneStyle, laneStyle } from './lane-group.js';
+import { bufferPanels, copiesCut, stagePanels } from './panels.js';
 import { addUp } from './split-sum.js';
 import { type PaddedImage, stageImage } from './texture-operand.js';
 
@@ -23,21 +24,24 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
   const group = groupFor(columns / g.groups, traits);
   const panel = group.lanes * group.columnsPerLane;
   const shape = { rows: pixels, columns, panel };
+  const style = laneStyle(traits);
+  const gradient: Operand = { kind: 'input', index: 1 };
   const cut = g.groups === 1 && copiesCut(shape);
+  const whole = { ...shape, panel: columns };
   // Cut into panels by copies, or left as it is where copies cannot cut it, or would be one for each narrow group.
-  const dy = stagePanels(
-    cut ? shape : { ...shape, panel: columns },
-    { kind: 'input', index: 1 },
-    traits,
-    addScratch,
-    steps,
-  );
+  const dy =
+    style.columnsIn === 'buffer'
+      ? bufferPanels({ ...shape, operand: gradient })
+      : cut
+        ? stagePanels(shape, gradient, traits, addScratch, steps)
+        : { ...stagePanels(whole, gradient, traits, addScratch, steps), panelTexels: panel };
 
   // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
-  const joined = staged.texels < ROW_TEXELS && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
+  const most = style.rows / 4;
+  const joined = staged.texels < most && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
   const run = groupTexels * (joined ? g.kw : 1);
   const taps = g.kh * (joined ? 1 : g.kw);
-  const runBlocks = Math.ceil(run / ROW_TEXELS);
+  const runBlocks = Math.ceil(run / most);
   const rowTexels = Math.ceil(run / runBlocks);
   const units = taps * runBlocks;
   const columnBlocks = Math.ceil(columns / panel);
@@ -58,7 +62,7 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
     enables: ['subgroups'],
     bindings: [
       { name: 'image', operand: { kind: 'scratch', index: staged.texture }, access: 'texture', type: '' },
-      { name: 'gradient', operand: { kind: 'scratch', index: dy.texture }, access: 'texture', type: '' },
+      columnsBinding('gradient', dy.operand, style),
       { name: 'result', operand: partials, access: 'read_write', type: 'vec4f' },
     ],
     workgroups: [units, columnBlocks, splits],
@@ -83,18 +87,15 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
       advanceY: g.strideY,
       paddedH: image.paddedH,
       pitch: dy.rowTexels,
-      panelTexels: cut ? dy.panelTexels : panel,
+      panelTexels: dy.panelTexels,
       foldMask: dy.fold.width - 1,
       foldShift: Math.log2(dy.fold.width),
     },
-    code: weightCode(group, rowTexels, pixels % group.lanes !== 0),
+    code: weightCode(group, { rowTexels, ragged: pixels % group.lanes !== 0, columnsIn: style.columnsIn }),
   });
   if (splits > 1) steps.push(addUp(partials, output, splits, elements, traits));
   return { scratch, steps };
 }
-
-/** Input texels of a unit: the rows of its tile, in fours. */
-const ROW_TEXELS = 8;
 
 /** Units below which some core of a usual machine would have nothing to do. */
 const LEAST_UNITS = 24;
@@ -105,14 +106,19 @@ const LEAST_BLOCKS = 16;
 /** Pixels beyond which a division by reciprocal in f32 is no longer exact; see `divide` in the kernel. */
 export const MAX_PIXELS = 2 ** 22;
 
-/**
- * @param rowTexels of a unit
- * @param ragged the pixels do not fill the last group of lanes: its idle lanes load the last pixel and count it as zero
- */
 function weightCode(
   { lanes, columnsPerLane, broadcast }: Pick<LaneGroup, 'lanes' | 'columnsPerLane' | 'broadcast'>,
-  rowTexels: number,
-  ragged: boolean,
+  {
+    rowTexels,
+    ragged,
+    columnsIn,
+  }: {
+    /** Of a unit. */
+    readonly rowTexels: number;
+    /** The pixels do not fill the last group of lanes: its idle lanes load the last pixel and count it as zero. */
+    readonly ragged: boolean;
+    readonly columnsIn: LaneStyle['columnsIn'];
+  },
 ): string {
   const rows = rowTexels * 4;
   const each = (n: number, line: (i: number) => string) =>
@@ -130,8 +136,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tapY = (tap / dims.tapsX) * dims.tapStepY;
   let first = group.y * dims.panelTexels + lane;
   let pitch = dims.pitch;
-  let mask = dims.foldMask;
-  let shift = dims.foldShift;
   let perW = 1.0 / f32(dims.ow);
   let perH = 1.0 / f32(dims.oh);
   let end = min((group.z + 1u) * dims.share, dims.pixels);
@@ -150,7 +154,7 @@ ${each(
 ${each(
   columnsPerLane,
   (j) => `    let k${q}_${j} = k${q} + ${j * lanes}u;
-    let b${q}_${j} = textureLoad(gradient, vec2u(k${q}_${j} & mask, k${q}_${j} >> shift));`,
+    let b${q}_${j} = ${loadColumns('gradient', `k${q}_${j}`, columnsIn)};`,
 )}`,
 )}
 ${each(

@@ -1,10 +1,10 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch, Variant } from '../engine/tensor.js';
 import { forwardGather, type Gather, inputGradientGather, pixelwise, type TapAxis } from './conv-gather.js';
 import type { ConvGeometry } from './conv-geometry.js';
-import { gatherCode } from './conv-lanes-code.js';
+import { columnsBinding, gatherCode } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
-import { laneGroup, panelColumns, unfitForLanes } from './lane-group.js';
-import { copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
+import { laneGroup, laneStyle, panelColumns, unfitForLanes } from './lane-group.js';
+import { bufferPanels, copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
 import { imageTexture, linearTexture, stageImage } from './texture-operand.js';
 import { packWeights } from './weight-panels.js';
 
@@ -97,18 +97,19 @@ function stageWeights(
   const source: Operand = { kind: 'input', index: 1 };
   const natural =
     !gather.transposed && gather.groups === 1 && gather.image.c % 4 === 0 && gather.channels % 4 === 0;
+  const inTexture = laneStyle(traits).columnsIn === 'texture';
+  if (natural && !inTexture) return bufferPanels({ ...shape, operand: source });
   if (natural && copiesCut(shape)) return stagePanels(shape, source, traits, addScratch, steps);
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
   const { fold } = layout;
+  const bytes = fold.width * fold.height * 16;
+  const packed: Operand = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes }) };
+  if (taps.length > 0) steps.push(packWeights(gather, taps, layout, source, packed, traits));
+  if (!inTexture) return { ...layout, operand: packed };
   const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
-  if (taps.length > 0) {
-    const bytes = fold.width * fold.height * 16;
-    const packed: Operand = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes }) };
-    steps.push(packWeights(gather, taps, layout, source, packed, traits));
-    steps.push({ kind: 'texture-copy', from: packed, to: texture });
-  }
-  return { ...layout, texture };
+  if (taps.length > 0) steps.push({ kind: 'texture-copy', from: packed, to: texture });
+  return { ...layout, operand: { kind: 'scratch', index: texture } };
 }
 
 function gatherStep(pass: {
@@ -123,6 +124,7 @@ function gatherStep(pass: {
   const { channels, groups } = gather;
   const columns = Math.ceil(channels / 4);
   const rows = gather.image.n * y.count * x.count;
+  const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
   const groupTexels = image.texels / groups;
   // Taps side by side in the image are walked as one run of texels, as they lie in the weights too.
@@ -134,7 +136,7 @@ function gatherStep(pass: {
     enables: ['subgroups'],
     bindings: [
       { name: 'image', operand: { kind: 'scratch', index: image.texture }, access: 'texture', type: '' },
-      { name: 'weights', operand: { kind: 'scratch', index: weights.texture }, access: 'texture', type: '' },
+      columnsBinding('weights', weights.operand, style),
       {
         name: 'result',
         operand: { kind: 'output', index: 0 },
@@ -172,6 +174,10 @@ function gatherStep(pass: {
       foldMask: weights.fold.width - 1,
       foldShift: Math.log2(weights.fold.width),
     },
-    code: gatherCode(group, { unroll: run % 2 === 0 ? 2 : 1, vector: channels % 4 === 0 }),
+    code: gatherCode(group, {
+      unroll: run % style.texels === 0 ? style.texels : 1,
+      vector: channels % 4 === 0,
+      columnsIn: style.columnsIn,
+    }),
   };
 }

@@ -19,7 +19,7 @@ export interface LaneGroup {
 export function laneGroup(rows: number, columns: number, groups: number, traits: DeviceTraits): LaneGroup {
   const { lanes, broadcast, columnsPerLane } = groupFor(columns, traits);
   const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane)) * groups;
-  let rowGroups = ROWS / lanes;
+  let rowGroups = laneStyle(traits).rows / lanes;
   const units = () => Math.ceil(rows / (rowGroups * lanes));
   // Small results are cut finer: so that no row is computed for nothing, and there is work for all cores.
   while (rowGroups > 1 && (rowGroups * lanes >= 2 * rows || units() * columnBlocks < LEAST_UNITS))
@@ -64,11 +64,23 @@ function workgroupsFor(
   return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), columnBlocks, 1] };
 }
 
-/**
- * Rows of a unit. Their accumulators are several times what the registers hold; but a spilled one costs less than the
- * loads of weights, which more rows share.
- */
-const ROWS = 32;
+/** What suits a driver, as measured on lavapipe (8 lanes) and SwiftShader (4 lanes). */
+export interface LaneStyle {
+  /** Of a unit: pixels, or input channels of a weight gradient. */
+  readonly rows: number;
+  /** Input texels that a lane loads at a time. */
+  readonly texels: 1 | 2;
+  /** Where the operand lies that lanes read side by side. */
+  readonly columnsIn: 'texture' | 'buffer';
+}
+
+export function laneStyle({ subgroupSize }: Pick<DeviceTraits, 'subgroupSize'>): LaneStyle {
+  // lavapipe: the accumulators are several times what the registers hold, but a spilled one costs less than the loads
+  // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures.
+  return subgroupSize === 8
+    ? { rows: 32, texels: 2, columnsIn: 'texture' }
+    : { rows: 16, texels: 1, columnsIn: 'buffer' };
+}
 
 /** Units below which some core of a usual machine would have nothing to do. */
 const LEAST_UNITS = 8;

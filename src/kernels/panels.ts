@@ -7,7 +7,8 @@ import { type LinearTexture, linearTexture, ROW_TEXELS } from './texture-operand
  * a power of two of bytes would all fall into the same few sets of the cache.
  */
 export interface Panels {
-  readonly texture: number;
+  /** A texture, or the buffer itself where kernels read buffers. */
+  readonly operand: Operand;
   readonly fold: LinearTexture;
   /** Texels from a row to the next, and from a panel to the next. */
   readonly rowTexels: number;
@@ -42,6 +43,15 @@ export function panelLayout(
   return fold && { fold, rowTexels, panelTexels: shape.rows * rowTexels };
 }
 
+/** A matrix that stays where it is: panels side by side in its rows. */
+export function bufferPanels({
+  columns,
+  panel,
+  operand,
+}: PanelShape & { readonly operand: Operand }): Panels {
+  return { operand, fold: { width: 1, height: 1 }, rowTexels: columns, panelTexels: panel };
+}
+
 /** Brings a matrix that `copiesCut` into panels: one copy a panel where a texture row holds one row of it. */
 export function stagePanels(
   shape: PanelShape,
@@ -55,9 +65,10 @@ export function stagePanels(
   const { fold, rowTexels } = layout;
   const { rows, columns } = shape;
   const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
+  const operand: Operand = { kind: 'scratch', index: texture };
   if (columns === rowTexels) {
     steps.push({ kind: 'texture-copy', from: source, to: texture });
-    return { ...layout, texture };
+    return { ...layout, operand };
   }
   // A texture row holds `side` matrix rows side by side; each phase of them is one box.
   const side = fold.width / rowTexels;
@@ -77,5 +88,5 @@ export function stagePanels(
       steps.push({ kind: 'texture-copy', from: source, to: texture, box });
     }
   }
-  return { ...layout, texture };
+  return { ...layout, operand };
 }
