@@ -10,8 +10,11 @@ export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { sh
 
 export const scalarVariant = elementVariant('scalar', 1, () => undefined);
 
-/** Rows that a lane of the columns variant walks down, where that leaves enough lanes; at least a quarter of them. */
-const ROWS = 32;
+/**
+ * Rows that a lane of the columns variant walks down. Longer walks save loads; a GPU needs the lanes more. (Lavapipe and
+ * SwiftShader are faster with 32 than with 16 or 8 rows from [8, 2, 2, 320] up, lanes being as few as 80.)
+ */
+const ROWS = { software: 32, gpu: 8 } as const;
 /** Rows written out in one round of its loop. */
 const ROWS_A_ROUND = 2;
 
@@ -34,7 +37,7 @@ export const columnsVariant: Variant<Expression> = {
     const vector = canVectorize(inputs, attributes.shape);
     const { rows, columns } = walkExtent(inputs, attributes.shape) ?? { rows: 1, columns: 1 };
     const width = columns / (vector ? 4 : 1);
-    const walk = rows * width >= ROWS * 1024 ? ROWS : ROWS / 4;
+    const walk = ROWS[traits.kind];
     const { library, prepare, lines, value, bindings } = emitWalk(attributes, inputs, vector);
     const step = flatStep(
       {

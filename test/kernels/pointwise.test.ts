@@ -188,6 +188,33 @@ describe('broadcasting', () => {
     );
   });
 
+  test.each([
+    { what: 'a value a row and a row for all (layer norm)', b: [3, 7, 5, 1], last: true },
+    { what: 'a value a sample (a mask) and a row for all', b: [3, 1, 1, 1], last: true },
+    { what: 'a row a sample (a gate) and a row for all', b: [3, 1, 1, -1], last: true },
+    { what: 'a row a line in the middle', b: [7, 1, -1], last: false },
+  ])('walked down the columns, in fours and one by one: $what', async ({ b, last }) => {
+    for (const channels of [8, 5]) {
+      const shape = [3, 7, 5, channels];
+      const shapes = [shape, b.map((size) => (size === -1 ? channels : size)), last ? [channels] : [1]];
+      const random = new Random(9, ...shape);
+      const operands = shapes.map((own) => ({
+        shape: own,
+        values: Float32Array.from({ length: elementCount(own) }, () => random.normal()),
+      }));
+      const [x, y, z] = operands.map((operand) =>
+        spread(Float64Array.from(operand.values), operand.shape, shape),
+      );
+      const expected = x!.map((value, i) => value * y![i]! + z![i]!);
+      for (const variant of channels % 4 === 0 ? ['columns', 'vec4', 'scalar'] : ['columns', 'scalar']) {
+        const [actual] = await evaluate(operands, ([u, v, w]) => [add(mul(u!, v!), w!)], {
+          pointwise: variant,
+        });
+        expectClose(actual!, expected, 1e-6, variant);
+      }
+    }
+  });
+
   test('one row for all rows and a scalar, merged with a dropout: the same in every variant', async () => {
     for (const [rows, columns] of [
       [35, 8],
