@@ -19,16 +19,23 @@ export interface GradientContext {
   readonly params: readonly number[];
 }
 
-/** √½ and 1/√(2π), of GELU. */
-const SQRT_HALF = Math.SQRT1_2;
+/** 1/√(2π) */
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 
-/** erf to 1.5e-7 absolute (Abramowitz & Stegun 7.1.26). */
-const ERF = `fn erf(x: T) -> T {
-  let a = abs(x);
-  let t = T(1.0) / (T(1.0) + T(0.3275911) * a);
+/**
+ * Φ(x), the normal distribution, from `e` = exp(−x²/2), which GELU's slope needs as well: ½ erfc(|x|/√2) by Abramowitz &
+ * Stegun 7.1.26 (7.5e-8 absolute) for the tail, whichever side it is on.
+ */
+const CUMULATIVE = `fn cumulative(x: T, e: T) -> T {
+  let t = T(1.0) / (T(1.0) + T(${0.3275911 * Math.SQRT1_2}) * abs(x));
   let p = ((((T(1.061405429) * t - T(1.453152027)) * t + T(1.421413741)) * t - T(0.284496736)) * t + T(0.254829592)) * t;
-  return sign(x) * (T(1.0) - p * exp(-a * a));
+  let tail = T(0.5) * p * e;
+  return select(T(1.0) - tail, tail, x < T(0.0));
+}
+fn gelu(x: T) -> T { return x * cumulative(x, exp(T(-0.5) * x * x)); }
+fn geluSlope(x: T) -> T {
+  let e = exp(T(-0.5) * x * x);
+  return cumulative(x, e) + x * T(${INV_SQRT_2PI}) * e;
 }`;
 
 /**
@@ -88,16 +95,15 @@ const table = {
   }),
   /** x·Φ(x), the exact form (Hendrycks & Gimpel 2016), as PyTorch's default. */
   gelu: row('gelu', {
-    wgsl: ([x]) => `${x} * T(0.5) * (T(1.0) + erf(${x} * T(${SQRT_HALF})))`,
-    library: () => ERF,
-    flops: 16,
+    wgsl: ([x]) => `gelu(${x})`,
+    library: () => CUMULATIVE,
+    flops: 18,
     gradient: ({ gradient, args }) => [mul(gradient, geluSlope(unary(args)))],
   }),
   /** d/dx of x·Φ(x) = Φ(x) + x·φ(x). */
   geluSlope: row('geluSlope', {
-    wgsl: ([x]) =>
-      `T(0.5) * (T(1.0) + erf(${x} * T(${SQRT_HALF}))) + ${x} * T(${INV_SQRT_2PI}) * exp(T(-0.5) * ${x} * ${x})`,
-    library: () => ERF,
+    wgsl: ([x]) => `geluSlope(${x})`,
+    library: () => CUMULATIVE,
     flops: 20,
     gradient: ({ gradient, args }) => {
       // 2φ(x) − x²φ(x)
