@@ -7,6 +7,10 @@ import {
   fetch,
   fetchSetup,
   joined,
+  type Mixing,
+  mixedChannel,
+  mixedValues,
+  mixing,
   type Part,
   parts,
   type RollingLane,
@@ -16,10 +20,10 @@ import {
 import { addUp } from './split-sum.js';
 
 /**
- * The weight gradient of a depthwise convolution in the manner of conv-rolling.ts:
- * dw[ky, kx, c] = Σ over pixels x[y·stride + ky − pad, x·stride + kx − pad, c] · dy[y, x, c].
+ * The weight gradient of a depthwise or narrowly grouped convolution in the manner of conv-rolling-gather.ts:
+ * dw[ky, kx, c, o] = Σ over pixels x[y·stride + ky − pad, x·stride + kx − pad, c of o's group] · dy[y, x, o].
  *
- * A lane owns a few channels, a few neighbouring columns of dy, and all taps as accumulators. It walks down the rows of
+ * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down the rows of
  * x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane. The lanes'
  * sums over their own columns, rows and images are added up in order afterwards.
  */
@@ -28,25 +32,27 @@ export function rollingWeightGradient(g: ConvGeometry, lane: RollingLane, traits
   const image = kernel.stage('image', { kind: 'input', index: 0 }, g.n * g.h * g.w * g.c);
   const gradient = kernel.stage('gradient', { kind: 'input', index: 1 }, g.n * g.oh * g.ow * g.o);
 
+  const mix = mixing(g.c, g.o, g.groups, lane);
+  const rows = Math.max(1, mix.mixed);
   const shape: WeightShape = {
+    mix,
     kh: g.kh,
     kw: g.kw,
     strideY: g.strideY,
     strideX: g.strideX,
-    columns: columnsOfLane(g.ow, g.strideX, lane),
+    columns: columnsOfLane({ width: g.ow, stride: g.strideX, weights: g.kh * g.kw * rows }, lane),
   };
   const depth = depthOf(shape);
-  const channels = g.c / lane.width;
   const tiles = Math.ceil(g.ow / shape.columns);
-  const items = tiles * channels;
-  const groups = Math.ceil(items / lane.lanes);
+  const items = tiles * mix.outputs;
+  const workgroups = Math.ceil(items / lane.lanes);
   // Steps that meet both a row of x and a row of dy.
   const firstStep = Math.floor(g.padTop / g.strideY);
   const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
-  const rows = Math.max(1, endStep - firstStep);
-  const share = shares({ groups, images: g.n, rows, overlap: depth - 1 }, lane);
+  const steps = Math.max(1, endStep - firstStep);
+  const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane);
   const splits = tiles * share.rows * share.images;
-  const elements = g.kh * g.kw * g.c;
+  const elements = g.kh * g.kw * rows * g.o;
   const output: Operand = { kind: 'output', index: 0 };
   const target = splits > 1 ? kernel.buffer(splits * elements * 4) : output;
   kernel.steps.push({
@@ -56,14 +62,17 @@ export function rollingWeightGradient(g: ConvGeometry, lane: RollingLane, traits
       gradient.binding,
       { name: 'result', operand: target, access: 'read_write', type: elementType(lane) },
     ],
-    workgroups: [groups, share.rows, share.images],
+    workgroups: [workgroups, share.rows, share.images],
     dims: {
       ...image.dims,
       ...gradient.dims,
       items,
-      channels,
+      inputs: mix.inputs,
+      outputs: mix.outputs,
+      groupInputs: mix.groupInputs,
+      groupOutputs: mix.groupOutputs,
       tiles,
-      taps: g.kh * g.kw,
+      weights: g.kh * g.kw * rows,
       n: g.n,
       h: g.h,
       w: g.w,
@@ -85,6 +94,7 @@ export function rollingWeightGradient(g: ConvGeometry, lane: RollingLane, traits
 
 /** What the WGSL depends on; all else comes as `dims`. */
 interface WeightShape {
+  readonly mix: Mixing;
   readonly kh: number;
   readonly kw: number;
   readonly strideY: number;
@@ -97,9 +107,14 @@ function depthOf({ kh, strideY }: WeightShape): number {
   return Math.ceil(kh / strideY);
 }
 
-/** `sY_X`: the sum of a tap. `dJ_I`: row t − J of dy, column I. `vI`: input column I of the current row. */
+/**
+ * `sY_X_Q`: the sum of a tap for mixed channel Q. `dJ_I`: row t − J of dy, column I. `vI_U`: value U of input column I of
+ * the current row.
+ */
 function weightCode(shape: WeightShape, lane: RollingLane): string {
-  const { kh, kw, strideY, strideX, columns } = shape;
+  const { mix, kh, kw, strideY, strideX, columns } = shape;
+  const values = mixedValues(mix, lane);
+  const rows = Math.max(1, mix.mixed);
   const depth = depthOf(shape);
   const width = (columns - 1) * strideX + kw;
   const type = elementType(lane);
@@ -110,7 +125,7 @@ function weightCode(shape: WeightShape, lane: RollingLane): string {
     ),
   )}
       let met = t < i32(dims.oh);
-      let gradientLine = (n * dims.oh + u32(clamp(t, 0, i32(dims.oh) - 1))) * dims.ow * channels;
+      let gradientLine = (n * dims.oh + u32(clamp(t, 0, i32(dims.oh) - 1))) * dims.ow * outputs;
 ${each(
   columns,
   (i) => `      let g${i} = gradientLine + k${i};
@@ -124,19 +139,31 @@ ${each(
           const ky = j * strideY + row;
           if (ky >= kh) return '';
           return each(kw, (k) =>
-            each(columns, (i) => `s${ky}_${k}${name} += v${i * strideX + k}${member} * d${j}_${i}${name};`),
+            each(rows, (q) =>
+              each(columns, (i) => {
+                const v = `v${i * strideX + k}`;
+                const input = mix.mixed === 0 ? `${v}_0${member}` : mixedChannel(v, q, lane);
+                return `s${ky}_${k}_${q}${name} += ${input} * d${j}_${i}${name};`;
+              }),
+            ),
           );
         }),
       )
       .join('\n');
+  const sums = Array.from({ length: kh * kw * rows }, (_, i) => {
+    const tap = Math.floor(i / rows);
+    return joined(lane, `s${Math.floor(tap / kw)}_${tap % kw}_${i % rows}`);
+  });
   return `
 @compute @workgroup_size(${lane.lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let own = group.x * ${lane.lanes}u + index;
   let item = min(own, dims.items - 1u);
-  let channels = dims.channels;
-  let channel = item % channels;
-  let tile = item / channels;
+  let inputs = dims.inputs;
+  let outputs = dims.outputs;
+  let channel = item % outputs;
+  let firstInput = (channel / dims.groupOutputs) * dims.groupInputs;
+  let tile = item / outputs;
   let column = tile * ${columns}u;
   let w = i32(dims.w);
   let h = i32(dims.h);
@@ -145,17 +172,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   ${fetchSetup(lane, 'gradient')}
 ${each(
   width,
-  (i) => `  let c${i} = u32(clamp(left + ${i}, 0, w - 1)) * channels + channel;
+  (i) => `  let c${i} = u32(clamp(left + ${i}, 0, w - 1)) * inputs + firstInput;
   let in${i} = left + ${i} >= 0 && left + ${i} < w;`,
 )}
 ${each(
   columns,
-  (i) => `  let k${i} = min(column + ${i}u, dims.ow - 1u) * channels + channel;
+  (i) => `  let k${i} = min(column + ${i}u, dims.ow - 1u) * outputs + channel;
   let on${i} = column + ${i}u < dims.ow;`,
 )}
   let t0 = i32(dims.firstStep + group.y * dims.rowShare);
   let t1 = min(t0 + i32(dims.rowShare), i32(dims.endStep));
-${each(kh, (y) => each(kw, (x) => scalars(({ name }) => `var s${y}_${x}${name} = 0.0;`)))}
+${each(kh, (y) => each(kw, (x) => each(rows, (q) => scalars(({ name }) => `var s${y}_${x}_${q}${name} = 0.0;`))))}
   for (var n = group.z * dims.imageShare; n < min((group.z + 1u) * dims.imageShare, dims.n); n++) {
 ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var d${j}_${i}${name} = 0.0;`)))}
     var t = max(0, t0 - ${depth - 1});
@@ -169,11 +196,13 @@ ${each(
   (row) => `      {
       let y = t * ${strideY} + ${row} - i32(dims.padY);
       let real = y >= 0 && y < h;
-      let line = (n * dims.h + u32(clamp(y, 0, h - 1))) * dims.w * channels;
-${each(
-  width,
-  (i) => `      let p${i} = line + c${i};
-      let v${i} = select(${type}(), ${fetch(lane, 'image', `p${i}`)}, real && in${i});`,
+      let line = (n * dims.h + u32(clamp(y, 0, h - 1))) * dims.w * inputs;
+${each(width, (i) =>
+  each(
+    values,
+    (u) => `      let p${i}_${u} = line + c${i} + ${u}u;
+      let v${i}_${u} = select(${type}(), ${fetch(lane, 'image', `p${i}_${u}`)}, real && in${i});`,
+  ),
 )}
 ${accumulate(row)}
       }`,
@@ -182,9 +211,10 @@ ${accumulate(row)}
   }
   if (own < dims.items) {
     let part = (group.z * dims.rowShares + group.y) * dims.tiles + tile;
-    let sums = array<${type}, ${kh * kw}>(${Array.from({ length: kh * kw }, (_, i) => joined(lane, `s${Math.floor(i / kw)}_${i % kw}`)).join(', ')});
-    for (var tap = 0u; tap < dims.taps; tap++) {
-      result[(part * dims.taps + tap) * channels + channel] = sums[tap];
+    // A loop over the sums: stores written out would be most of the code.
+    let sums = array<${type}, ${kh * kw * rows}>(${sums.join(', ')});
+    for (var weight = 0u; weight < dims.weights; weight++) {
+      result[(part * dims.weights + weight) * outputs + channel] = sums[weight];
     }
   }
 }`;

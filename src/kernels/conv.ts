@@ -8,10 +8,10 @@ import {
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
-import * as depthwise from './conv-depthwise.js';
 import * as direct from './conv-direct.js';
 import { type ConvGeometry, type ConvOptions, convFlops, convGeometry } from './conv-geometry.js';
 import * as lanes from './conv-lanes.js';
+import * as rolling from './conv-rolling.js';
 import * as tile from './conv-tile.js';
 
 import { permute } from './movement.js';
@@ -30,13 +30,7 @@ export const convOp: Op<ConvGeometry> = {
     return [convInputGradient(dy, at(inputs, 1), g), convWeightGradient(at(inputs, 0), dy, g)];
   },
   flops: ({ attributes }) => convFlops(attributes),
-  variants: [
-    lanes.forward,
-    tile.forward,
-    depthwise.texels.forward,
-    depthwise.channels.forward,
-    direct.forward,
-  ],
+  variants: [lanes.forward, tile.forward, rolling.texels.forward, rolling.channels.forward, direct.forward],
 };
 
 /** (dy, w) → dx */
@@ -51,8 +45,8 @@ export const convInputGradientOp: Op<ConvGeometry> = {
   variants: [
     lanes.inputGradient,
     tile.inputGradient,
-    depthwise.texels.inputGradient,
-    depthwise.channels.inputGradient,
+    rolling.texels.inputGradient,
+    rolling.channels.inputGradient,
     direct.inputGradient,
   ],
 };
@@ -69,8 +63,8 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
   variants: [
     lanes.weightGradient,
     tile.weightGradient,
-    depthwise.texels.weightGradient,
-    depthwise.channels.weightGradient,
+    rolling.texels.weightGradient,
+    rolling.channels.weightGradient,
     direct.weightGradient,
   ],
 };

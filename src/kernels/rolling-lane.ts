@@ -2,14 +2,16 @@ import type { Binding, DeviceTraits, Kernel, KernelStep, Operand, Scratch } from
 import { linearTexture } from './texture-operand.js';
 
 /**
- * What a lane of the rolling convolutions (conv-rolling.ts, conv-rolling-weight.ts) owns and how it reads its operands.
- * The kernels are the same for all adapters; this is all that differs.
+ * What a lane of the rolling convolutions (conv-rolling-gather.ts, conv-rolling-weight.ts) owns and how it reads its
+ * operands. The kernels are the same for all adapters; this is all that differs.
  */
 export interface RollingLane {
   /** Neighbouring channels of a lane: a texel of four, or one. */
   readonly width: 4 | 1;
   /** Software adapters load from storage textures about twice as fast as from buffers. */
   readonly source: 'texture' | 'buffer';
+  /** Weights it can hold for each of its channels: in registers, on a software adapter in what is as near. */
+  readonly weights: number;
   /** Columns of the image a lane takes at most. */
   readonly columns: number;
   /** Lanes of a workgroup, and how many workgroups keep the adapter busy. */
@@ -18,18 +20,73 @@ export interface RollingLane {
 }
 
 /** Four channels a lane from storage textures. */
-export const TEXEL_LANE: RollingLane = { width: 4, source: 'texture', columns: 8, lanes: 8, enough: 32 };
+export const TEXEL_LANE: RollingLane = {
+  width: 4,
+  source: 'texture',
+  weights: 144,
+  columns: 8,
+  lanes: 8,
+  enough: 32,
+};
 
 /** One channel a lane: neighbouring lanes of a GPU read neighbouring channels, and all weights stay in registers. */
-export const CHANNEL_LANE: RollingLane = { width: 1, source: 'buffer', columns: 4, lanes: 64, enough: 2048 };
+export const CHANNEL_LANE: RollingLane = {
+  width: 1,
+  source: 'buffer',
+  weights: 72,
+  columns: 4,
+  lanes: 64,
+  enough: 2048,
+};
 
 /**
- * Neighbouring columns a lane takes: four where half of the last lane's would lie beyond the image, and where a stride
- * asks for many input columns anyway.
+ * Neighbouring columns a lane takes: four where half of the last lane's would lie beyond the image, where a stride asks
+ * for many input columns anyway, or where the code of a step would grow long.
+ * @param weights that a lane holds
  */
-export function columnsOfLane(width: number, stride: number, { columns }: RollingLane): number {
+export function columnsOfLane(
+  { width, stride, weights }: { readonly width: number; readonly stride: number; readonly weights: number },
+  { columns }: RollingLane,
+): number {
   const idle = Math.ceil(width / columns) * columns - width;
-  return idle < columns / 2 && stride === 1 ? columns : 4;
+  return idle < columns / 2 && stride === 1 && weights * columns <= MAX_UPDATES ? columns : 4;
+}
+
+/** Multiply-adds of a step, each of which is written out. */
+const MAX_UPDATES = 400;
+
+/**
+ * What a lane reads for one of its output channels: the value at the same place of the input (depthwise), or all input
+ * channels of a narrow group.
+ */
+export interface Mixing {
+  /** Input channels that are mixed; 0 where each channel stays by itself. */
+  readonly mixed: number;
+  /** Of all groups, and of one, counted in the lane's width. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly groupInputs: number;
+  readonly groupOutputs: number;
+}
+
+export function mixing(inputs: number, outputs: number, groups: number, { width }: RollingLane): Mixing {
+  const depthwise = inputs === groups && outputs === groups;
+  return {
+    mixed: depthwise ? 0 : inputs / groups,
+    inputs: inputs / width,
+    outputs: outputs / width,
+    groupInputs: depthwise ? 1 : inputs / groups / width,
+    groupOutputs: depthwise ? 1 : outputs / groups / width,
+  };
+}
+
+/** Values that hold the mixed channels, and the WGSL that takes channel `q` out of value `name`_⌊q / width⌋. */
+export function mixedValues({ mixed }: Mixing, { width }: RollingLane): number {
+  return Math.max(1, mixed / width);
+}
+
+export function mixedChannel(name: string, q: number, { width }: RollingLane): string {
+  return width === 4 ? `${name}_${q >> 2}.${'xyzw'[q & 3]}` : `${name}_${q}`;
 }
 
 /** How the images and the rows of one image are cut into shares, so that enough workgroups run side by side. */
@@ -43,13 +100,18 @@ export interface Shares {
 
 /** @param overlap rows that neighbouring shares both walk: shares are kept longer than that */
 export function shares(
-  work: { readonly groups: number; readonly images: number; readonly rows: number; readonly overlap: number },
+  work: {
+    readonly workgroups: number;
+    readonly images: number;
+    readonly rows: number;
+    readonly overlap: number;
+  },
   lane: RollingLane,
 ): Shares {
-  const imageShare = Math.ceil(work.images / Math.min(work.images, Math.ceil(lane.enough / work.groups)));
+  const imageShare = Math.ceil(work.images / Math.min(work.images, Math.ceil(lane.enough / work.workgroups)));
   const images = Math.ceil(work.images / imageShare);
   const most = Math.max(1, Math.floor(work.rows / (work.overlap + 1)));
-  const rowShare = Math.ceil(work.rows / Math.min(most, Math.ceil(lane.enough / (work.groups * images))));
+  const rowShare = Math.ceil(work.rows / Math.min(most, Math.ceil(lane.enough / (work.workgroups * images))));
   return { images, rows: Math.ceil(work.rows / rowShare), imageShare, rowShare };
 }
 
