@@ -1,4 +1,10 @@
-import { type Binding, elementCount, type Problem, type Variant } from '../engine/tensor.js';
+import {
+  type Binding,
+  type DeviceTraits,
+  elementCount,
+  type Problem,
+  type Variant,
+} from '../engine/tensor.js';
 import { canVectorize, type Expression, emitExpression } from './expression.js';
 import { emitWalk, walkExtent } from './expression-walk.js';
 import { flatStep, streamStep, writtenOut } from './grid.js';
@@ -11,10 +17,15 @@ export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { sh
 export const scalarVariant = elementVariant('scalar', 1, () => undefined);
 
 /**
- * Rows that a lane of the columns variant walks down. Longer walks save loads; a GPU needs the lanes more. (Lavapipe and
- * SwiftShader are faster with 32 than with 16 or 8 rows from [8, 2, 2, 320] up, lanes being as few as 80.)
+ * Rows that a lane of the columns variant walks down. A GPU needs the lanes more than the saved loads. Lavapipe and
+ * SwiftShader are faster with 32 rows than with 16 or 8 even where that leaves 80 lanes, and with 64 where it leaves
+ * enough for all cores.
  */
-const ROWS = { software: 32, gpu: 8 } as const;
+function walkedRows(rows: number, columns: number, { kind }: Pick<DeviceTraits, 'kind'>): number {
+  if (kind === 'gpu') return 8;
+  return rows * columns >= 64 * 1024 ? 64 : 32;
+}
+
 /** Rows written out in one round of its loop. */
 const ROWS_A_ROUND = 2;
 
@@ -37,7 +48,7 @@ export const columnsVariant: Variant<Expression> = {
     const vector = canVectorize(inputs, attributes.shape);
     const { rows, columns } = walkExtent(inputs, attributes.shape) ?? { rows: 1, columns: 1 };
     const width = columns / (vector ? 4 : 1);
-    const walk = ROWS[traits.kind];
+    const walk = walkedRows(rows, width, traits);
     const { library, prepare, lines, value, bindings } = emitWalk(attributes, inputs, vector);
     const step = flatStep(
       {
