@@ -10,8 +10,24 @@ export class MissingPeerError extends TailrayError {}
 
 /** @throws MissingPeerError if the package is not installed in bench/ */
 export function loadPeer(name: string): unknown {
+  return orMissing(name, () => peerRequire()(name));
+}
+
+/** @throws MissingPeerError if the package is not installed in bench/ */
+export function peerVersion(name: string): string {
+  const folder = join('node_modules', name);
+  // a package need not let its package.json be required, so it is read from where its code was found
+  const code = orMissing(name, () => peerRequire().resolve(name));
+  const [root = ''] = code.split(`${folder}${sep}`, 1);
+  const { version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
+
+function orMissing<T>(name: string, find: () => T): T {
   try {
-    return peerRequire()(name);
+    return find();
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND')) throw cause;
     throw new MissingPeerError(
@@ -19,17 +35,6 @@ export function loadPeer(name: string): unknown {
       { cause },
     );
   }
-}
-
-/** @param name of a package that `loadPeer` has loaded */
-export function peerVersion(name: string): string {
-  const folder = join('node_modules', name);
-  // a package need not let its package.json be required, so it is read from where its code was found
-  const [root = ''] = peerRequire().resolve(name).split(`${folder}${sep}`, 1);
-  const { version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }
 
 /** Found when first wanted: declaring a workload loads nothing. */

@@ -49,10 +49,18 @@ export function swiftShaderObstacle(): string | undefined {
   return `the SwiftShader that can be fetched is built for linux-x64, and this is ${process.platform}-${process.arch}`;
 }
 
-/** The files if they have been fetched before. Touches no network. */
-export function findSwiftShader(pin = SWIFTSHADER_PIN, cache = cacheFolder()): SwiftShaderFiles | undefined {
-  const folder = folderOf(pin, cache);
-  return existsSync(join(folder, MANIFEST)) ? filesIn(folder) : undefined;
+/**
+ * The files if they are here already: in the folder that TAILRAY_SWIFTSHADER names (a portable bundle brings one), else
+ * in the cache. Touches no network.
+ */
+export function findSwiftShader(
+  pin = SWIFTSHADER_PIN,
+  cache = cacheFolder(),
+  brought = process.env.TAILRAY_SWIFTSHADER,
+): SwiftShaderFiles | undefined {
+  const folders = [...(brought ? [brought] : []), folderOf(pin, cache)];
+  const folder = folders.find((candidate) => existsSync(join(candidate, MANIFEST)));
+  return folder === undefined ? undefined : filesIn(folder);
 }
 
 /**
