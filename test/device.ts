@@ -3,6 +3,7 @@ import type { PlanRow } from '../src/engine/build.js';
 import type { Preference } from '../src/engine/choose.js';
 import { compile } from '../src/engine/compile.js';
 import type { Device } from '../src/engine/device.js';
+import type { NarrowOptions } from '../src/engine/narrow.js';
 import { Graph, type Shape, type Tensor } from '../src/engine/tensor.js';
 
 let opened: Promise<Device> | undefined;
@@ -23,6 +24,7 @@ export async function evaluate(
   operands: readonly Operand[],
   build: (inputs: Tensor[], graph: Graph) => readonly Tensor[],
   preference: Preference = {},
+  halves?: NarrowOptions,
 ): Promise<Float32Array[]> {
   const device = await testDevice();
   const graph = new Graph();
@@ -30,7 +32,7 @@ export async function evaluate(
     graph.input(`x${i}`, shape, values instanceof Uint32Array ? 'u32' : 'f32'),
   );
   const outputs = build(inputs, graph);
-  const program = await compile(device, { graph, outputs, preference });
+  const program = await compile(device, { graph, outputs, preference, ...(halves && { halves }) });
   program.run(Object.fromEntries(operands.map(({ values }, i) => [`x${i}`, values])));
   const results: Float32Array[] = [];
   for (const output of outputs) results.push(await program.read(output));

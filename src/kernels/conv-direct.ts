@@ -1,6 +1,7 @@
-import type { DeviceTraits, Kernel, KernelStep, Operand, Variant } from '../engine/tensor.js';
+import type { DeviceTraits, Kernel, KernelStep, Operand, Problem, Variant } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import { splitSum } from './split-sum.js';
+import { storageTypeOf } from './storage-type.js';
 
 /**
  * The plain convolution kernels: one lane computes one pixel and up to four channels, straight from the definition.
@@ -10,13 +11,14 @@ export const forward: Variant<ConvGeometry> = {
   name: 'direct',
   unfit: () => undefined,
   rank: () => 100,
-  build({ attributes: g }, traits) {
+  build(problem, traits) {
+    const { attributes: g } = problem;
     const width = channelWidth(g.o / g.groups);
     const lanes = (g.n * g.oh * g.ow * g.o) / width;
     const result: Operand = { kind: 'output', index: 0 };
     return {
       scratch: [],
-      steps: [step(['x', 'w', 'y'], result, { ...g, lanes }, forwardCode(width), traits)],
+      steps: [step(problem, ['x', 'w', 'y'], result, { ...g, lanes }, forwardCode(width), traits)],
     };
   },
 };
@@ -25,13 +27,14 @@ export const inputGradient: Variant<ConvGeometry> = {
   name: 'direct',
   unfit: () => undefined,
   rank: () => 100,
-  build({ attributes: g }, traits) {
+  build(problem, traits) {
+    const { attributes: g } = problem;
     const width = channelWidth(g.c / g.groups);
     const lanes = (g.n * g.h * g.w * g.c) / width;
     const result: Operand = { kind: 'output', index: 0 };
     return {
       scratch: [],
-      steps: [step(['dy', 'w', 'dx'], result, { ...g, lanes }, inputGradientCode(width), traits)],
+      steps: [step(problem, ['dy', 'w', 'dx'], result, { ...g, lanes }, inputGradientCode(width), traits)],
     };
   },
 };
@@ -41,7 +44,8 @@ export const weightGradient: Variant<ConvGeometry> = {
   name: 'direct',
   unfit: () => undefined,
   rank: () => 100,
-  build({ attributes: g }, traits): Kernel {
+  build(problem, traits): Kernel {
+    const { attributes: g } = problem;
     const width = channelWidth(g.o / g.groups);
     const elements = (g.kh * g.kw * g.c * g.o) / g.groups;
     const perSplit = elements / width;
@@ -56,7 +60,7 @@ export const weightGradient: Variant<ConvGeometry> = {
       share: Math.ceil(rows / splits),
     };
     return splitSum({ splits, elements, traits }, (target) =>
-      step(['x', 'dy', 'dw'], target, dims, weightGradientCode(width), traits),
+      step(problem, ['x', 'dy', 'dw'], target, dims, weightGradientCode(width), traits),
     );
   },
 };
@@ -81,12 +85,12 @@ function forwardCode(width: number): string {
       let source = ((n * dims.h + u32(iy)) * dims.w + u32(ix)) * dims.c + first;
       let weight = (ky * dims.kw + kx) * perGroup * dims.o + channel;
       for (var c = 0u; c < perGroup; c++) {
-        let v = x[source + c];
-        ${lines(width, (j) => `total[${j}] += v * w[weight + c * dims.o + ${j}u];`)}
+        let v = f32(x[source + c]);
+        ${lines(width, (j) => `total[${j}] += v * f32(w[weight + c * dims.o + ${j}u]);`)}
       }
     }
   }
-  ${lines(width, (j) => `y[pixel * dims.o + channel + ${j}u] = total[${j}];`)}`;
+  ${lines(width, (j) => `y[pixel * dims.o + channel + ${j}u] = Stored(total[${j}]);`)}`;
 }
 
 function inputGradientCode(width: number): string {
@@ -113,12 +117,12 @@ function inputGradientCode(width: number): string {
       let source = ((n * dims.oh + oy) * dims.ow + ox) * dims.o + group * outputs;
       let weight = ((ky * dims.kw + kx) * perGroup + inner) * dims.o + group * outputs;
       for (var o = 0u; o < outputs; o++) {
-        let v = dy[source + o];
-        ${lines(width, (j) => `total[${j}] += v * w[weight + ${j}u * dims.o + o];`)}
+        let v = f32(dy[source + o]);
+        ${lines(width, (j) => `total[${j}] += v * f32(w[weight + ${j}u * dims.o + o]);`)}
       }
     }
   }
-  ${lines(width, (j) => `dx[pixel * dims.c + channel + ${j}u] = total[${j}];`)}`;
+  ${lines(width, (j) => `dx[pixel * dims.c + channel + ${j}u] = Stored(total[${j}]);`)}`;
 }
 
 function weightGradientCode(width: number): string {
@@ -140,34 +144,37 @@ function weightGradientCode(width: number): string {
     for (var ox = 0u; ox < dims.ow; ox++) {
       let ix = i32(ox * dims.strideX + kx * dims.dilationX) - i32(dims.padLeft);
       if (ix < 0 || ix >= i32(dims.w)) { continue; }
-      let v = x[(line + u32(ix)) * dims.c + source];
+      let v = f32(x[(line + u32(ix)) * dims.c + source]);
       let gradient = (r * dims.ow + ox) * dims.o + channel;
-      ${lines(width, (j) => `total[${j}] += v * dy[gradient + ${j}u];`)}
+      ${lines(width, (j) => `total[${j}] += v * f32(dy[gradient + ${j}u]);`)}
     }
   }
-  ${lines(width, (j) => `dw[split * dims.elements + row * dims.o + channel + ${j}u] = total[${j}];`)}`;
+  ${lines(width, (j) => `dw[split * dims.elements + row * dims.o + channel + ${j}u] = Stored(total[${j}]);`)}`;
 }
 
 /** `body` once for each `id` below `dims.lanes`, over two inputs and a result named as given. */
 function step(
+  { inputs, outputs }: Problem<ConvGeometry>,
   [a, b, result]: readonly [string, string, string],
   target: Operand,
   dims: Readonly<Record<string, number>> & { lanes: number },
   body: string,
   { maxWorkgroups }: DeviceTraits,
 ): KernelStep {
+  // Partial sums are of a weight gradient, which is f32 in any case.
+  const type = storageTypeOf(outputs, 0, 1);
   const groups = Math.ceil(dims.lanes / 64);
   const gridX = Math.min(groups, maxWorkgroups);
   return {
     kind: 'dispatch',
     bindings: [
-      { name: a, operand: { kind: 'input', index: 0 }, access: 'read', type: 'f32' },
-      { name: b, operand: { kind: 'input', index: 1 }, access: 'read', type: 'f32' },
-      { name: result, operand: target, access: 'read_write', type: 'f32' },
+      { name: a, operand: { kind: 'input', index: 0 }, access: 'read', type: storageTypeOf(inputs, 0, 1) },
+      { name: b, operand: { kind: 'input', index: 1 }, access: 'read', type: storageTypeOf(inputs, 1, 1) },
+      { name: result, operand: target, access: 'read_write', type },
     ],
     workgroups: [gridX, Math.ceil(groups / gridX), 1],
     dims: { ...dims, gridX },
-    code: `
+    code: `alias Stored = ${type};
 @compute @workgroup_size(64) fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let id = (workgroup.y * dims.gridX + workgroup.x) * 64u + lane;
   if (id >= dims.lanes) { return; }${body}

@@ -1,5 +1,5 @@
 import type { ConvGeometry } from './conv-geometry.js';
-import { type PaddedImage, ROW_TEXELS } from './texture-operand.js';
+import { type PaddedImage, rowTexelsOf, type Stored } from './texture-operand.js';
 
 /**
  * A convolution and its input gradient as the same thing: for each output pixel, a grid of taps on a padded input. A
@@ -41,7 +41,7 @@ export interface Gather {
  * arranged: they become rows of few pixels, where possible of as many as fill the rows of a texture, so that an image of
  * `channels` can be copied as it lies.
  */
-export function pixelwise(g: ConvGeometry, channels: number, maxSide: number): ConvGeometry {
+export function pixelwise(g: ConvGeometry, channels: number, stored: Stored, maxSide: number): ConvGeometry {
   const { n, h, w, oh, ow, kh, kw, strideY, strideX, padTop, padLeft, groups } = g;
   const alone = kh === 1 && kw === 1 && strideY === 1 && strideX === 1 && groups === 1;
   if (!alone || padTop !== 0 || padLeft !== 0 || oh !== h || ow !== w) return g;
@@ -51,7 +51,7 @@ export function pixelwise(g: ConvGeometry, channels: number, maxSide: number): C
   for (let side = 1; side * texels <= maxSide && side <= pixels; side++) {
     if (pixels % side === 0 && pixels / side <= maxSide) sides.push(side);
   }
-  const side = sides.find((candidate) => (candidate * texels) % ROW_TEXELS === 0) ?? sides[0];
+  const side = sides.find((candidate) => (candidate * texels) % rowTexelsOf(stored) === 0) ?? sides[0];
   return side === undefined ? g : { ...g, n: pixels / side, h: 1, w: side, oh: 1, ow: side };
 }
 

@@ -1,11 +1,19 @@
-import type { Binding, Operand } from '../engine/tensor.js';
+import type { Binding } from '../engine/tensor.js';
 import type { LaneGroup, LaneStyle } from './lane-group.js';
+import type { Panels } from './panels.js';
+import { type StorageType, storageType } from './storage-type.js';
+import { formatOf, type Stored } from './texture-operand.js';
+
+/** A scratch texture as a binding. */
+export function textureBinding(name: string, index: number, stored: Stored): Binding {
+  return { name, operand: { kind: 'scratch', index }, access: 'texture', type: formatOf(stored) };
+}
 
 /** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
-export function columnsBinding(name: string, operand: Operand, { columnsIn }: LaneStyle): Binding {
+export function columnsBinding(name: string, { operand, stored }: Panels, { columnsIn }: LaneStyle): Binding {
   return columnsIn === 'texture'
-    ? { name, operand, access: 'texture', type: '' }
-    : { name, operand, access: 'read', type: 'vec4f' };
+    ? { name, operand, access: 'texture', type: formatOf(stored) }
+    : { name, operand, access: 'read', type: storageType(stored, 4) };
 }
 
 export function loadColumns(name: string, index: string, columnsIn: LaneStyle['columnsIn']): string {
@@ -20,12 +28,15 @@ export function gatherCode(
   {
     unroll,
     vector,
+    type,
     columnsIn,
   }: {
     /** Input texels a step, which the run is a multiple of. */
     readonly unroll: 1 | 2;
     /** Whether the result is stored in fours. */
     readonly vector: boolean;
+    /** As what it is stored. */
+    readonly type: StorageType;
     readonly columnsIn: LaneStyle['columnsIn'];
   },
 ): string {
@@ -35,11 +46,11 @@ export function gatherCode(
     Array.from({ length: n }, (_, i) => line(i)).join('\n');
   const store = (r: number, j: number) =>
     vector
-      ? `    if (column + ${j * lanes}u < dims.columns) { result[base${r} + ${j * lanes}u] = s${r}_${j}; }`
+      ? `    if (column + ${j * lanes}u < dims.columns) { result[base${r} + ${j * lanes}u] = ${type}(s${r}_${j}); }`
       : each(
           4,
           (q) =>
-            `    if ((column + ${j * lanes}u) * 4u + ${q}u < dims.channels) { result[base${r} + ${j * lanes * 4 + q}u] = s${r}_${j}[${q}]; }`,
+            `    if ((column + ${j * lanes}u) * 4u + ${q}u < dims.channels) { result[base${r} + ${j * lanes * 4 + q}u] = ${type}(s${r}_${j}[${q}]); }`,
         );
   return `
 struct Pixel { x: u32, y: u32, n: u32 }

@@ -1,10 +1,10 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
-import { columnsBinding, loadColumns } from './conv-lanes-code.js';
+import { columnsBinding, loadColumns, textureBinding } from './conv-lanes-code.js';
 import { groupFor, type LaneGroup, type LaneStyle, laneStyle } from './lane-group.js';
 import { bufferPanels, copiesCut, stagePanels } from './panels.js';
 import { addUp } from './split-sum.js';
-import { type PaddedImage, stageImage } from './texture-operand.js';
+import { type PaddedImage, type Stored, stageImage } from './texture-operand.js';
 
 /**
  * The weight gradient in the manner of conv-lanes.ts: dw[tap, c, o] = Σ over pixels x[pixel at tap, c] · dy[pixel, o].
@@ -12,18 +12,22 @@ import { type PaddedImage, stageImage } from './texture-operand.js';
  * Here the sum runs over pixels, so a lane stands for a pixel: each loads a few texels of input channels of its own
  * pixel, and the group walks its pixels, broadcasting. Where there are few weights, the pixels are cut into shares.
  */
-export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits: DeviceTraits): Kernel {
+export function weightGradientKernel(
+  g: ConvGeometry,
+  { image, x, dy: stored }: { readonly image: PaddedImage; readonly x: Stored; readonly dy: Stored },
+  traits: DeviceTraits,
+): Kernel {
   const scratch: Scratch[] = [];
   const steps: KernelStep[] = [];
   const addScratch = (need: Scratch): number => scratch.push(need) - 1;
-  const staged = stageImage(image, { kind: 'input', index: 0 }, traits, addScratch, steps);
+  const staged = stageImage(image, x, { kind: 'input', index: 0 }, traits, addScratch, steps);
 
   const columns = g.o / 4;
   const groupTexels = staged.texels / g.groups;
   const pixels = g.n * g.oh * g.ow;
   const group = groupFor(columns / g.groups, traits);
   const panel = group.lanes * group.columnsPerLane;
-  const shape = { rows: pixels, columns, panel };
+  const shape = { rows: pixels, columns, panel, stored };
   const style = laneStyle(traits);
   const gradient: Operand = { kind: 'input', index: 1 };
   const cut = g.groups === 1 && copiesCut(shape);
@@ -61,8 +65,8 @@ export function weightGradientKernel(g: ConvGeometry, image: PaddedImage, traits
     kind: 'dispatch',
     enables: ['subgroups'],
     bindings: [
-      { name: 'image', operand: { kind: 'scratch', index: staged.texture }, access: 'texture', type: '' },
-      columnsBinding('gradient', dy.operand, style),
+      textureBinding('image', staged.texture, x),
+      columnsBinding('gradient', dy, style),
       { name: 'result', operand: partials, access: 'read_write', type: 'vec4f' },
     ],
     workgroups: [units, columnBlocks, splits],

@@ -1,11 +1,29 @@
-import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch, Variant } from '../engine/tensor.js';
+import {
+  at,
+  type DeviceTraits,
+  type Kernel,
+  type KernelStep,
+  type Operand,
+  type Problem,
+  type Scratch,
+  type TensorSpec,
+  type Variant,
+} from '../engine/tensor.js';
 import { forwardGather, type Gather, inputGradientGather, pixelwise, type TapAxis } from './conv-gather.js';
 import type { ConvGeometry } from './conv-geometry.js';
-import { columnsBinding, gatherCode } from './conv-lanes-code.js';
+import { columnsBinding, gatherCode, textureBinding } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
 import { laneGroup, laneStyle, panelColumns, unfitForLanes } from './lane-group.js';
 import { bufferPanels, copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
-import { imageTexture, linearTexture, stageImage } from './texture-operand.js';
+import { storageType } from './storage-type.js';
+import {
+  formatOf,
+  imageTexture,
+  linearTexture,
+  type Stored,
+  stageImage,
+  texelBytes,
+} from './texture-operand.js';
 import { packWeights } from './weight-panels.js';
 
 /**
@@ -18,69 +36,77 @@ import { packWeights } from './weight-panels.js';
  *
  * Forward and input gradient are the same gather, see conv-gather.ts.
  */
-export const forward: Variant<ConvGeometry> = {
-  name: 'lanes',
-  unfit: ({ attributes }, traits) => {
-    const g = pixelwise(attributes, attributes.c, traits.maxTextureSide);
-    return unfitForLanes(g, traits) ?? unfitTextures(forwardGather(g), traits);
-  },
-  rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
-  build: ({ attributes }, traits) =>
-    buildGather(forwardGather(pixelwise(attributes, attributes.c, traits.maxTextureSide)), traits),
-};
+export const forward = gatherVariant((g) => g.c, forwardGather);
 
-export const inputGradient: Variant<ConvGeometry> = {
-  name: 'lanes',
-  unfit: ({ attributes }, traits) => {
-    const g = pixelwise(attributes, attributes.o, traits.maxTextureSide);
-    return unfitForLanes(g, traits) ?? unfitTextures(inputGradientGather(g), traits);
-  },
-  rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
-  build: ({ attributes }, traits) =>
-    buildGather(inputGradientGather(pixelwise(attributes, attributes.o, traits.maxTextureSide)), traits),
-};
+export const inputGradient = gatherVariant((g) => g.o, inputGradientGather);
 
 export const weightGradient: Variant<ConvGeometry> = {
   name: 'lanes',
-  unfit({ attributes }, traits) {
-    const g = pixelwise(attributes, attributes.c, traits.maxTextureSide);
+  unfit({ inputs, attributes }, traits) {
+    const [x, dy] = [at(inputs, 0), at(inputs, 1)];
+    const g = pixelwise(attributes, attributes.c, x, traits.maxTextureSide);
     const pixels = g.n * g.oh * g.ow;
     if (pixels > MAX_PIXELS) return `more than ${MAX_PIXELS} pixels`;
     if (g.o % 4 !== 0) return 'channels are not a multiple of 4';
-    const fits = imageTexture(forwardGather(g).image, traits) && linearTexture(pixels * (g.o / 4), traits);
+    const fits =
+      imageTexture(forwardGather(g).image, x, traits) && linearTexture(pixels * (g.o / 4), dy, traits);
     return unfitForLanes(g, traits) ?? (fits ? undefined : 'the operands do not fit a texture');
   },
   rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
-  build({ attributes }, traits) {
-    const g = pixelwise(attributes, attributes.c, traits.maxTextureSide);
-    return weightGradientKernel(g, forwardGather(g).image, traits);
+  build({ inputs, attributes }, traits) {
+    const [x, dy] = [at(inputs, 0), at(inputs, 1)];
+    const g = pixelwise(attributes, attributes.c, x, traits.maxTextureSide);
+    return weightGradientKernel(g, { image: forwardGather(g).image, x, dy }, traits);
   },
 };
 
-function unfitTextures(gather: Gather, traits: DeviceTraits): string | undefined {
+/** @param channels of the image that is gathered from */
+function gatherVariant(
+  channels: (g: ConvGeometry) => number,
+  gatherOf: (g: ConvGeometry) => Gather,
+): Variant<ConvGeometry> {
+  const geometry = ({ inputs, attributes: g }: Problem<ConvGeometry>, traits: DeviceTraits) =>
+    pixelwise(g, channels(g), at(inputs, 0), traits.maxTextureSide);
+  return {
+    name: 'lanes',
+    unfit(problem, traits) {
+      const g = geometry(problem, traits);
+      return unfitForLanes(g, traits) ?? unfitTextures(gatherOf(g), problem, traits);
+    },
+    rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
+    build: (problem, traits) => buildGather(gatherOf(geometry(problem, traits)), problem, traits),
+  };
+}
+
+/** Image and weights, and the result. */
+type Operands = Pick<Problem, 'inputs' | 'outputs'>;
+
+function unfitTextures(gather: Gather, { inputs }: Operands, traits: DeviceTraits): string | undefined {
   const taps = Math.max(...gather.passes.map(({ y, x }) => y.taps.length * x.taps.length));
-  const shape = weightShape(gather, taps, traits);
-  return imageTexture(gather.image, traits) && panelLayout(shape, traits)
+  const shape = weightShape(gather, taps, at(inputs, 1), traits);
+  return imageTexture(gather.image, at(inputs, 0), traits) && panelLayout(shape, traits)
     ? undefined
     : 'the operands do not fit a texture';
 }
 
-function weightShape(gather: Gather, taps: number, traits: DeviceTraits) {
+function weightShape(gather: Gather, taps: number, stored: Stored, traits: DeviceTraits) {
   const { channels, groups, image } = gather;
   const columns = Math.ceil(channels / 4);
   const depth = Math.ceil(image.c / groups / 4) * 4;
-  return { rows: Math.max(1, taps) * depth, columns, panel: panelColumns(columns / groups, traits) };
+  const panel = panelColumns(columns / groups, traits);
+  return { rows: Math.max(1, taps) * depth, columns, panel, stored };
 }
 
-function buildGather(gather: Gather, traits: DeviceTraits): Kernel {
+function buildGather(gather: Gather, { inputs, outputs }: Operands, traits: DeviceTraits): Kernel {
   const scratch: Scratch[] = [];
   const steps: KernelStep[] = [];
   const addScratch = (need: Scratch): number => scratch.push(need) - 1;
-  const image = stageImage(gather.image, { kind: 'input', index: 0 }, traits, addScratch, steps);
+  const [source, stored] = [at(inputs, 0), at(inputs, 1)];
+  const image = stageImage(gather.image, source, { kind: 'input', index: 0 }, traits, addScratch, steps);
   for (const { y, x } of gather.passes) {
     const taps = y.taps.flatMap((ky) => x.taps.map((kx) => ky * gather.kw + kx));
-    const weights = stageWeights(gather, taps, traits, addScratch, steps);
-    steps.push(gatherStep({ gather, y, x, image, weights, traits }));
+    const weights = stageWeights(gather, taps, stored, traits, addScratch, steps);
+    steps.push(gatherStep({ gather, y, x, image, source, weights, result: at(outputs, 0), traits }));
   }
   return { scratch, steps };
 }
@@ -89,11 +115,12 @@ function buildGather(gather: Gather, traits: DeviceTraits): Kernel {
 function stageWeights(
   gather: Gather,
   taps: readonly number[],
+  stored: Stored,
   traits: DeviceTraits,
   addScratch: (need: Scratch) => number,
   steps: KernelStep[],
 ): Panels {
-  const shape = weightShape(gather, taps.length, traits);
+  const shape = weightShape(gather, taps.length, stored, traits);
   const source: Operand = { kind: 'input', index: 1 };
   const natural =
     !gather.transposed && gather.groups === 1 && gather.image.c % 4 === 0 && gather.channels % 4 === 0;
@@ -103,13 +130,14 @@ function stageWeights(
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
   const { fold } = layout;
-  const bytes = fold.width * fold.height * 16;
+  const bytes = fold.width * fold.height * texelBytes(stored);
   const packed: Operand = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes }) };
-  if (taps.length > 0) steps.push(packWeights(gather, taps, layout, source, packed, traits));
-  if (!inTexture) return { ...layout, operand: packed };
-  const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
+  if (taps.length > 0) steps.push(packWeights(gather, taps, { ...layout, stored }, source, packed, traits));
+  if (!inTexture) return { ...layout, stored, operand: packed };
+  const format = formatOf(stored);
+  const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height, format });
   if (taps.length > 0) steps.push({ kind: 'texture-copy', from: packed, to: texture });
-  return { ...layout, operand: { kind: 'scratch', index: texture } };
+  return { ...layout, stored, operand: { kind: 'scratch', index: texture } };
 }
 
 function gatherStep(pass: {
@@ -117,12 +145,16 @@ function gatherStep(pass: {
   y: TapAxis;
   x: TapAxis;
   image: { texture: number; texels: number };
+  source: Stored;
   weights: Panels;
+  result: TensorSpec;
   traits: DeviceTraits;
 }): KernelStep {
-  const { gather, y, x, image, weights, traits } = pass;
+  const { gather, y, x, image, source, weights, traits } = pass;
   const { channels, groups } = gather;
   const columns = Math.ceil(channels / 4);
+  const vector = channels % 4 === 0;
+  const type = storageType(pass.result, vector ? 4 : 1);
   const rows = gather.image.n * y.count * x.count;
   const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
@@ -135,14 +167,9 @@ function gatherStep(pass: {
     kind: 'dispatch',
     enables: ['subgroups'],
     bindings: [
-      { name: 'image', operand: { kind: 'scratch', index: image.texture }, access: 'texture', type: '' },
-      columnsBinding('weights', weights.operand, style),
-      {
-        name: 'result',
-        operand: { kind: 'output', index: 0 },
-        access: 'read_write',
-        type: channels % 4 === 0 ? 'vec4f' : 'f32',
-      },
+      textureBinding('image', image.texture, source),
+      columnsBinding('weights', weights, style),
+      { name: 'result', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
     ],
     workgroups: group.workgroups,
     dims: {
@@ -176,7 +203,8 @@ function gatherStep(pass: {
     },
     code: gatherCode(group, {
       unroll: run % style.texels === 0 ? style.texels : 1,
-      vector: channels % 4 === 0,
+      vector,
+      type,
       columnsIn: style.columnsIn,
     }),
   };

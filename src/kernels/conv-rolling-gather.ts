@@ -1,4 +1,12 @@
-import type { DeviceTraits, Kernel, KernelStep, Operand } from '../engine/tensor.js';
+import {
+  at,
+  type DeviceTraits,
+  elementBytes,
+  type Kernel,
+  type KernelStep,
+  type Operand,
+  type Problem,
+} from '../engine/tensor.js';
 import type { Gather, TapAxis } from './conv-gather.js';
 import {
   columnsOfLane,
@@ -18,6 +26,8 @@ import {
   type StagedOperand,
   shares,
 } from './rolling-lane.js';
+import { type StorageType, storageType } from './storage-type.js';
+import type { Stored } from './texture-operand.js';
 import { packWeights } from './weight-panels.js';
 
 /**
@@ -31,18 +41,26 @@ import { packWeights } from './weight-panels.js';
  * Steps: at step t the lane takes the `advance` input rows t·advance − pad, …; output row q gets its last contribution
  * at step q + depth − 1, where depth = ⌈taps / advance⌉ rows of accumulators roll.
  */
-export function rollingGather(gather: Gather, lane: RollingLane, traits: DeviceTraits): Kernel {
+export function rollingGather(
+  gather: Gather,
+  { inputs, outputs }: Pick<Problem, 'inputs' | 'outputs'>,
+  lane: RollingLane,
+  traits: DeviceTraits,
+): Kernel {
   const { image } = gather;
   const kernel = new RollingSteps(lane, traits);
-  const source = kernel.stage('image', { kind: 'input', index: 0 }, image.n * image.h * image.w * image.c);
-  const taps = stageTaps(gather, kernel, lane, traits);
-  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, { source, taps }, lane));
+  const elements = image.n * image.h * image.w * image.c;
+  const source = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), elements);
+  const taps = stageTaps(gather, at(inputs, 1), kernel, lane, traits);
+  const type = storageType(at(outputs, 0), lane.width);
+  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, { source, taps, type }, lane));
   return kernel.kernel;
 }
 
 /** The weights as [tap][input channel within the group][output channel]: as they lie, but for mixing gradients. */
 function stageTaps(
   gather: Gather,
+  stored: Stored,
   kernel: RollingSteps,
   { width }: RollingLane,
   traits: DeviceTraits,
@@ -51,23 +69,23 @@ function stageTaps(
   const weights: Operand = { kind: 'input', index: 1 };
   const perGroup = image.c / groups;
   if (!gather.transposed || (perGroup === 1 && channels === groups)) {
-    const staged = kernel.stage('taps', weights, kh * kw * perGroup * channels);
+    const staged = kernel.stage('taps', weights, stored, kh * kw * perGroup * channels);
     return { ...staged, dims: { ...staged.dims, tapRows: perGroup, tapPitch: channels / width } };
   }
   const depth = Math.ceil(perGroup / 4) * 4;
   const columns = Math.ceil(channels / 4);
   const elements = kh * kw * depth * columns * 4;
-  const packed = kernel.buffer(elements * 4);
+  const packed = kernel.buffer(elements * elementBytes(stored.dtype));
   const all = Array.from({ length: kh * kw }, (_, tap) => tap);
-  kernel.steps.push(packWeights(gather, all, { rowTexels: columns }, weights, packed, traits));
-  const staged = kernel.stage('taps', packed, elements);
+  kernel.steps.push(packWeights(gather, all, { rowTexels: columns, stored }, weights, packed, traits));
+  const staged = kernel.stage('taps', packed, stored, elements);
   return { ...staged, dims: { ...staged.dims, tapRows: depth, tapPitch: (columns * 4) / width } };
 }
 
 function passStep(
   { image, channels, groups, outH, outW, kw }: Gather,
   { y, x }: { y: TapAxis; x: TapAxis },
-  { source, taps }: { source: StagedOperand; taps: StagedOperand },
+  { source, taps, type }: { source: StagedOperand; taps: StagedOperand; type: StorageType },
   lane: RollingLane,
 ): KernelStep {
   const mix = mixing(image.c, channels, groups, lane);
@@ -96,7 +114,7 @@ function passStep(
         name: 'result',
         operand: { kind: 'output', index: 0 },
         access: 'read_write',
-        type: elementType(lane),
+        type,
       },
     ],
     workgroups: [workgroups, share.rows, share.images],
@@ -130,7 +148,7 @@ function passStep(
       tapStepY: (nextY - tapY) * kw,
       tapStepX: nextX - tapX,
     },
-    code: rollingCode(shape, lane),
+    code: rollingCode(shape, type, lane),
   };
 }
 
@@ -150,7 +168,7 @@ function depthOf({ tapsY, advanceY }: RollingShape): number {
 
 /** `sJ_I`: output row t − J, column I. `vI_U`: value U of input column I of the current row. `wY_X_Q`: the weight of a
  * tap for mixed channel Q. */
-function rollingCode(shape: RollingShape, lane: RollingLane): string {
+function rollingCode(shape: RollingShape, stored: StorageType, lane: RollingLane): string {
   const { mix, tapsY, tapsX, advanceY, advanceX, columns } = shape;
   const values = mixedValues(mix, lane);
   const rows = Math.max(1, mix.mixed);
@@ -187,7 +205,7 @@ ${each(columns, (i) => scalars(({ name }) => `s0_${i}${name} = 0.0;`))}`;
   const store = `
       if (t >= stored) {
         let p = place + u32(t - ${depth - 1}) * lineStep;
-${each(columns, (i) => `        if (column + ${i}u < countX) { result[p + ${i}u * columnStep] = ${joined(lane, `s${depth - 1}_${i}`)}; }`)}
+${each(columns, (i) => `        if (column + ${i}u < countX) { result[p + ${i}u * columnStep] = ${stored}(${joined(lane, `s${depth - 1}_${i}`)}); }`)}
       }`;
   return `
 @compute @workgroup_size(${lane.lanes})

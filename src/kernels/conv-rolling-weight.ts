@@ -1,4 +1,4 @@
-import type { DeviceTraits, Kernel, Operand } from '../engine/tensor.js';
+import { at, type DeviceTraits, type Kernel, type Operand, type Problem } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import {
   columnsOfLane,
@@ -27,10 +27,19 @@ import { addUp } from './split-sum.js';
  * x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane. The lanes'
  * sums over their own columns, rows and images are added up in order afterwards.
  */
-export function rollingWeightGradient(g: ConvGeometry, lane: RollingLane, traits: DeviceTraits): Kernel {
+export function rollingWeightGradient(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  lane: RollingLane,
+  traits: DeviceTraits,
+): Kernel {
   const kernel = new RollingSteps(lane, traits);
-  const image = kernel.stage('image', { kind: 'input', index: 0 }, g.n * g.h * g.w * g.c);
-  const gradient = kernel.stage('gradient', { kind: 'input', index: 1 }, g.n * g.oh * g.ow * g.o);
+  const image = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), g.n * g.h * g.w * g.c);
+  const gradient = kernel.stage(
+    'gradient',
+    { kind: 'input', index: 1 },
+    at(inputs, 1),
+    g.n * g.oh * g.ow * g.o,
+  );
 
   const mix = mixing(g.c, g.o, g.groups, lane);
   const rows = Math.max(1, mix.mixed);

@@ -1,4 +1,4 @@
-import type { DeviceTraits, Variant } from '../engine/tensor.js';
+import type { DeviceTraits, Problem, Variant } from '../engine/tensor.js';
 import { forwardGather, type Gather, inputGradientGather } from './conv-gather.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import { rollingGather } from './conv-rolling-gather.js';
@@ -28,18 +28,18 @@ function rolling(
 ): Rolling {
   const gatherVariant = (gatherOf: (g: ConvGeometry) => Gather): Variant<ConvGeometry> => ({
     name,
-    unfit: ({ attributes: g }, traits) => unfit(g, lane, traits),
+    unfit: (problem, traits) => unfit(problem, lane, traits),
     rank: (_, { kind }) => ranks[kind],
-    build: ({ attributes: g }, traits) => rollingGather(gatherOf(g), lane, traits),
+    build: (problem, traits) => rollingGather(gatherOf(problem.attributes), problem, lane, traits),
   });
   return {
     forward: gatherVariant(forwardGather),
     inputGradient: gatherVariant(inputGradientGather),
     weightGradient: {
       name,
-      unfit: ({ attributes: g }, traits) => unfit(g, lane, traits),
+      unfit: (problem, traits) => unfit(problem, lane, traits),
       rank: (_, { kind }) => ranks[kind],
-      build: ({ attributes: g }, traits) => rollingWeightGradient(g, lane, traits),
+      build: (problem, traits) => rollingWeightGradient(problem, lane, traits),
     },
   };
 }
@@ -47,7 +47,11 @@ function rolling(
 /** Taps a side: more columns of the image than that would be at hand at once. */
 const MAX_KERNEL = 7;
 
-function unfit(g: ConvGeometry, lane: RollingLane, traits: DeviceTraits): string | undefined {
+function unfit(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  lane: RollingLane,
+  traits: DeviceTraits,
+): string | undefined {
   if (g.groups === 1) return 'a single group';
   const perGroup = [g.c / g.groups, g.o / g.groups];
   const depthwise = perGroup.every((channels) => channels === 1);
@@ -63,7 +67,7 @@ function unfit(g: ConvGeometry, lane: RollingLane, traits: DeviceTraits): string
     return `channels are not a multiple of ${lane.width}`;
   }
   const largest = Math.max(g.n * g.h * g.w * g.c, g.n * g.oh * g.ow * g.o);
-  if (lane.source === 'texture' && !linearTexture(largest / 4, traits)) {
+  if (lane.source === 'texture' && inputs.some((input) => !linearTexture(largest / 4, input, traits))) {
     return 'the operands do not fit a texture';
   }
   return undefined;

@@ -1,7 +1,8 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { KernelStep, Operand, Variant } from '../engine/tensor.js';
+import type { KernelStep, Operand, Problem, Variant } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import { splitSum } from './split-sum.js';
+import { type StorageType, storageTypeOf } from './storage-type.js';
 
 /**
  * Convolution as implicit matrix product for GPUs: a workgroup of 256 lanes computes a 64×64 tile, 4×4 a lane, from
@@ -32,7 +33,7 @@ fn under(pixel: u32, tap: u32, c: u32) -> f32 {
   let iy = i32((line % dims.oh) * dims.strideY + (tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
   let ix = i32((pixel % dims.ow) * dims.strideX + (tap % dims.kw) * dims.dilationX) - i32(dims.padLeft);
   if (iy < 0 || iy >= i32(dims.h) || ix < 0 || ix >= i32(dims.w)) { return 0.0; }
-  return x[(((line / dims.oh) * dims.h + u32(iy)) * dims.w + u32(ix)) * dims.c + c];
+  return f32(x[(((line / dims.oh) * dims.h + u32(iy)) * dims.w + u32(ix)) * dims.c + c]);
 }`;
 
 export const forward = variant((g) => ({
@@ -44,7 +45,7 @@ export const forward = variant((g) => ({
   leftContiguous: 'k',
   loaders: `${UNDER_TAP}
 fn left(row: u32, k: u32) -> f32 { return under(row, k / dims.c, k % dims.c); }
-fn right(k: u32, column: u32) -> f32 { return w[k * dims.o + column]; }`,
+fn right(k: u32, column: u32) -> f32 { return f32(w[k * dims.o + column]); }`,
 }));
 
 export const inputGradient = variant((g) => ({
@@ -64,9 +65,9 @@ fn left(row: u32, k: u32) -> f32 {
   let oy = u32(ty) / dims.strideY;
   let ox = u32(tx) / dims.strideX;
   if (oy >= dims.oh || ox >= dims.ow) { return 0.0; }
-  return dy[(((line / dims.h) * dims.oh + oy) * dims.ow + ox) * dims.o + k % dims.o];
+  return f32(dy[(((line / dims.h) * dims.oh + oy) * dims.ow + ox) * dims.o + k % dims.o]);
 }
-fn right(k: u32, column: u32) -> f32 { return w[((k / dims.o) * dims.c + column) * dims.o + k % dims.o]; }`,
+fn right(k: u32, column: u32) -> f32 { return f32(w[((k / dims.o) * dims.c + column) * dims.o + k % dims.o]); }`,
 }));
 
 export const weightGradient = variant((g) => {
@@ -82,7 +83,7 @@ export const weightGradient = variant((g) => {
     leftContiguous: 'row',
     loaders: `${UNDER_TAP}
 fn left(row: u32, k: u32) -> f32 { return under(k, row / dims.c, row % dims.c); }
-fn right(k: u32, column: u32) -> f32 { return dy[k * dims.o + column]; }`,
+fn right(k: u32, column: u32) -> f32 { return f32(dy[k * dims.o + column]); }`,
   };
 });
 
@@ -98,32 +99,49 @@ function variant(product: (g: ConvGeometry) => Product): Variant<ConvGeometry> {
     },
     // Barriers and workgroup memory cost a software adapter more than they save.
     rank: (_, traits) => (traits.kind === 'gpu' ? 10 : 200),
-    build({ attributes: g }, traits) {
+    build({ inputs, outputs, attributes: g }, traits) {
       const own = product(g);
       const { rows, columns, splits } = own;
-      return splitSum({ splits, elements: rows * columns, traits }, (target) => tileStep(g, own, target));
+      return splitSum({ splits, elements: rows * columns, traits }, (target) =>
+        tileStep(g, own, { inputs, outputs, target }),
+      );
     },
   };
 }
 
-function tileStep(g: ConvGeometry, product: Product, target: Operand): KernelStep {
+function tileStep(
+  g: ConvGeometry,
+  product: Product,
+  { inputs, outputs, target }: Pick<Problem, 'inputs' | 'outputs'> & { readonly target: Operand },
+): KernelStep {
+  const type = storageTypeOf(outputs, 0, 1);
   const { rows, columns, depth, splits, operands } = product;
   const share = Math.ceil(depth / splits / DEPTH) * DEPTH;
   return {
     kind: 'dispatch',
     bindings: [
-      { name: operands[0], operand: { kind: 'input', index: 0 }, access: 'read', type: 'f32' },
-      { name: operands[1], operand: { kind: 'input', index: 1 }, access: 'read', type: 'f32' },
-      { name: 'result', operand: target, access: 'read_write', type: 'f32' },
+      {
+        name: operands[0],
+        operand: { kind: 'input', index: 0 },
+        access: 'read',
+        type: storageTypeOf(inputs, 0, 1),
+      },
+      {
+        name: operands[1],
+        operand: { kind: 'input', index: 1 },
+        access: 'read',
+        type: storageTypeOf(inputs, 1, 1),
+      },
+      { name: 'result', operand: target, access: 'read_write', type },
     ],
     workgroups: [Math.ceil(rows / TILE), Math.ceil(columns / TILE), splits],
     dims: { ...g, rows, columns, depth, share },
-    code: tileCode(product),
+    code: tileCode(product, type),
   };
 }
 
 /** Lanes load neighbouring elements of the left matrix together: along k, or along its rows. */
-function tileCode({ loaders, leftContiguous }: Product): string {
+function tileCode({ loaders, leftContiguous }: Product, stored: StorageType): string {
   return wgsl`${loaders}
 var<workgroup> lefts: array<f32, ${DEPTH * TILE}>;
 var<workgroup> rights: array<f32, ${DEPTH * TILE}>;
@@ -171,7 +189,7 @@ fn right4(i: u32) -> vec4f { return vec4f(rights[i], rights[i + 1u], rights[i + 
     for (var j = 0u; j < 4u; j++) {
       let column = column0 + tx * 4u + j;
       if (row < dims.rows && column < dims.columns) {
-        result[(group.z * dims.rows + row) * dims.columns + column] = tile[i][j];
+        result[(group.z * dims.rows + row) * dims.columns + column] = ${stored}(tile[i][j]);
       }
     }
   }

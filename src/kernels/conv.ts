@@ -29,6 +29,7 @@ export const convOp: Op<ConvGeometry> = {
     if (!dy) return [];
     return [convInputGradient(dy, at(inputs, 1), g), convWeightGradient(at(inputs, 0), dy, g)];
   },
+  halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes }) => convFlops(attributes),
   variants: [lanes.forward, tile.forward, rolling.texels.forward, rolling.channels.forward, direct.forward],
 };
@@ -41,6 +42,7 @@ export const convInputGradientOp: Op<ConvGeometry> = {
     if (!ddx) return [];
     return [applyOne(convOp, [ddx, at(inputs, 1)], g), convWeightGradient(ddx, at(inputs, 0), g)];
   },
+  halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.inputGradient,
@@ -59,6 +61,8 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
     if (!ddw) return [];
     return [convInputGradient(at(inputs, 1), ddw, g), applyOne(convOp, [at(inputs, 0), ddw], g)];
   },
+  // Gradients of weights stay f32.
+  halves: { inputs: 'all', outputs: [] },
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.weightGradient,

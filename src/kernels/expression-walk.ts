@@ -1,6 +1,7 @@
 import type { Binding, Operand, Shape, TensorSpec } from '../engine/tensor.js';
 import { type Expression, emitSteps } from './expression.js';
 import { collapse, type Dim, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
+import { storageType } from './storage-type.js';
 
 /**
  * An expression evaluated down the columns of its result: rows are all axes but the last run of them that is dense in
@@ -22,7 +23,7 @@ export function walkExtent(inputs: readonly TensorSpec[], shape: Shape): WalkExt
   return {
     rows: dims.slice(0, -1).reduce((product, { size }) => product * size, 1),
     columns,
-    sharedRows: inputs.some(({ dtype }, k) => dtype === 'f32' && isOneRow(dims, k)),
+    sharedRows: inputs.some(({ dtype }, k) => dtype !== 'u32' && isOneRow(dims, k)),
   };
 }
 
@@ -41,16 +42,16 @@ export function emitWalk(
   const prepare: string[] = [];
   const loads: string[] = [];
   let coordinates = '';
-  const names = inputs.map(({ dtype }, k) => {
+  const names = inputs.map((input, k) => {
     const operand: Operand = { kind: 'input', index: k };
-    if (dtype === 'u32') {
-      bindings.push({ name: `x${k}`, operand, access: 'read', type: dtype });
+    if (input.dtype === 'u32') {
+      bindings.push({ name: `x${k}`, operand, access: 'read', type: 'u32' });
       return `x${k}`;
     }
     const byFours = vector && dims.at(-1)?.strides[k] === 1;
-    bindings.push({ name: `x${k}`, operand, access: 'read', type: byFours ? 'vec4f' : 'f32' });
+    bindings.push({ name: `x${k}`, operand, access: 'read', type: storageType(input, byFours ? 4 : 1) });
     const load = (index: string) =>
-      `let v${k} = ${vector && !byFours ? `T(x${k}[${index}])` : `x${k}[${index}]`};`;
+      `let v${k} = T(${vector && !byFours ? `f32(x${k}[${index}])` : `x${k}[${index}]`});`;
     if (isScalar(dims, k)) prepare.push(load('0u'));
     else if (isOneRow(dims, k)) prepare.push(load('column'));
     else {

@@ -1,5 +1,6 @@
 import type { Binding, Operand, Shape, TensorSpec } from '../engine/tensor.js';
 import { collapse, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
+import { storageType } from './storage-type.js';
 
 /**
  * Element-wise expressions and their WGSL. An expression is a short straight-line program over its operands; the
@@ -53,7 +54,7 @@ export function emitExpression(
   const width = vector ? 4 : 1;
   const lines: string[] = [];
   const coordinates = inputs.some(
-    (input, k) => input.dtype === 'f32' && !isDense(dims, k) && !isScalar(dims, k),
+    (input, k) => input.dtype !== 'u32' && !isDense(dims, k) && !isScalar(dims, k),
   );
   if (coordinates) {
     const sizes = dims.map(({ size }, d) => (d === dims.length - 1 ? size / width : size));
@@ -68,9 +69,11 @@ export function emitExpression(
     }
     const lastStride = dims.at(-1)?.strides[k] ?? 0;
     const vectorLoad = vector && lastStride === 1;
-    bindings.push({ name: `x${k}`, operand, access: 'read', type: vectorLoad ? 'vec4f' : 'f32' });
-    const load = `x${k}[${offset(dims, k, vectorLoad ? 4 : 1)}]`;
-    lines.push(`let v${k} = ${vector && !vectorLoad ? `T(${load})` : load};`);
+    const loadWidth = vectorLoad ? 4 : 1;
+    bindings.push({ name: `x${k}`, operand, access: 'read', type: storageType(input, loadWidth) });
+    const load = `x${k}[${offset(dims, k, loadWidth)}]`;
+    // What is spread to four values must be an f32 first.
+    lines.push(`let v${k} = T(${vector && !vectorLoad ? `f32(${load})` : load});`);
     return `v${k}`;
   });
   const { lines: steps, libraries, result } = emitSteps(code, names, inputs.length, vector);

@@ -1,6 +1,7 @@
 import { at, elementCount, type Op, type Shape, type Tensor, type TensorSpec } from '../engine/tensor.js';
 import { literal } from './expression.js';
 import { aliasT, type Fold, foldExtent, foldVariants, typeT } from './fold.js';
+import { storageTypeOf } from './storage-type.js';
 
 /**
  * What batch norm and layer norm share: the moments of x in one read, and the two sums of the backward pass in one
@@ -43,9 +44,10 @@ export function normalizedSums(
 const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
   name: 'moments',
   infer: ([x], { axes }) => Array.from({ length: 3 }, () => folded(x, axes)),
+  halves: { inputs: 'all', outputs: [] },
   flops: ({ inputs: [x] }) => 4 * elementCount(x?.shape ?? []),
-  variants: foldVariants(({ inputs: [x], attributes: { axes, epsilon } }) => {
-    const shape = x?.shape ?? [];
+  variants: foldVariants(({ inputs, attributes: { axes, epsilon } }) => {
+    const shape = inputs[0]?.shape ?? [];
     const { width, extent } = layout(shape, axes);
     const across = axes === 'last' && width === 4;
     const channels = shape.at(-1) ?? 1;
@@ -64,8 +66,8 @@ const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
     a.count + b.count,
   );
 }`,
-      prepare: 'let shift = x[origin]; var total = T(); var squares = T();',
-      accumulate: 'let apart = x[i] - shift; total += apart; squares += apart * apart;',
+      prepare: 'let shift = T(x[origin]); var total = T(); var squares = T();',
+      accumulate: 'let apart = T(x[i]) - shift; total += apart; squares += apart * apart;',
       settle: `let center = total / terms;
     s = State(shift + center, max(squares - total * center, T()), terms);`,
       finish: `${
@@ -76,7 +78,14 @@ const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
           : 'let center = s.mean; let biased = s.squares / s.count;'
       }
     mean[id] = center; rstd[id] = inverseSqrt(biased + ${literal(epsilon)}); variance[id] = biased * ${literal(count / Math.max(1, count - 1))};`,
-      inputs: [{ name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type: typeT(width) }],
+      inputs: [
+        {
+          name: 'x',
+          operand: { kind: 'input', index: 0 },
+          access: 'read',
+          type: storageTypeOf(inputs, 0, width),
+        },
+      ],
       outputs: results(['mean', 'rstd', 'variance'], across ? 1 : width),
     };
     return { fold, extent };
@@ -86,6 +95,8 @@ const momentsOp: Op<{ readonly axes: FoldedAxes; readonly epsilon: number }> = {
 const normalizedSumsOp: Op<{ readonly axes: FoldedAxes }> = {
   name: 'normalizedSums',
   infer: ([, x], { axes }) => [folded(x, axes), folded(x, axes)],
+  // The images, not the statistics and gamma.
+  halves: { inputs: [0, 1], outputs: [] },
   flops: ({ inputs: [x] }) => 6 * elementCount(x?.shape ?? []),
   variants: foldVariants(({ inputs, attributes: { axes } }) => {
     const [, x, mean, , gamma] = inputs;
@@ -97,7 +108,8 @@ const normalizedSumsOp: Op<{ readonly axes: FoldedAxes }> = {
     const [channel, row] = axes === 'leading' ? ['column', 'k'] : ['k', 'block'];
     const statistic = perChannel ? channel : row;
     const type = typeT(width);
-    const types = [type, type, ...(perChannel ? [type, type] : ['f32', 'f32']), type];
+    const images = [0, 1].map((index) => storageTypeOf(inputs, index, width));
+    const types = [...images, ...(perChannel ? [type, type] : ['f32', 'f32']), type];
     const fold: Fold = {
       width,
       state: { vectors: ['plain', 'scaled'] },
@@ -109,9 +121,9 @@ const normalizedSumsOp: Op<{ readonly axes: FoldedAxes }> = {
         ? {}
         : { prepare: `let center = mean[${statistic}]; let scale = rstd[${statistic}];` }),
       accumulate: `${statistic === 'k' ? 'let center = mean[k]; let scale = rstd[k];' : ''}
-      let g = dy[i]${gamma ? ` * gamma[${channel}]` : ''};
+      let g = T(dy[i])${gamma ? ` * gamma[${channel}]` : ''};
       s.plain += g;
-      s.scaled += g * ((x[i] - center) * scale);`,
+      s.scaled += g * ((T(x[i]) - center) * scale);`,
       finish: across
         ? 'plain[id] = dot(s.plain, T(1.0)); scaled[id] = dot(s.scaled, T(1.0));'
         : 'plain[id] = s.plain; scaled[id] = s.scaled;',

@@ -1,5 +1,5 @@
 import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
-import { type LinearTexture, linearTexture, ROW_TEXELS } from './texture-operand.js';
+import { formatOf, type LinearTexture, linearTexture, rowTexelsOf, type Stored } from './texture-operand.js';
 
 /**
  * A matrix [rows, columns of texels] in a texture, cut into panels of few columns that lie one behind the other, each
@@ -9,6 +9,7 @@ import { type LinearTexture, linearTexture, ROW_TEXELS } from './texture-operand
 export interface Panels {
   /** A texture, or the buffer itself where kernels read buffers. */
   readonly operand: Operand;
+  readonly stored: Stored;
   readonly fold: LinearTexture;
   /** Texels from a row to the next, and from a panel to the next. */
   readonly rowTexels: number;
@@ -16,6 +17,7 @@ export interface Panels {
 }
 
 interface PanelShape {
+  readonly stored: Stored;
   readonly rows: number;
   /** Texels a row. */
   readonly columns: number;
@@ -24,13 +26,13 @@ interface PanelShape {
 }
 
 /** Texels of all panels, the last of which may be ragged. */
-export function panelTexels({ rows, columns, panel }: PanelShape): number {
+export function panelTexels({ rows, columns, panel }: Omit<PanelShape, 'stored'>): number {
   return columns <= panel ? rows * columns : Math.ceil(columns / panel) * rows * panel;
 }
 
 /** Whether copies alone can cut the matrix, or it must be written in panels by a kernel. */
-export function copiesCut({ columns, panel }: PanelShape): boolean {
-  return columns <= panel || columns % ROW_TEXELS === 0;
+export function copiesCut({ columns, panel, stored }: PanelShape): boolean {
+  return columns <= panel || columns % rowTexelsOf(stored) === 0;
 }
 
 /** The texture of a matrix that a kernel writes, or has written, in panels. */
@@ -39,7 +41,7 @@ export function panelLayout(
   traits: DeviceTraits,
 ): { fold: LinearTexture; rowTexels: number; panelTexels: number } | undefined {
   const rowTexels = Math.min(shape.columns, shape.panel);
-  const fold = linearTexture(panelTexels(shape), traits);
+  const fold = linearTexture(panelTexels(shape), shape.stored, traits);
   return fold && { fold, rowTexels, panelTexels: shape.rows * rowTexels };
 }
 
@@ -47,9 +49,10 @@ export function panelLayout(
 export function bufferPanels({
   columns,
   panel,
+  stored,
   operand,
 }: PanelShape & { readonly operand: Operand }): Panels {
-  return { operand, fold: { width: 1, height: 1 }, rowTexels: columns, panelTexels: panel };
+  return { operand, stored, fold: { width: 1, height: 1 }, rowTexels: columns, panelTexels: panel };
 }
 
 /** Brings a matrix that `copiesCut` into panels: one copy a panel where a texture row holds one row of it. */
@@ -63,12 +66,17 @@ export function stagePanels(
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('stagePanels: the matrix does not fit a texture');
   const { fold, rowTexels } = layout;
-  const { rows, columns } = shape;
-  const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height });
+  const { rows, columns, stored } = shape;
+  const texture = addScratch({
+    kind: 'texture',
+    width: fold.width,
+    height: fold.height,
+    format: formatOf(stored),
+  });
   const operand: Operand = { kind: 'scratch', index: texture };
   if (columns === rowTexels) {
     steps.push({ kind: 'texture-copy', from: source, to: texture });
-    return { ...layout, operand };
+    return { ...layout, operand, stored };
   }
   // A texture row holds `side` matrix rows side by side; each phase of them is one box.
   const side = fold.width / rowTexels;
@@ -88,5 +96,5 @@ export function stagePanels(
       steps.push({ kind: 'texture-copy', from: source, to: texture, box });
     }
   }
-  return { ...layout, operand };
+  return { ...layout, operand, stored };
 }

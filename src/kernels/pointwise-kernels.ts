@@ -1,13 +1,16 @@
 import {
+  at,
   type Binding,
   type DeviceTraits,
   elementCount,
   type Problem,
+  type TensorSpec,
   type Variant,
 } from '../engine/tensor.js';
 import { canVectorize, type Expression, emitExpression } from './expression.js';
 import { emitWalk, walkExtent } from './expression-walk.js';
 import { flatStep, streamStep, writtenOut } from './grid.js';
+import { storageType } from './storage-type.js';
 
 /** How an expression is evaluated for every element: in fours, one by one, or down the columns. */
 export const vec4Variant = elementVariant('vec4', 4, ({ inputs, attributes: { shape } }) =>
@@ -44,16 +47,17 @@ export const columnsVariant: Variant<Expression> = {
     const worthwhile = extent && (extent.sharedRows || extent.columns <= extent.rows);
     return worthwhile ? (kind === 'software' ? 0.1 : 0.5) : 0.9;
   },
-  build({ inputs, attributes }, traits) {
+  build({ inputs, outputs, attributes }, traits) {
     const vector = canVectorize(inputs, attributes.shape);
     const { rows, columns } = walkExtent(inputs, attributes.shape) ?? { rows: 1, columns: 1 };
     const width = columns / (vector ? 4 : 1);
     const walk = walkedRows(rows, width, traits);
     const { library, prepare, lines, value, bindings } = emitWalk(attributes, inputs, vector);
+    const y = resultBinding(outputs, vector ? 4 : 1);
     const step = flatStep(
       {
         count: Math.ceil(rows / walk) * width,
-        bindings: [...bindings, result(vector)],
+        bindings: [...bindings, y],
         declarations: library,
         body: `let column = id % ${width}u;
   let first = id / ${width}u * ${walk}u;
@@ -68,7 +72,7 @@ export const columnsVariant: Variant<Expression> = {
       step: 1,
       end: rows % ROWS_A_ROUND === 0 ? undefined : 'last',
     },
-    `let i = row * ${width}u + column; ${lines} y[i] = ${value};`,
+    `let i = row * ${width}u + column; ${lines} y[i] = ${y.type}(${value});`,
   )}
   }`,
       },
@@ -87,14 +91,15 @@ function elementVariant(
     name,
     unfit,
     rank: () => 1 / width,
-    build({ inputs, attributes }, traits) {
+    build({ inputs, outputs, attributes }, traits) {
       const { code, bindings } = emitExpression(attributes, inputs, width === 4);
+      const y = resultBinding(outputs, width);
       const step = streamStep(
         {
           count: elementCount(attributes.shape) / width,
-          bindings: [...bindings, result(width === 4)],
+          bindings: [...bindings, y],
           declarations: code,
-          each: 'y[i] = value(i);',
+          each: `y[i] = ${y.type}(value(i));`,
         },
         traits,
       );
@@ -103,7 +108,11 @@ function elementVariant(
   };
 }
 
-function result(vector: boolean): Binding {
-  const type = vector ? 'vec4f' : 'f32';
-  return { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type };
+function resultBinding(outputs: readonly TensorSpec[], width: 1 | 4): Binding {
+  return {
+    name: 'y',
+    operand: { kind: 'output', index: 0 },
+    access: 'read_write',
+    type: storageType(at(outputs, 0), width),
+  };
 }

@@ -14,7 +14,7 @@ export const pointwiseOp: Op<Expression> = {
 
   infer(inputs, { shape }) {
     broadcastShape('pointwise', [
-      ...inputs.filter((input) => input.dtype === 'f32').map((input) => input.shape),
+      ...inputs.filter((input) => input.dtype !== 'u32').map((input) => input.shape),
       shape,
     ]);
     return [{ shape, dtype: 'f32' }];
@@ -36,6 +36,8 @@ export const pointwiseOp: Op<Expression> = {
       return first && sumTo(others.reduce(add, first), input.shape);
     });
   },
+
+  halves: { inputs: 'all', outputs: 'all' },
 
   flops: ({ outputs: [output], attributes }) =>
     expressionFlops(attributes.code) * elementCount(output?.shape ?? []),
@@ -62,7 +64,7 @@ export function pointwise(
   params: readonly number[] = [],
   shape?: Shape,
 ): Tensor {
-  const floats = inputs.filter((input) => input.dtype === 'f32').map((input) => input.shape);
+  const floats = inputs.filter((input) => input.dtype !== 'u32').map((input) => input.shape);
   const distinct = [...new Set(inputs)];
   const code = [{ fn, params, args: inputs.map((input) => distinct.indexOf(input)) }];
   return applyOne(pointwiseOp, distinct as [Tensor, ...Tensor[]], {

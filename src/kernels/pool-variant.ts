@@ -1,4 +1,4 @@
-import type { Binding, Variant } from '../engine/tensor.js';
+import type { Binding, Problem, Variant } from '../engine/tensor.js';
 import { flatStep } from './grid.js';
 import { type PoolAxis, type PoolWindow, windowOf, windowsOver } from './pool-window.js';
 
@@ -9,7 +9,9 @@ import { type PoolAxis, type PoolWindow, windowOf, windowsOver } from './pool-wi
  * kernel is written, so that nothing is worked out a pixel.
  */
 export interface PoolWalk {
-  /** The inputs in order; the first one's type says whether channels go in fours. */
+  /** Channels that go together. */
+  readonly width: 1 | 4;
+  /** The inputs in order. */
   readonly reads: readonly Operand[];
   /** The outputs in order. */
   readonly writes: readonly Operand[];
@@ -33,7 +35,7 @@ type Operand = Pick<Binding, 'name' | 'type'>;
  */
 export function poolVariant<A extends PoolWindow>(
   side: 'output' | 'input',
-  walkOf: (attributes: A) => PoolWalk,
+  walkOf: (problem: Problem<A>) => PoolWalk,
 ): Variant<A> {
   const [name, range, other] =
     side === 'output'
@@ -43,10 +45,10 @@ export function poolVariant<A extends PoolWindow>(
     name,
     unfit: () => undefined,
     rank: () => 1,
-    build({ attributes }, traits) {
-      const { batch, rows, columns, channels } = attributes;
-      const walk = walkOf(attributes);
-      const units = channels / (walk.reads[0]?.type === 'vec4f' ? 4 : 1);
+    build(problem, traits) {
+      const { batch, rows, columns, channels } = problem.attributes;
+      const walk = walkOf(problem);
+      const units = channels / walk.width;
       const { own, visited, runs, pairs } = columnRuns(columns, side, traits.kind === 'software' ? 4 : 1);
       const visits = indices(visited.count).map(
         (w) => `{

@@ -1,4 +1,5 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../engine/tensor.js';
+import { typeT } from './fold.js';
 import { poolVariant } from './pool-variant.js';
 import {
   inputShape,
@@ -9,6 +10,7 @@ import {
   windowOf,
 } from './pool-window.js';
 import { mean } from './reduce.js';
+import { storageTypeOf } from './storage-type.js';
 
 /**
  * Maximum, average and global pooling of [n, h, w, c]. The gradients gather: each input pixel visits the windows that
@@ -42,6 +44,8 @@ export function globalAveragePool(x: Tensor): Tensor {
  */
 const maxPoolOp: Op<PoolWindow> = {
   name: 'maxPool2d',
+  // Not the positions.
+  halves: { inputs: 'all', outputs: [0] },
   infer: (_inputs, window) => [
     { shape: outputShape(window), dtype: 'f32' },
     {
@@ -59,26 +63,29 @@ const maxPoolOp: Op<PoolWindow> = {
   ],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    poolVariant('output', (window) => {
+    poolVariant('output', ({ inputs, outputs, attributes: window }) => {
       const { rows, columns } = window;
       const vector = packs(window);
+      const width = vector ? 4 : 1;
       const [t, u] = vector ? ['vec4f', 'vec4u'] : ['f32', 'u32'];
+      const stored = storageTypeOf(outputs, 0, width);
       const line = (v: string) => `(${v} + ${rows.padding}u - row * ${rows.stride}u) * ${columns.kernel}u`;
       return {
-        reads: [{ name: 'x', type: t }],
+        width,
+        reads: [{ name: 'x', type: storageTypeOf(inputs, 0, width) }],
         writes: [
-          { name: 'y', type: t },
+          { name: 'y', type: stored },
           { name: 'positions', type: 'u32' },
         ],
         // Where nothing is larger than −∞, the window's first pixel counts as found.
         start: (k, column) => `var best${k} = ${t}(-0x1.fffffep+127f);
   var found${k} = ${u}(${line('yFirst')} + max(${column} * ${columns.stride}u, ${columns.padding}u) - ${column} * ${columns.stride}u);`,
         row: `let line = ${line('v')};`,
-        load: 'let value = x[there];',
+        load: `let value = ${t}(x[there]);`,
         pixel: (k, offset) => `{ let larger = value > best${k};
         best${k} = select(best${k}, value, larger);
         found${k} = select(found${k}, ${u}(line + ${offset}u), larger); }`,
-        end: (k) => `y[here] = best${k};
+        end: (k) => `y[here] = ${stored}(best${k});
       positions[here] = ${vector ? `dot(found${k}, vec4u(1u, 1u << 8u, 1u << 16u, 1u << 24u))` : `found${k}`};`,
       };
     }),
@@ -88,13 +95,16 @@ const maxPoolOp: Op<PoolWindow> = {
 /** (dy, positions) → dx */
 const maxPoolGradientOp: Op<PoolWindow> = {
   name: 'maxPool2dGradient',
+  halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: inputShape(window), dtype: 'f32' }],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    poolVariant('input', (window) => {
+    poolVariant('input', ({ inputs, outputs, attributes: window }) => {
       const { rows, columns } = window;
       const vector = packs(window);
+      const width = vector ? 4 : 1;
       const t = vector ? 'vec4f' : 'f32';
+      const stored = storageTypeOf(outputs, 0, width);
       // Four positions in a word are compared at once: equal bytes cancel. No shifts, which some processors do lane by lane.
       const repeated = vector ? 0x01010101 : 1;
       const equals = (wanted: string) =>
@@ -102,17 +112,18 @@ const maxPoolGradientOp: Op<PoolWindow> = {
           ? `(vec4u(found ^ ${wanted}) & vec4u(0xffu, 0xff00u, 0xff0000u, 0xff000000u)) == vec4u(0u)`
           : `found == ${wanted}`;
       return {
+        width,
         reads: [
-          { name: 'dy', type: t },
+          { name: 'dy', type: storageTypeOf(inputs, 0, width) },
           { name: 'positions', type: 'u32' },
         ],
-        writes: [{ name: 'dx', type: t }],
+        writes: [{ name: 'dx', type: stored }],
         start: (k) => `var sum${k} = ${t}(0.0);`,
         row: `let line = (row + ${rows.padding}u - v * ${rows.stride}u) * ${columns.kernel * repeated}u;`,
-        load: 'let gradient = dy[there]; let found = positions[there];',
+        load: `let gradient = ${t}(dy[there]); let found = positions[there];`,
         pixel: (k, offset) =>
           `sum${k} += select(${t}(0.0), gradient, ${equals(`(line + ${offset * repeated}u)`)});`,
-        end: (k) => `dx[here] = sum${k};`,
+        end: (k) => `dx[here] = ${stored}(sum${k});`,
       };
     }),
   ],
@@ -124,23 +135,28 @@ interface AverageAttributes extends PoolWindow {
 
 const averagePoolOp: Op<AverageAttributes> = {
   name: 'averagePool2d',
+  halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: outputShape(window), dtype: 'f32' }],
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolGradientOp, [gradient], node.attributes)],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    poolVariant('output', ({ rows, columns, channels, countIncludePad }) => {
-      const t = channels % 4 === 0 ? 'vec4f' : 'f32';
+    poolVariant('output', ({ inputs, outputs, attributes }) => {
+      const { rows, columns, channels, countIncludePad } = attributes;
+      const width = channels % 4 === 0 ? 4 : 1;
+      const t = typeT(width);
+      const stored = storageTypeOf(outputs, 0, width);
       const count = countIncludePad
         ? `${rows.kernel * columns.kernel}.0`
         : 'f32((yLast - yFirst) * (xLast - xFirst))';
       return {
-        reads: [{ name: 'x', type: t }],
-        writes: [{ name: 'y', type: t }],
+        width,
+        reads: [{ name: 'x', type: storageTypeOf(inputs, 0, width) }],
+        writes: [{ name: 'y', type: stored }],
         start: (k) => `var sum${k} = ${t}(0.0);`,
-        load: 'let value = x[there];',
+        load: `let value = ${t}(x[there]);`,
         pixel: (k) => `sum${k} += value;`,
         end: (k) =>
-          `${countIncludePad ? '' : windowOf(columns, 'x', 'column')} y[here] = sum${k} / ${count};`,
+          `${countIncludePad ? '' : windowOf(columns, 'x', 'column')} y[here] = ${stored}(sum${k} / ${count});`,
       };
     }),
   ],
@@ -149,23 +165,28 @@ const averagePoolOp: Op<AverageAttributes> = {
 /** dy → dx; linear, so its own gradient is the pooling again. */
 const averagePoolGradientOp: Op<AverageAttributes> = {
   name: 'averagePool2dGradient',
+  halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: inputShape(window), dtype: 'f32' }],
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolOp, [gradient], node.attributes)],
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
-    poolVariant('input', ({ rows, columns, channels, countIncludePad }) => {
-      const t = channels % 4 === 0 ? 'vec4f' : 'f32';
+    poolVariant('input', ({ inputs, outputs, attributes }) => {
+      const { rows, columns, channels, countIncludePad } = attributes;
+      const width = channels % 4 === 0 ? 4 : 1;
+      const t = typeT(width);
+      const stored = storageTypeOf(outputs, 0, width);
       const count = countIncludePad
         ? `${rows.kernel * columns.kernel}.0`
         : 'f32((aLast - aFirst) * (bLast - bFirst))';
       return {
-        reads: [{ name: 'dy', type: t }],
-        writes: [{ name: 'dx', type: t }],
+        width,
+        reads: [{ name: 'dy', type: storageTypeOf(inputs, 0, width) }],
+        writes: [{ name: 'dx', type: stored }],
         start: (k) => `var sum${k} = ${t}(0.0);`,
         row: countIncludePad ? '' : windowOf(rows, 'a', 'v'),
-        load: `${countIncludePad ? '' : windowOf(columns, 'b', 'h')} let share = dy[there] / ${count};`,
+        load: `${countIncludePad ? '' : windowOf(columns, 'b', 'h')} let share = ${t}(dy[there]) / ${count};`,
         pixel: (k) => `sum${k} += share;`,
-        end: (k) => `dx[here] = sum${k};`,
+        end: (k) => `dx[here] = ${stored}(sum${k});`,
       };
     }),
   ],

@@ -51,6 +51,9 @@ export const reduceOp: Op<ReduceAttributes> = {
     return [mul(spread(share), reached)];
   },
 
+  // Sums stay f32.
+  halves: { inputs: 'all', outputs: [] },
+
   flops: ({ attributes: { code, shape } }) => (expressionFlops(code) + 1) * elementCount(shape),
 
   absorb(consumer, operand, producer, { maxBindings }) {

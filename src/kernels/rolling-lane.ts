@@ -1,5 +1,6 @@
 import type { Binding, DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engine/tensor.js';
-import { linearTexture } from './texture-operand.js';
+import { storageType } from './storage-type.js';
+import { formatOf, linearTexture, type Stored } from './texture-operand.js';
 
 /**
  * What a lane of the rolling convolutions (conv-rolling-gather.ts, conv-rolling-weight.ts) owns and how it reads its
@@ -128,16 +129,18 @@ export class RollingSteps {
   }
 
   /** Binds a dense operand under a name; `fetch` reads it. */
-  stage(name: string, operand: Operand, elements: number): StagedOperand {
+  stage(name: string, operand: Operand, stored: Stored, elements: number): StagedOperand {
     if (this.#lane.source === 'buffer') {
-      return { binding: { name, operand, access: 'read', type: elementType(this.#lane) }, dims: {} };
+      const type = storageType(stored, this.#lane.width);
+      return { binding: { name, operand, access: 'read', type }, dims: {} };
     }
-    const fold = linearTexture(elements / 4, this.#traits);
+    const fold = linearTexture(elements / 4, stored, this.#traits);
     if (!fold) throw new RangeError(`rolling convolution: ${name} does not fit a texture`);
-    const index = this.scratch.push({ kind: 'texture', ...fold }) - 1;
+    const format = formatOf(stored);
+    const index = this.scratch.push({ kind: 'texture', ...fold, format }) - 1;
     this.steps.push({ kind: 'texture-copy', from: operand, to: index });
     return {
-      binding: { name, operand: { kind: 'scratch', index }, access: 'texture', type: '' },
+      binding: { name, operand: { kind: 'scratch', index }, access: 'texture', type: format },
       dims: { [`${name}Mask`]: fold.width - 1, [`${name}Shift`]: Math.log2(fold.width) },
     };
   }

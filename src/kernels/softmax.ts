@@ -5,6 +5,7 @@ import { pointwise } from './pointwise.js';
 import { exp, mul, type PointwiseFunction, sub } from './pointwise-table.js';
 import { sum } from './reduce.js';
 import { reshape } from './reshape.js';
+import { storageTypeOf } from './storage-type.js';
 
 /**
  * Softmax and its logarithm along one axis, stable for any finite input: one read of x for the peak and the sum of
@@ -68,9 +69,10 @@ const exponentialSumOp: Op<{ readonly axis: number }> = {
       { shape, dtype: 'f32' },
     ];
   },
+  halves: { inputs: 'all', outputs: [] },
   flops: ({ inputs: [x] }) => 5 * elementCount(x?.shape ?? []),
-  variants: foldVariants(({ inputs: [x], attributes: { axis } }) => {
-    const shape = x?.shape ?? [];
+  variants: foldVariants(({ inputs, attributes: { axis } }) => {
+    const shape = inputs[0]?.shape ?? [];
     const inner = elementCount(shape.slice(axis + 1));
     const { width, extent } = foldExtent({
       outer: elementCount(shape.slice(0, axis)),
@@ -91,12 +93,19 @@ const exponentialSumOp: Op<{ readonly axis: number }> = {
     select(a.total + b.total * smaller, a.total * smaller + b.total, delta > T(0.0)),
   );
 }`,
-      accumulate: 's = merge(s, State(x[i], T(1.0)));',
+      accumulate: 's = merge(s, State(T(x[i]), T(1.0)));',
       finish: across
         ? `let largest = max(max(s.peak.x, s.peak.y), max(s.peak.z, s.peak.w));
     peak[id] = largest; total[id] = dot(s.total, exp(s.peak - largest));`
         : 'peak[id] = s.peak; total[id] = s.total;',
-      inputs: [{ name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type: typeT(width) }],
+      inputs: [
+        {
+          name: 'x',
+          operand: { kind: 'input', index: 0 },
+          access: 'read',
+          type: storageTypeOf(inputs, 0, width),
+        },
+      ],
       outputs: ['peak', 'total'].map((name, index) => ({
         name,
         operand: { kind: 'output', index },

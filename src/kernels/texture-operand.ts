@@ -1,10 +1,20 @@
-import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
+import { TEXEL_BYTES } from '../engine/commands.js';
+import type {
+  DeviceTraits,
+  KernelStep,
+  Operand,
+  Scratch,
+  TensorSpec,
+  TextureFormat,
+} from '../engine/tensor.js';
 import { flatStep } from './grid.js';
+import { storageType } from './storage-type.js';
 
 /**
  * Operands in storage textures. On software adapters a storage-texture load is about twice as fast as a buffer load
  * (the driver fetches all lanes in one go instead of one by one), so kernels that read an operand many times have it
- * copied to a texture first; the copy runs at memory speed. Texels are four floats.
+ * copied to a texture first; the copy runs at memory speed. Texels are four values in the operand's own precision; a load
+ * gives f32 in either.
  */
 export interface LinearTexture {
   /** Texels a row (a power of two: texel i lies at `(i & (width − 1), i >> log2(width))`) and rows. */
@@ -12,15 +22,32 @@ export interface LinearTexture {
   readonly height: number;
 }
 
-/** Copies work in rows of 256 bytes. */
-export const ROW_TEXELS = 16;
+/** What is kept of an operand decides about its texture. */
+export type Stored = Pick<TensorSpec, 'dtype'>;
 
-/** Rows that are a multiple of this many texels (4 KiB) apart share a set of a first-level cache. */
-const ALIAS_TEXELS = 256;
+export function formatOf({ dtype }: Stored): TextureFormat {
+  return dtype === 'f16' ? 'rgba16float' : 'rgba32float';
+}
+
+export function texelBytes(stored: Stored): number {
+  return TEXEL_BYTES[formatOf(stored)];
+}
+
+/** Texels that a row of a copy must be a multiple of: copies work in rows of 256 bytes. */
+export function rowTexelsOf(stored: Stored): number {
+  return 256 / texelBytes(stored);
+}
+
+/** Rows that are a multiple of so many bytes apart share a set of a first-level cache. */
+const ALIAS_BYTES = 4096;
 
 /** A dense array of texels, folded into rows; undefined where it is too large for a texture. */
-export function linearTexture(texels: number, traits: DeviceTraits): LinearTexture | undefined {
-  let width = ROW_TEXELS;
+export function linearTexture(
+  texels: number,
+  stored: Stored,
+  traits: DeviceTraits,
+): LinearTexture | undefined {
+  let width = rowTexelsOf(stored);
   while (Math.ceil(texels / width) > traits.maxTextureSide) width *= 2;
   if (width > traits.maxTextureSide) return undefined;
   return { width, height: Math.ceil(texels / width) };
@@ -44,13 +71,15 @@ export interface PaddedImage {
  */
 export function imageTexture(
   image: PaddedImage,
+  stored: Stored,
   traits: DeviceTraits,
 ): { texels: number; width: number; height: number; dense: boolean } | undefined {
   const texels = Math.ceil(image.c / 4);
-  const filled = Math.ceil((image.paddedW * texels) / ROW_TEXELS) * ROW_TEXELS;
+  const row = rowTexelsOf(stored);
+  const filled = Math.ceil((image.paddedW * texels) / row) * row;
   const height = image.n * image.paddedH;
-  const aliased = filled % ALIAS_TEXELS === 0 && filled + ROW_TEXELS <= traits.maxTextureSide;
-  const width = aliased ? filled + ROW_TEXELS : filled;
+  const aliased = (filled * texelBytes(stored)) % ALIAS_BYTES === 0 && filled + row <= traits.maxTextureSide;
+  const width = aliased ? filled + row : filled;
   if (width > traits.maxTextureSide || height > traits.maxTextureSide) return undefined;
   const dense =
     image.c % 4 === 0 &&
@@ -65,30 +94,33 @@ export function imageTexture(
 /** Writes the padded image into a scratch buffer, row by row as the texture wants it. */
 export function padImage(
   image: PaddedImage,
+  stored: Stored,
   source: Operand,
   target: Operand,
   traits: DeviceTraits,
 ): KernelStep {
-  const texture = imageTexture(image, traits);
+  const texture = imageTexture(image, stored, traits);
   if (!texture) throw new RangeError('padImage: the image does not fit a texture');
   const { texels, width, height } = texture;
   const { h, w, c, top, left, paddedH, paddedW } = image;
   const vector = c % 4 === 0;
+  const texel = storageType(stored, 4);
   // Texels of one lane: all of one pixel, so that their place is worked out once.
   const each = vector && texels % 4 === 0 ? 4 : 1;
   const pixel = `((n * ${h}u + u32(y)) * ${w}u + u32(x))`;
   const load = (k: number) =>
     vector
       ? `source[base + ${k}u]`
-      : `vec4f(${[0, 1, 2, 3].map((j) => `channel(base, t * 4u + ${j}u)`).join(', ')})`;
-  const channel = `fn channel(base: u32, c: u32) -> f32 { if (c < ${c}u) { return source[base + c]; } return 0.0; }`;
+      : `${texel}(${[0, 1, 2, 3].map((j) => `channel(base, t * 4u + ${j}u)`).join(', ')})`;
+  const one = storageType(stored, 1);
+  const channel = `fn channel(base: u32, c: u32) -> ${one} { if (c < ${c}u) { return source[base + c]; } return ${one}(); }`;
   const ks = Array.from({ length: each }, (_, k) => k);
   return flatStep(
     {
       count: (width * height) / each,
       bindings: [
-        { name: 'source', operand: source, access: 'read', type: vector ? 'vec4f' : 'f32' },
-        { name: 'padded', operand: target, access: 'read_write', type: 'vec4f' },
+        { name: 'source', operand: source, access: 'read', type: vector ? texel : one },
+        { name: 'padded', operand: target, access: 'read_write', type: texel },
       ],
       ...(!vector && { declarations: channel }),
       body: `let column = id % ${width / each}u * ${each}u;
@@ -102,7 +134,7 @@ export function padImage(
     let base = ${pixel} * ${vector ? texels : c}u${vector ? ' + t' : ''};
     ${ks.map((k) => `padded[to + ${k}u] = ${load(k)};`).join(' ')}
   } else {
-    ${ks.map((k) => `padded[to + ${k}u] = vec4f();`).join(' ')}
+    ${ks.map((k) => `padded[to + ${k}u] = ${texel}();`).join(' ')}
   }`,
     },
     traits,
@@ -112,15 +144,16 @@ export function padImage(
 /** Brings an image into a texture: straight from its buffer where it lies densely already, else padded on the way. */
 export function stageImage(
   image: PaddedImage,
+  stored: Stored,
   source: Operand,
   traits: DeviceTraits,
   addScratch: (need: Scratch) => number,
   steps: KernelStep[],
 ): { texture: number; texels: number } {
-  const layout = imageTexture(image, traits);
+  const layout = imageTexture(image, stored, traits);
   if (!layout) throw new RangeError('stageImage: the image does not fit a texture');
   const { width, height, texels, dense } = layout;
-  const texture = addScratch({ kind: 'texture', width, height });
+  const texture = addScratch({ kind: 'texture', width, height, format: formatOf(stored) });
   if (dense) {
     const pitch = image.w * texels;
     const box = { offset: 0, pitch, x: 0, y: 0, width: pitch, height };
@@ -128,9 +161,9 @@ export function stageImage(
   } else {
     const padded: Operand = {
       kind: 'scratch',
-      index: addScratch({ kind: 'buffer', bytes: width * height * 16 }),
+      index: addScratch({ kind: 'buffer', bytes: width * height * texelBytes(stored) }),
     };
-    steps.push(padImage(image, source, padded, traits));
+    steps.push(padImage(image, stored, source, padded, traits));
     steps.push({ kind: 'texture-copy', from: padded, to: texture });
   }
   return { texture, texels };

@@ -1,6 +1,8 @@
 import type { DeviceTraits, KernelStep, Operand } from '../engine/tensor.js';
 import type { Gather } from './conv-gather.js';
 import { flatStep } from './grid.js';
+import { storageType } from './storage-type.js';
+import type { Stored } from './texture-operand.js';
 
 /**
  * Convolution weights written in panels (see panels.ts), for what copies alone cannot do: some taps only, transposed,
@@ -10,12 +12,14 @@ import { flatStep } from './grid.js';
 export function packWeights(
   gather: Gather,
   taps: readonly number[],
-  { rowTexels }: { readonly rowTexels: number },
+  { rowTexels, stored }: { readonly rowTexels: number; readonly stored: Stored },
   source: Operand,
   target: Operand,
   traits: DeviceTraits,
 ): KernelStep {
   const { groups } = gather;
+  const texel = storageType(stored, 4);
+  const one = storageType(stored, 1);
   const from = gather.image.c / groups;
   const to = gather.channels;
   const depth = Math.ceil(from / 4) * 4;
@@ -29,21 +33,21 @@ export function packWeights(
       ? `weights[(taps[tap] * ${to / groups}u + ${within(j)}) * ${from * groups}u + ${groupOf(j)} * ${from}u + k]`
       : `weights[(taps[tap] * ${from}u + k) * ${to}u + ${channel(j)}]`;
   const guarded = (j: number) =>
-    to % 4 === 0 ? element(j) : `select(0.0, ${element(j)}, ${channel(j)} < ${to}u)`;
+    to % 4 === 0 ? element(j) : `select(${one}(), ${element(j)}, ${channel(j)} < ${to}u)`;
   return flatStep(
     {
       count: panels * rows * rowTexels,
       bindings: [
-        { name: 'weights', operand: source, access: 'read', type: 'f32' },
-        { name: 'packed', operand: target, access: 'read_write', type: 'vec4f' },
+        { name: 'weights', operand: source, access: 'read', type: one },
+        { name: 'packed', operand: target, access: 'read_write', type: texel },
       ],
       declarations: `const taps = array<u32, ${taps.length}>(${taps.map((tap) => `${tap}u`).join(', ')});\n`,
       body: `let column = id / ${rows * rowTexels}u * ${rowTexels}u + id % ${rowTexels}u;
   let row = id / ${rowTexels}u % ${rows}u;
   let k = row % ${depth}u;
   let tap = row / ${depth}u;
-  var texel = vec4f();
-  if (k < ${from}u && column * 4u < ${to}u) { texel = vec4f(${[0, 1, 2, 3].map(guarded).join(', ')}); }
+  var texel = ${texel}();
+  if (k < ${from}u && column * 4u < ${to}u) { texel = ${texel}(${[0, 1, 2, 3].map(guarded).join(', ')}); }
   packed[id] = texel;`,
     },
     traits,

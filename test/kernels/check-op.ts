@@ -102,7 +102,9 @@ export function expectClose(
  * Preferences that together use every runnable variant of every op that the forward and backward graphs contain:
  * first the rule's choice, then one op forced to one variant at a time.
  */
-async function variantsUsed(check: OpCheck): Promise<Record<string, string>[]> {
+export async function variantsUsed(
+  check: Pick<OpCheck, 'shapes' | 'build' | 'differentiable'>,
+): Promise<Record<string, string>[]> {
   const { traits } = await testDevice();
   const graph = new Graph();
   const inputs = check.shapes.map((shape, k) => graph.input(`x${k}`, shape));
