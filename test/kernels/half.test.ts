@@ -161,7 +161,7 @@ describe.skipIf(!traits.f16)(`f16 storage (${description}; needs shader-f16)`, (
 
     const exact = await evaluate(operands, traced);
     const compared = 1 + half.shapes.length;
-    for (const preference of together(await variantsUsed(half))) {
+    for (const preference of [...together(await variantsUsed(half)), { pointwise: 'scalar' }]) {
       const stored = storageOf(operands, traced, preference);
       for (const [op, storage] of Object.entries(half.expected)) expect(stored.get(op)).toContain(storage);
       const narrowed = await evaluate(operands, traced, preference, { copies: {} });
