@@ -3,7 +3,7 @@ import { optimizers } from './adamw.js';
 import { asymmetricLosses } from './asymmetric-loss.js';
 import { convolutions } from './convolution.js';
 import { matmuls } from './matmul.js';
-import { networks } from './networks.js';
+import { networks, scaling } from './networks.js';
 import { normalizations } from './normalization.js';
 
 /** Everything that is measured, in the order of the table. */
@@ -15,3 +15,6 @@ export const WORKLOADS: readonly Workload[] = [
   ...optimizers,
   ...networks,
 ];
+
+/** One network at growing batches and pictures; the middle of both is the same step. */
+export const SCALING: readonly Workload[] = scaling;

@@ -10,6 +10,10 @@ export interface BenchFlags extends Pick<KernelFlags, 'tune'> {
   readonly adapter?: string;
   readonly json?: boolean;
   readonly list?: boolean;
+  /** Time ResNet-18's step at growing batches and pictures, instead of everything. */
+  readonly scaling?: boolean;
+  /** Folder to keep the run in, see `saveRun`. */
+  readonly save?: string;
 }
 
 /** The benchmark's entry, `bench/main.ts`. */

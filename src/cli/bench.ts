@@ -43,6 +43,11 @@ const program = addTuneOptions(
     .option('--rounds <n>', 'timed rounds of each workload', positiveNumber, 5)
     .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
     .option('--json', 'print one JSON object a line instead of the table')
+    .option('--scaling', 'only the training step of ResNet-18, at growing batches and pictures')
+    .option(
+      '--save <folder>',
+      'keep measurements and a picture in a folder below this one, e.g. bench/results',
+    )
     .option('--list', 'list the workloads and measure nothing')
     .action(bench),
 );
