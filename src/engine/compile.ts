@@ -2,9 +2,8 @@ import type { Arena } from './arena.js';
 import { buildCommands } from './build.js';
 import { choose, type KnownVariants, type Preference } from './choose.js';
 import type { Device } from './device.js';
-import { KernelError } from './errors.js';
 import { fitPlan } from './fit-plan.js';
-import { type NarrowOptions, narrow } from './narrow.js';
+import { type NarrowOptions, narrow, requireF16 } from './narrow.js';
 import { type Plan, type PlanOptions, planMemory } from './plan.js';
 import { Program } from './program.js';
 import { rewrite } from './rewrite.js';
@@ -53,12 +52,10 @@ export function planProgram(device: Device, options: CompileOptions): Plan {
   return planNodes(device, options, rewritten(device, options));
 }
 
-function rewritten({ traits, description }: Device, options: CompileOptions): Node[] {
+function rewritten(device: Device, options: CompileOptions): Node[] {
   const { graph, halves } = options;
-  if (halves && !traits.f16) {
-    throw new KernelError(`${description} has no f16 (shader-f16): compute in f32`);
-  }
-  const nodes = rewrite(graph.nodes, kept(options), traits);
+  if (halves) requireF16(device);
+  const nodes = rewrite(graph.nodes, kept(options), device.traits);
   return halves ? narrow(nodes, kept(options), halves) : nodes;
 }
 

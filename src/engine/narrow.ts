@@ -1,3 +1,5 @@
+import type { Device } from './device.js';
+import { KernelError } from './errors.js';
 import { at, elementCount, type Node, type Tensor, type TensorSpec } from './tensor.js';
 
 /**
@@ -15,6 +17,11 @@ export interface NarrowOptions {
 
 /** Tensors below this many elements stay as they are: there is nothing to gain. */
 const LEAST_ELEMENTS = 4096;
+
+/** @throws KernelError where the device's kernels cannot hold f16 */
+export function requireF16({ traits, description }: Pick<Device, 'traits' | 'description'>): void {
+  if (!traits.f16) throw new KernelError(`${description} has no f16 (shader-f16): compute in f32`);
+}
 
 /**
  * @param nodes as they will run @param keep tensors that are read after the run: they stay f32
@@ -49,11 +56,13 @@ interface StorageGroup {
 
 function storageGroups(nodes: readonly Node[]): Iterable<StorageGroup> {
   const groups = new Map<Tensor, StorageGroup>();
+  const sums = statistics(nodes);
   for (const { op, inputs, outputs } of nodes) {
     const source = op.alias ? groups.get(at(inputs, 0)) : undefined;
     if (op.alias && !source) continue;
     for (const [i, output] of outputs.entries()) {
-      const group = source ?? { tensors: [], fits: worthwhile(output) && accepts(op.halves?.outputs, i) };
+      const narrowable = worthwhile(output) && accepts(op.halves?.outputs, i) && !sums.has(output);
+      const group = source ?? { tensors: [], fits: narrowable };
       group.tensors.push(output);
       groups.set(output, group);
     }
@@ -64,6 +73,23 @@ function storageGroups(nodes: readonly Node[]): Iterable<StorageGroup> {
     }
   }
   return new Set(groups.values());
+}
+
+/**
+ * What ops keep in f32 although they read f16 (sums, moments), and what is made of that alone element by element, such as
+ * norms: few values of a range of their own, each of which decides about many others.
+ */
+function statistics(nodes: readonly Node[]): Set<Tensor> {
+  const found = new Set<Tensor>();
+  for (const { op, inputs, outputs } of nodes) {
+    for (const [i, output] of outputs.entries()) {
+      const size = elementCount(output.shape);
+      const alike = inputs.filter(({ shape }) => elementCount(shape) === size);
+      const derived = alike.length > 0 && alike.every((input) => found.has(input));
+      if (derived || (op.halves && !accepts(op.halves.outputs, i))) found.add(output);
+    }
+  }
+  return found;
 }
 
 function worthwhile({ dtype, shape }: TensorSpec): boolean {

@@ -7,7 +7,7 @@ import type { OpTime } from '../engine/profile.js';
 import type { HostCost, Program } from '../engine/program.js';
 import { Random } from '../engine/random.js';
 import { store } from '../engine/store.js';
-import { Graph, type Tensor } from '../engine/tensor.js';
+import { type DType, Graph, type Tensor } from '../engine/tensor.js';
 import type { Tuning } from '../engine/tune.js';
 import { grad } from '../kernels/grad.js';
 import { clipFactor, gradientNorm } from '../kernels/gradient-norm.js';
@@ -251,7 +251,7 @@ function traceUpdate(
   const hyper = graph.input('hyper', [optimizer.name === 'adamw' ? ADAMW_HYPER : SGD_HYPER]);
   const whole = (arena: string) => shards(graph, arena, layout);
   const [params, grads, average] = [whole('params'), whole('grads'), ema === false ? [] : whole('average')];
-  const copies = precision === 'f16' ? whole('halfParams') : [];
+  const copies = precision === 'f16' ? shards(graph, 'halfParams', layout, 'f16') : [];
   const moments = (optimizer.name === 'adamw' ? ['firstMoment', 'secondMoment'] : ['momentum']).map(whole);
   // WebGPU promises eight storage buffers; AdamW with everything beside it wants nine
   const copyInPlace = maxBindings >= 9;
@@ -307,8 +307,10 @@ function traceStatistics(
   }
 }
 
-function shards(graph: Graph, arena: string, layout: ArenaLayout): Tensor[] {
-  return layout.shards.map((elements, i) => graph.variable(arena, ArenaLayout.shardName(i), [elements]));
+function shards(graph: Graph, arena: string, layout: ArenaLayout, dtype?: DType): Tensor[] {
+  return layout.shards.map((elements, i) =>
+    graph.variable(arena, ArenaLayout.shardName(i), [elements], dtype),
+  );
 }
 
 /** The two words that a step's dropout masks are drawn from. */

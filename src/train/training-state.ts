@@ -1,6 +1,7 @@
 import { Arena, ArenaLayout } from '../engine/arena.js';
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
+import { requireF16 } from '../engine/narrow.js';
 import type { Program } from '../engine/program.js';
 import { Graph } from '../engine/tensor.js';
 import { halveInto } from '../kernels/halve.js';
@@ -34,12 +35,13 @@ export class TrainingState {
     this.#halver = halver;
   }
 
-  /** All zero. @throws OutOfMemoryError naming the arena */
+  /** All zero. @throws OutOfMemoryError naming the arena; KernelError for `precision: f16` on a device without */
   static async create(
     device: Device,
     definition: ModelDefinition,
     recipe: Pick<Recipe, 'optimizer' | 'ema' | 'precision'>,
   ): Promise<TrainingState> {
+    if (recipe.precision === 'f16') requireF16(device);
     const limit = device.traits.maxBindingBytes;
     const layouts = {
       parameters: new ArenaLayout(definition.parameters, limit),
