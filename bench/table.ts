@@ -12,13 +12,15 @@ const PEER = 22;
 
 /** What the adapter can do at all, against which everything below is held. */
 export function rooflineLines(roofline: Roofline, adapter: string): string {
-  const { gflops, gflopsF16, gbps, dispatchMs, submitMs } = roofline;
+  const { gflopsF16, dispatchMs, submitMs } = roofline;
   const f16 = gflopsF16 === undefined ? '' : `, ${gflopsF16.toFixed(0)} in f16`;
-  return [
-    adapter,
-    `multiply-add ${gflops.toFixed(0)} GFLOP/s in f32${f16}; copy ${gbps.toFixed(1)} GB/s; ` +
-      `a dispatch ${microseconds(dispatchMs)}, a submit ${microseconds(submitMs)}`,
-  ].join('\n');
+  const overheads = `a dispatch ${microseconds(dispatchMs)}, a submit ${microseconds(submitMs)}`;
+  return `${adapter}\n${rates(roofline)}${f16}; ${overheads}`;
+}
+
+/** The same adapter once more: on a shared machine the roof itself moves while a table is made. */
+export function rooflineNote(roofline: Roofline): string {
+  return `The roof again, after the last round: ${rates(roofline)}.`;
 }
 
 /** @param peers in the order of their columns */
@@ -65,14 +67,13 @@ export function tableLine(
     .trimEnd();
 }
 
-/** What the columns mean, and what was not measured and why. */
-export function tableFoot(notes: readonly string[]): string {
+/** What the columns mean. */
+export function tableFoot(): string {
   return [
     '',
     'ms, GFLOP/s and GB/s are tailray’s medians. roof: share of what the adapter could do at this workload’s arithmetic',
     'intensity, bound by multiply-adds (f) or by memory (m). ×: how many times faster tailray is, median (lowest–highest)',
     'of the rounds. Small work that stays in the caches may pass the memory roof.',
-    ...notes,
   ].join('\n');
 }
 
@@ -102,6 +103,10 @@ export function digits(value: number): string {
   if (value >= 99.95) return value.toFixed(0);
   if (value >= 9.995) return value.toFixed(1);
   return value >= 0.9995 ? value.toFixed(2) : value.toFixed(3);
+}
+
+function rates({ gflops, gbps }: Roofline): string {
+  return `copy ${gbps.toFixed(1)} GB/s, multiply-add ${gflops.toFixed(0)} GFLOP/s in f32`;
 }
 
 function microseconds(ms: number): string {

@@ -22,7 +22,7 @@ export function addKernelOptions(program: Command): Command {
   );
 }
 
-/** Those of them that a command has which computes nothing of its own. */
+/** Those about the choice alone, for a command that shows times in its own way. */
 export function addTuneOptions(program: Command): Command {
   return program
     .option('--tune', 'measure which kernels are fastest on this GPU, and remember (else: before long runs)')
