@@ -31,7 +31,13 @@ export const convOp: Op<ConvGeometry> = {
   },
   halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes }) => convFlops(attributes),
-  variants: [lanes.forward, tile.forward, rolling.texels.forward, rolling.channels.forward, direct.forward],
+  variants: [
+    lanes.forward,
+    ...tile.forward,
+    rolling.texels.forward,
+    rolling.channels.forward,
+    direct.forward,
+  ],
 };
 
 /** (dy, w) → dx */
@@ -46,7 +52,7 @@ export const convInputGradientOp: Op<ConvGeometry> = {
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.inputGradient,
-    tile.inputGradient,
+    ...tile.inputGradient,
     rolling.texels.inputGradient,
     rolling.channels.inputGradient,
     direct.inputGradient,
@@ -66,7 +72,7 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.weightGradient,
-    tile.weightGradient,
+    ...tile.weightGradient,
     rolling.texels.weightGradient,
     rolling.channels.weightGradient,
     direct.weightGradient,

@@ -1,0 +1,82 @@
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { DType } from '../engine/tensor.js';
+
+/**
+ * The operands of a convolution as the two matrices of one product: WGSL that finds their elements where they lie. They
+ * are read in blocks of four by four, since four neighbours in memory are one load whichever way the matrix runs.
+ *
+ * "Outer" counts the rows of the left matrix or the columns of the right one, k the depth that is summed over. A lane
+ * keeps its place along k as an odometer of three digits and moves it on, so that no element costs a division. The code
+ * of an operand named `left` declares:
+ *
+ *     alias LeftOuter = …                                        // what is known of four outers, whatever k
+ *     fn leftOuter(first: u32) -> LeftOuter
+ *     fn leftStart(k: u32) -> vec3u
+ *     fn leftAdvance(at: vec3u, by: u32) -> vec3u
+ *     fn leftBlock(outer: LeftOuter, at: vec3u) -> mat4x4f       // [i] is k + i of the four outers; 0 beyond an end
+ *
+ * Blocks hold f32 whatever the operand is stored as: nothing behind this converts.
+ */
+export interface TileOperand {
+  readonly name: 'left' | 'right';
+  readonly dtype: DType;
+  /** Four neighbours in memory always exist together: the operand is bound as vectors. */
+  readonly vector: boolean;
+  /** Neighbours in memory are neighbours along k, not along the outer side. */
+  readonly along: boolean;
+  readonly code: string;
+  readonly dims: Readonly<Record<string, number>>;
+}
+
+/** A dense matrix of `outers` × `depth`, stored one outer after the other (`along`) or one k after the other. */
+export function matrixOperand(
+  name: TileOperand['name'],
+  { dtype, outers, depth, along }: { dtype: DType; outers: number; depth: number; along: boolean },
+): TileOperand {
+  const vector = (along ? depth : outers) % 4 === 0;
+  const Outer = name === 'left' ? 'LeftOuter' : 'RightOuter';
+  const code = wgsl`
+alias ${Outer} = u32;
+fn ${name}Outer(first: u32) -> u32 { return first; }
+fn ${name}Start(k: u32) -> vec3u { return vec3u(k, 0u, 0u); }
+fn ${name}Advance(at: vec3u, by: u32) -> vec3u { return vec3u(at.x + by, 0u, 0u); }
+#if ${vector}
+fn ${name}Run(outer: u32, k: u32) -> vec4f {
+  if (outer >= dims.${name}Outers || k >= dims.depth) { return vec4f(); }
+#if ${along}
+  return vec4f(${name}[(outer * dims.depth + k) / 4u]);
+#else
+  return vec4f(${name}[(k * dims.${name}Outers + outer) / 4u]);
+#endif
+}
+#else
+fn ${name}Element(outer: u32, k: u32) -> f32 {
+  if (outer >= dims.${name}Outers || k >= dims.depth) { return 0.0; }
+#if ${along}
+  return f32(${name}[outer * dims.depth + k]);
+#else
+  return f32(${name}[k * dims.${name}Outers + outer]);
+#endif
+}
+fn ${name}Run(outer: u32, k: u32) -> vec4f {
+#if ${along}
+  return vec4f(${four((j) => `${name}Element(outer, k + ${j}u)`)});
+#else
+  return vec4f(${four((j) => `${name}Element(outer + ${j}u, k)`)});
+#endif
+}
+#endif
+fn ${name}Block(outer: u32, at: vec3u) -> mat4x4f {
+#if ${along}
+  return transpose(mat4x4f(${four((j) => `${name}Run(outer + ${j}u, at.x)`)}));
+#else
+  return mat4x4f(${four((j) => `${name}Run(outer, at.x + ${j}u)`)});
+#endif
+}`;
+  return { name, dtype, vector, along, code, dims: { [`${name}Outers`]: outers } };
+}
+
+/** The arguments of a call, from 0 to 3. */
+export function four(argument: (j: number) => string): string {
+  return [0, 1, 2, 3].map(argument).join(', ');
+}
