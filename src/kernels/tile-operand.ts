@@ -15,7 +15,8 @@ import type { DType } from '../engine/tensor.js';
  *     fn leftAdvance(at: vec3u, by: u32) -> vec3u
  *     fn leftBlock(outer: LeftOuter, at: vec3u) -> mat4x4f       // [i] is k + i of the four outers; 0 beyond an end
  *
- * Blocks hold f32 whatever the operand is stored as: nothing behind this converts.
+ * Blocks hold f32 whatever the operand is stored as: nothing behind this converts. Loads beyond an end are turned into
+ * loads of element 0 instead of being jumped over, so that all loads of a block are under way together.
  */
 export interface TileOperand {
   readonly name: 'left' | 'right';
@@ -35,6 +36,8 @@ export function matrixOperand(
 ): TileOperand {
   const vector = (along ? depth : outers) % 4 === 0;
   const Outer = name === 'left' ? 'LeftOuter' : 'RightOuter';
+  const index = along ? `outer * dims.depth + k` : `k * dims.${name}Outers + outer`;
+  const exists = `outer < dims.${name}Outers && k < dims.depth`;
   const code = wgsl`
 alias ${Outer} = u32;
 fn ${name}Outer(first: u32) -> u32 { return first; }
@@ -42,21 +45,13 @@ fn ${name}Start(k: u32) -> vec3u { return vec3u(k, 0u, 0u); }
 fn ${name}Advance(at: vec3u, by: u32) -> vec3u { return vec3u(at.x + by, 0u, 0u); }
 #if ${vector}
 fn ${name}Run(outer: u32, k: u32) -> vec4f {
-  if (outer >= dims.${name}Outers || k >= dims.depth) { return vec4f(); }
-#if ${along}
-  return vec4f(${name}[(outer * dims.depth + k) / 4u]);
-#else
-  return vec4f(${name}[(k * dims.${name}Outers + outer) / 4u]);
-#endif
+  let exists = ${exists};
+  return select(vec4f(), vec4f(${name}[select(0u, (${index}) / 4u, exists)]), exists);
 }
 #else
 fn ${name}Element(outer: u32, k: u32) -> f32 {
-  if (outer >= dims.${name}Outers || k >= dims.depth) { return 0.0; }
-#if ${along}
-  return f32(${name}[outer * dims.depth + k]);
-#else
-  return f32(${name}[k * dims.${name}Outers + outer]);
-#endif
+  let exists = ${exists};
+  return select(0.0, f32(${name}[select(0u, ${index}, exists)]), exists);
 }
 fn ${name}Run(outer: u32, k: u32) -> vec4f {
 #if ${along}

@@ -14,22 +14,6 @@ export interface Pass {
   readonly x: TapAxis;
 }
 
-/** The patch under an output pixel. An offset is where tap 0 and channel 0 lie, which may be outside of the image. */
-const PATCH = `
-struct Patch { offset: i32, y: i32, x: i32 }
-/** Further outside than any tap reaches back. */
-const OUTSIDE = -0x40000000;`;
-
-/** Where channels come in odd numbers, neighbours along k may lie under different taps: every element for itself. */
-const PATCHES_BY_ELEMENT = `
-fn leftElement(spot: Patch, at: vec3u) -> f32 {
-  if (!inside(spot, at)) { return 0.0; }
-  return f32(left[indexOf(spot, at)]);
-}
-fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f {
-  return vec4f(${four((j) => `leftElement(outer[${j}], at)`)});
-}`;
-
 /** Rows: the output pixels of a pass. k: (tap row, tap column, channel). */
 export function patchesAlong(dtype: DType, { image }: Gather, { y, x }: Pass): TileOperand {
   const vector = image.c % 4 === 0;
@@ -48,39 +32,35 @@ export function patchesAlong(dtype: DType, { image }: Gather, { y, x }: Pass): T
     tapsX: Math.max(1, x.taps.length),
     tapStepY: y.tapStep,
     tapStepX: x.tapStep,
-    tapStrideY: y.tapStep * image.w * image.c,
-    tapStrideX: x.tapStep * image.c,
   };
-  const code = wgsl`${PATCH}
-alias LeftOuter = array<Patch, 4>;
-fn patchOf(row: u32) -> Patch {
+  const code = wgsl`${SPOTS}
+${loadAt(vector)}
+fn pixelSpot(row: u32) -> Spot {
   let line = row / dims.countX;
   let n = line / dims.countY;
   let y = i32((line - n * dims.countY) * dims.advanceY + dims.originY);
   let x = i32((row - line * dims.countX) * dims.advanceX + dims.originX);
   let offset = ((i32(n * dims.h) + y) * i32(dims.w) + x) * i32(dims.c);
-  return Patch(offset, select(OUTSIDE, y, row < dims.rows), x);
+  return Spot(offset, select(OUTSIDE, y, row < dims.rows), x);
 }
-fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `patchOf(first + ${j}u)`)}); }
+alias LeftOuter = array<Spot, 4>;
+fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `pixelSpot(first + ${j}u)`)}); }
 ${odometer('left', 'dims.c', 'dims.tapsX')}
-fn inside(spot: Patch, at: vec3u) -> bool {
-  let y = u32(spot.y + i32(at.z * dims.tapStepY));
-  let x = u32(spot.x + i32(at.y * dims.tapStepX));
-  return at.z < dims.tapsY && y < dims.h && x < dims.w;
-}
-fn indexOf(spot: Patch, at: vec3u) -> u32 {
-  return u32(spot.offset + i32(at.z * dims.tapStrideY + at.y * dims.tapStrideX + at.x));
+fn tapSpot(at: vec3u) -> Spot {
+  let y = i32(at.z * dims.tapStepY);
+  let x = i32(at.y * dims.tapStepX);
+  return Spot((y * i32(dims.w) + x) * i32(dims.c) + i32(at.x), select(OUTSIDE, y, at.z < dims.tapsY), x);
 }
 #if ${vector}
-fn leftRun(spot: Patch, at: vec3u) -> vec4f {
-  if (!inside(spot, at)) { return vec4f(); }
-  return vec4f(left[indexOf(spot, at) / 4u]);
-}
 fn leftBlock(outer: LeftOuter, at: vec3u) -> mat4x4f {
-  return transpose(mat4x4f(${four((j) => `leftRun(outer[${j}], at)`)}));
+  let tap = tapSpot(at);
+  return transpose(mat4x4f(${four((j) => `fourAt(outer[${j}], tap)`)}));
 }
 #else
-${PATCHES_BY_ELEMENT}
+fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f {
+  let tap = tapSpot(at);
+  return vec4f(${four((j) => `elementAt(outer[${j}], tap)`)});
+}
 ${blockByK('left', 'LeftOuter')}
 #endif`;
   return { name: 'left', dtype, vector, along: true, code, dims };
@@ -91,38 +71,33 @@ export function patchesAcross(dtype: DType, g: ConvGeometry): TileOperand {
   const vector = g.c % 4 === 0;
   const { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft } = g;
   const dims = { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft };
-  const code = wgsl`${PATCH}
-#if ${vector}
-alias LeftOuter = Patch;
-fn leftOuter(first: u32) -> LeftOuter { return tapOf(first); }
-#else
-alias LeftOuter = array<Patch, 4>;
-fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `tapOf(first + ${j}u)`)}); }
-#endif
-fn tapOf(row: u32) -> Patch {
+  const code = wgsl`${SPOTS}
+${loadAt(vector)}
+fn tapSpot(row: u32) -> Spot {
   let tap = row / dims.c;
   let y = i32((tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
   let x = i32((tap % dims.kw) * dims.dilationX) - i32(dims.padLeft);
   let offset = (y * i32(dims.w) + x) * i32(dims.c) + i32(row - tap * dims.c);
-  return Patch(offset, select(OUTSIDE, y, row < dims.rows), x);
+  return Spot(offset, select(OUTSIDE, y, row < dims.rows), x);
 }
 ${odometer('left', 'dims.ow', 'dims.oh')}
-fn inside(spot: Patch, at: vec3u) -> bool {
-  let y = u32(spot.y + i32(at.y * dims.strideY));
-  let x = u32(spot.x + i32(at.x * dims.strideX));
-  return at.z < dims.n && y < dims.h && x < dims.w;
-}
-fn indexOf(spot: Patch, at: vec3u) -> u32 {
-  let pixel = (at.z * dims.h + at.y * dims.strideY) * dims.w + at.x * dims.strideX;
-  return u32(spot.offset + i32(pixel * dims.c));
+fn pixelSpot(at: vec3u) -> Spot {
+  let y = i32(at.y * dims.strideY);
+  let x = i32(at.x * dims.strideX);
+  let offset = ((i32(at.z * dims.h) + y) * i32(dims.w) + x) * i32(dims.c);
+  return Spot(offset, select(OUTSIDE, y, at.z < dims.n), x);
 }
 #if ${vector}
-fn leftAcross(spot: Patch, at: vec3u) -> vec4f {
-  if (!inside(spot, at)) { return vec4f(); }
-  return vec4f(left[indexOf(spot, at) / 4u]);
-}
+alias LeftOuter = Spot;
+fn leftOuter(first: u32) -> LeftOuter { return tapSpot(first); }
+fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f { return fourAt(outer, pixelSpot(at)); }
 #else
-${PATCHES_BY_ELEMENT}
+alias LeftOuter = array<Spot, 4>;
+fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `tapSpot(first + ${j}u)`)}); }
+fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f {
+  let pixel = pixelSpot(at);
+  return vec4f(${four((j) => `elementAt(outer[${j}], pixel)`)});
+}
 #endif
 ${blockByK('left', 'LeftOuter')}`;
   return { name: 'left', dtype, vector, along: false, code, dims };
@@ -138,29 +113,54 @@ export function weightsAlong(dtype: DType, { image, channels, kw }: Gather, { y,
 alias RightOuter = u32;
 fn rightOuter(first: u32) -> u32 { return first; }
 ${odometer('right', 'dims.c', 'dims.tapsX')}
-fn weightIndex(column: u32, at: vec3u) -> u32 {
+/** Where the weights of column 0 lie. */
+fn weightsOf(at: vec3u) -> u32 {
   let tap = (dims.tapFirstY + at.z * dims.tapDeltaY) * dims.kw + dims.tapFirstX + at.y * dims.tapDeltaX;
-  return (tap * dims.rightOuters + column) * dims.c + at.x;
+  return tap * dims.rightOuters * dims.c + at.x;
 }
 #if ${vector}
-fn rightRun(column: u32, at: vec3u) -> vec4f {
-  if (column >= dims.rightOuters || at.z >= dims.tapsY) { return vec4f(); }
-  return vec4f(right[weightIndex(column, at) / 4u]);
+fn rightRun(column: u32, first: u32, within: bool) -> vec4f {
+  let exists = within && column < dims.rightOuters;
+  return select(vec4f(), vec4f(right[select(0u, (first + column * dims.c) / 4u, exists)]), exists);
 }
 fn rightBlock(outer: u32, at: vec3u) -> mat4x4f {
-  return transpose(mat4x4f(${four((j) => `rightRun(outer + ${j}u, at)`)}));
+  let first = weightsOf(at);
+  let within = at.z < dims.tapsY;
+  return transpose(mat4x4f(${four((j) => `rightRun(outer + ${j}u, first, within)`)}));
 }
 #else
-fn rightElement(column: u32, at: vec3u) -> f32 {
-  if (column >= dims.rightOuters || at.z >= dims.tapsY) { return 0.0; }
-  return f32(right[weightIndex(column, at)]);
+fn rightElement(column: u32, first: u32, within: bool) -> f32 {
+  let exists = within && column < dims.rightOuters;
+  return select(0.0, f32(right[select(0u, first + column * dims.c, exists)]), exists);
 }
 fn rightAcross(outer: u32, at: vec3u) -> vec4f {
-  return vec4f(${four((j) => `rightElement(outer + ${j}u, at)`)});
+  let first = weightsOf(at);
+  let within = at.z < dims.tapsY;
+  return vec4f(${four((j) => `rightElement(outer + ${j}u, first, within)`)});
 }
 ${blockByK('right', 'RightOuter')}
 #endif`;
   return { name: 'right', dtype, vector, along: true, code, dims };
+}
+
+/**
+ * An element of a patch lies where a pixel and a tap meet: offsets and positions of both add up. What does not exist is
+ * so far outside that no sum comes back.
+ */
+const SPOTS = `
+struct Spot { offset: i32, y: i32, x: i32 }
+const OUTSIDE = -0x20000000;
+fn inside(a: Spot, b: Spot) -> bool { return u32(a.y + b.y) < dims.h && u32(a.x + b.x) < dims.w; }`;
+
+/** The four elements from where two spots meet, or the one: only the first type-checks where the operand is bound as vectors. */
+function loadAt(vector: boolean): string {
+  const [T, zero, name, index] = vector
+    ? ['vec4f', 'vec4f()', 'fourAt', 'u32(a.offset + b.offset) / 4u']
+    : ['f32', '0.0', 'elementAt', 'u32(a.offset + b.offset)'];
+  return `fn ${name}(a: Spot, b: Spot) -> ${T} {
+  let exists = inside(a, b);
+  return select(${zero}, ${T}(left[select(0u, ${index}, exists)]), exists);
+}`;
 }
 
 /** Three digits, the fastest first, for a k that counts through two inner sizes and an outer one without end. */
@@ -170,26 +170,25 @@ function odometer(name: TileOperand['name'], inner: string, middle: string): str
   return vec3u(k - line * ${inner}, line % ${middle}, line / ${middle});
 }
 fn ${name}Advance(at: vec3u, by: u32) -> vec3u {
-  var next = at;
-  next.x += by;
-  while (next.x >= ${inner}) {
-    next.x -= ${inner};
-    next.y++;
-    if (next.y == ${middle}) {
-      next.y = 0u;
-      next.z++;
-    }
-  }
-  return next;
+  let inner = at.x + by;
+  if (inner < ${inner}) { return vec3u(inner, at.yz); }
+  let carry = inner / ${inner};
+  let middle = at.y + carry;
+  return vec3u(inner - carry * ${inner}, middle % ${middle}, at.z + middle / ${middle});
+}
+fn ${name}Next(at: vec3u) -> vec3u {
+  let carry = at.x + 1u == ${inner};
+  let next = select(vec3u(at.x + 1u, at.yz), vec3u(0u, at.y + 1u, at.z), carry);
+  return select(next, vec3u(next.x, 0u, next.z + 1u), next.y == ${middle});
 }`;
 }
 
 /** A block as four times `Across`: what four outers have at one k. */
 function blockByK(name: TileOperand['name'], Outer: string): string {
   return `fn ${name}Block(outer: ${Outer}, at: vec3u) -> mat4x4f {
-  let at1 = ${name}Advance(at, 1u);
-  let at2 = ${name}Advance(at1, 1u);
-  let at3 = ${name}Advance(at2, 1u);
+  let at1 = ${name}Next(at);
+  let at2 = ${name}Next(at1);
+  let at3 = ${name}Next(at2);
   return mat4x4f(${['at', 'at1', 'at2', 'at3'].map((k) => `${name}Across(outer, ${k})`).join(', ')});
 }`;
 }

@@ -140,12 +140,13 @@ ${lines(own, (r) => lines(sides, (j) => `      s${r}_${j} = fma(vec4f(a${half(r)
     stage(lane, place, block);
     workgroupBarrier();
   }
-${lines(own, (r) =>
-  lines(
-    sides,
-    (j) =>
-      `  store(group.z, firstRow + ${half(r) * lanesDown * 4 + (r % 4)}u + down * 4u, firstColumn + ${j * lanesAcross * 4}u + across * 4u, s${r}_${j});`,
-  ),
-)}
+  // In a loop, since sixteen copies of the store would take a driver longer to compile than all the rest.
+  var tile = array<vec4f, ${own.length * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
+  for (var i = 0u; i < ${own.length}u; i++) {
+    let row = firstRow + (i / 4u * ${lanesDown}u + down) * 4u + i % 4u;
+    for (var j = 0u; j < ${sides.length}u; j++) {
+      store(group.z, row, firstColumn + (j * ${lanesAcross}u + across) * 4u, tile[i * ${sides.length}u + j]);
+    }
+  }
 }`;
 }
