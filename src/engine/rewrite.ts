@@ -1,8 +1,8 @@
-import type { Node, Tensor } from './tensor.js';
+import type { Fused, Node, Tensor } from './tensor.js';
 
 /**
  * Graph rewrites before kernels are chosen: what nobody asks for is dropped, and chains of ops that can share one
- * kernel are merged. Which ops can merge is for the ops to say (`Op.absorb`); the engine only finds the places.
+ * kernel are merged. Which ops can merge is for the ops to say (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
  *
  * @param nodes in graph order
  * @param keep tensors whose values somebody reads after the run
@@ -37,20 +37,19 @@ function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBi
   for (const original of nodes) {
     let node = original;
     if (node.op.mutates) lastEffect = result.length;
-    for (let at = 0; at < node.inputs.length && node.op.absorb; ) {
+    for (let at = 0; at < node.inputs.length; ) {
       const input = node.inputs[at];
       const position = input && producers.get(input);
       const producer = position === undefined ? undefined : result[position];
-      const fused =
+      const mergeable =
         input &&
         position !== undefined &&
         producer &&
         position > lastEffect &&
         uses.get(input) === 1 &&
         !keep.has(input) &&
-        producer.outputs.length === 1
-          ? node.op.absorb(node, at, producer, limits)
-          : undefined;
+        producer.outputs.length === 1;
+      const fused = mergeable ? merge(node, at, producer, limits) : undefined;
       if (!fused || position === undefined || !producer) {
         at++;
         continue;
@@ -66,6 +65,19 @@ function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBi
     for (const output of node.outputs) producers.set(output, position);
   }
   return result.filter((node) => node !== undefined);
+}
+
+/** What becomes of two neighbours: the name of the one that does the work stays. */
+function merge(
+  consumer: Node,
+  at: number,
+  producer: Node,
+  limits: { maxBindings: number },
+): (Fused & { label: string }) | undefined {
+  const absorbed = consumer.op.absorb?.(consumer, at, producer, limits);
+  if (absorbed) return { ...absorbed, label: consumer.label };
+  const finished = producer.op.finishWith?.(producer, consumer, at, limits);
+  return finished && { ...finished, label: producer.label };
 }
 
 function countUses(nodes: readonly Node[]): Map<Tensor, number> {

@@ -76,6 +76,16 @@ export interface Op<A = unknown> {
   };
   /** Merges `producer` (whose output is input number `at` of `consumer`, and has no other use) into one node. */
   absorb?(consumer: Node<A>, at: number, producer: Node, limits: { maxBindings: number }): Fused | undefined;
+  /**
+   * The other way round: `consumer`, whose input number `at` is the only output of `producer` (this op's node) and has
+   * no other use, becomes the last thing that the producer does.
+   */
+  finishWith?(
+    producer: Node<A>,
+    consumer: Node,
+    at: number,
+    limits: { maxBindings: number },
+  ): Fused | undefined;
   readonly variants: readonly Variant<A>[];
 }
 

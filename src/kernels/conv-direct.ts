@@ -1,5 +1,6 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Problem, Variant } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
+import { type Epilogue, type FinishingVariant, NO_EPILOGUE } from './epilogue.js';
 import { splitSum } from './split-sum.js';
 import { storageTypeOf } from './storage-type.js';
 
@@ -7,34 +8,43 @@ import { storageTypeOf } from './storage-type.js';
  * The plain convolution kernels: one lane computes one pixel and up to four channels, straight from the definition.
  * They run every geometry (groups, odd sizes) on every device; the other variants only have to be faster.
  */
-export const forward: Variant<ConvGeometry> = {
+export const forward: FinishingVariant<ConvGeometry> = {
   name: 'direct',
+  finishes: true,
   unfit: () => undefined,
   rank: () => 100,
-  build(problem, traits) {
+  build(problem, traits, epilogue = NO_EPILOGUE) {
     const { attributes: g } = problem;
     const width = channelWidth(g.o / g.groups);
     const lanes = (g.n * g.oh * g.ow * g.o) / width;
-    const result: Operand = { kind: 'output', index: 0 };
     return {
       scratch: [],
-      steps: [step(problem, ['x', 'w', 'y'], result, { ...g, lanes }, forwardCode(width), traits)],
+      steps: [finishingStep(problem, ['x', 'w', 'y'], { ...g, lanes }, forwardCode(width), epilogue, traits)],
     };
   },
 };
 
-export const inputGradient: Variant<ConvGeometry> = {
+export const inputGradient: FinishingVariant<ConvGeometry> = {
   name: 'direct',
+  finishes: true,
   unfit: () => undefined,
   rank: () => 100,
-  build(problem, traits) {
+  build(problem, traits, epilogue = NO_EPILOGUE) {
     const { attributes: g } = problem;
     const width = channelWidth(g.c / g.groups);
     const lanes = (g.n * g.h * g.w * g.c) / width;
-    const result: Operand = { kind: 'output', index: 0 };
     return {
       scratch: [],
-      steps: [step(problem, ['dy', 'w', 'dx'], result, { ...g, lanes }, inputGradientCode(width), traits)],
+      steps: [
+        finishingStep(
+          problem,
+          ['dy', 'w', 'dx'],
+          { ...g, lanes },
+          inputGradientCode(width),
+          epilogue,
+          traits,
+        ),
+      ],
     };
   },
 };
@@ -90,7 +100,7 @@ function forwardCode(width: number): string {
       }
     }
   }
-  ${lines(width, (j) => `y[pixel * dims.o + channel + ${j}u] = Stored(total[${j}]);`)}`;
+  ${lines(width, (j) => finished('y', 'dims.o', j))}`;
 }
 
 function inputGradientCode(width: number): string {
@@ -122,7 +132,7 @@ function inputGradientCode(width: number): string {
       }
     }
   }
-  ${lines(width, (j) => `dx[pixel * dims.c + channel + ${j}u] = Stored(total[${j}]);`)}`;
+  ${lines(width, (j) => finished('dx', 'dims.c', j))}`;
 }
 
 function weightGradientCode(width: number): string {
@@ -152,6 +162,23 @@ function weightGradientCode(width: number): string {
   ${lines(width, (j) => `dw[split * dims.elements + row * dims.o + channel + ${j}u] = Stored(total[${j}]);`)}`;
 }
 
+/** Stores the `j`-th of a lane's sums through the epilogue. */
+function finished(result: string, channels: string, j: number): string {
+  const index = `pixel * ${channels} + channel + ${j}u`;
+  return `${result}[${index}] = Stored(finish(total[${j}], ${index}, keep(channel + ${j}u)));`;
+}
+
+function finishingStep(
+  problem: Problem<ConvGeometry>,
+  names: readonly [string, string, string],
+  dims: Readonly<Record<string, number>> & { lanes: number },
+  body: string,
+  epilogue: Epilogue,
+  traits: DeviceTraits,
+): KernelStep {
+  return step(problem, names, { kind: 'output', index: 0 }, dims, body, traits, epilogue.emit(false));
+}
+
 /** `body` once for each `id` below `dims.lanes`, over two inputs and a result named as given. */
 function step(
   { inputs, outputs }: Problem<ConvGeometry>,
@@ -160,6 +187,7 @@ function step(
   dims: Readonly<Record<string, number>> & { lanes: number },
   body: string,
   { maxWorkgroups }: DeviceTraits,
+  { declarations, bindings }: ReturnType<Epilogue['emit']> = { declarations: '', bindings: [] },
 ): KernelStep {
   // Partial sums are of a weight gradient, which is f32 in any case.
   const type = storageTypeOf(outputs, 0, 1);
@@ -170,11 +198,12 @@ function step(
     bindings: [
       { name: a, operand: { kind: 'input', index: 0 }, access: 'read', type: storageTypeOf(inputs, 0, 1) },
       { name: b, operand: { kind: 'input', index: 1 }, access: 'read', type: storageTypeOf(inputs, 1, 1) },
+      ...bindings,
       { name: result, operand: target, access: 'read_write', type },
     ],
     workgroups: [gridX, Math.ceil(groups / gridX), 1],
     dims: { ...dims, gridX },
-    code: `alias Stored = ${type};
+    code: `${declarations}alias Stored = ${type};
 @compute @workgroup_size(64) fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let id = (workgroup.y * dims.gridX + workgroup.x) * 64u + lane;
   if (id >= dims.lanes) { return; }${body}

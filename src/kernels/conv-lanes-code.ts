@@ -44,14 +44,16 @@ export function gatherCode(
   const depth = unroll * 4;
   const each = (n: number, line: (i: number) => string) =>
     Array.from({ length: n }, (_, i) => line(i)).join('\n');
-  const store = (r: number, j: number) =>
-    vector
-      ? `    if (column + ${j * lanes}u < dims.columns) { result[base${r} + ${j * lanes}u] = ${type}(s${r}_${j}); }`
-      : each(
-          4,
-          (q) =>
-            `    if ((column + ${j * lanes}u) * 4u + ${q}u < dims.channels) { result[base${r} + ${j * lanes * 4 + q}u] = ${type}(s${r}_${j}[${q}]); }`,
-        );
+  const list = (n: number, item: (i: number) => string) =>
+    Array.from({ length: n }, (_, i) => item(i)).join(', ');
+  // Columns of a lane in the units of the epilogue: texels, or their channels.
+  const width = vector ? 'dims.columns' : 'dims.channels';
+  const perTexel = vector ? 1 : 4;
+  const stored = columnsPerLane * perTexel;
+  const columnOf = (i: number) =>
+    vector ? `column + ${i * lanes}u` : `(column + ${(i >> 2) * lanes}u) * 4u + ${i & 3}u`;
+  const sumOf = (i: number) =>
+    vector ? `sums[r * ${stored}u + ${i}u]` : `sums[r * ${columnsPerLane}u + ${i >> 2}u][${i & 3}]`;
   return `
 struct Pixel { x: u32, y: u32, n: u32 }
 fn split(pixel: u32) -> Pixel {
@@ -62,7 +64,7 @@ fn split(pixel: u32) -> Pixel {
 // Where the result of a pixel begins.
 fn place(p: Pixel) -> u32 {
   let pixel = (p.n * dims.outH + p.y * dims.stepY + dims.firstY) * dims.outW + p.x * dims.stepX + dims.firstX;
-  return pixel * ${vector ? 'dims.columns' : 'dims.channels'};
+  return pixel * ${width};
 }
 @compute @workgroup_size(${lanes * unitsPerWorkgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -101,15 +103,24 @@ ${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}
     }
   }
   let column = group.y * ${lanes * columnsPerLane}u + lane;
-${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
 ${each(
-  rowsPerUnit,
-  (
-    r,
-  ) => `  let base${r} = ${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u) + column${vector ? '' : ' * 4u'};
-  if (first + ${r}u < dims.rows) {
-${each(columnsPerLane, (j) => store(r, j))}
-  }`,
+  stored,
+  (i) => `  let column${i} = ${columnOf(i)};
+  let kept${i} = keep(column${i});`,
 )}
+${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
+  // Stores go in a loop: written out they are three quarters of the kernel's compilation. The compiler must not know how
+  // long it is, or it writes it out again. Indexing what was in registers costs sums of 64 terms and less about a tenth.
+  let places = array<u32, ${rowsPerUnit}>(${list(rowsPerUnit, (r) => `${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u)`)});
+  let sums = array<vec4f, ${rowsPerUnit * columnsPerLane}>(${list(rowsPerUnit, (r) => list(columnsPerLane, (j) => `s${r}_${j}`))});
+  for (var r = 0u; r < ${rowsPerUnit}u && first + r < dims.rows; r++) {
+${each(
+  stored,
+  (i) => `    if (column${i} < ${width}) {
+      let at = places[r] + column${i};
+      result[at] = ${type}(finish(${sumOf(i)}, at, kept${i}));
+    }`,
+)}
+  }
 }`;
 }

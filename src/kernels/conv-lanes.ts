@@ -13,6 +13,7 @@ import { forwardGather, type Gather, inputGradientGather, pixelwise, type TapAxi
 import type { ConvGeometry } from './conv-geometry.js';
 import { columnsBinding, gatherCode, textureBinding } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
+import { type Epilogue, type FinishingVariant, NO_EPILOGUE } from './epilogue.js';
 import { laneGroup, laneStyle, panelColumns, unfitForLanes } from './lane-group.js';
 import { bufferPanels, copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
 import { storageType } from './storage-type.js';
@@ -64,17 +65,19 @@ export const weightGradient: Variant<ConvGeometry> = {
 function gatherVariant(
   channels: (g: ConvGeometry) => number,
   gatherOf: (g: ConvGeometry) => Gather,
-): Variant<ConvGeometry> {
+): FinishingVariant<ConvGeometry> {
   const geometry = ({ inputs, attributes: g }: Problem<ConvGeometry>, traits: DeviceTraits) =>
     pixelwise(g, channels(g), at(inputs, 0), traits.maxTextureSide);
   return {
     name: 'lanes',
+    finishes: true,
     unfit(problem, traits) {
       const g = geometry(problem, traits);
       return unfitForLanes(g, traits) ?? unfitTextures(gatherOf(g), problem, traits);
     },
     rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
-    build: (problem, traits) => buildGather(gatherOf(geometry(problem, traits)), problem, traits),
+    build: (problem, traits, epilogue = NO_EPILOGUE) =>
+      buildGather(gatherOf(geometry(problem, traits)), problem, epilogue, traits),
   };
 }
 
@@ -97,7 +100,12 @@ function weightShape(gather: Gather, taps: number, stored: Stored, traits: Devic
   return { rows: Math.max(1, taps) * depth, columns, panel, stored };
 }
 
-function buildGather(gather: Gather, { inputs, outputs }: Operands, traits: DeviceTraits): Kernel {
+function buildGather(
+  gather: Gather,
+  { inputs, outputs }: Operands,
+  epilogue: Epilogue,
+  traits: DeviceTraits,
+): Kernel {
   const scratch: Scratch[] = [];
   const steps: KernelStep[] = [];
   const addScratch = (need: Scratch): number => scratch.push(need) - 1;
@@ -106,7 +114,9 @@ function buildGather(gather: Gather, { inputs, outputs }: Operands, traits: Devi
   for (const { y, x } of gather.passes) {
     const taps = y.taps.flatMap((ky) => x.taps.map((kx) => ky * gather.kw + kx));
     const weights = stageWeights(gather, taps, stored, traits, addScratch, steps);
-    steps.push(gatherStep({ gather, y, x, image, source, weights, result: at(outputs, 0), traits }));
+    steps.push(
+      gatherStep({ gather, y, x, image, source, weights, result: at(outputs, 0), epilogue, traits }),
+    );
   }
   return { scratch, steps };
 }
@@ -148,6 +158,7 @@ function gatherStep(pass: {
   source: Stored;
   weights: Panels;
   result: TensorSpec;
+  epilogue: Epilogue;
   traits: DeviceTraits;
 }): KernelStep {
   const { gather, y, x, image, source, weights, traits } = pass;
@@ -155,6 +166,7 @@ function gatherStep(pass: {
   const columns = Math.ceil(channels / 4);
   const vector = channels % 4 === 0;
   const type = storageType(pass.result, vector ? 4 : 1);
+  const ending = pass.epilogue.emit(vector);
   const rows = gather.image.n * y.count * x.count;
   const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
@@ -169,6 +181,7 @@ function gatherStep(pass: {
     bindings: [
       textureBinding('image', image.texture, source),
       columnsBinding('weights', weights, style),
+      ...ending.bindings,
       { name: 'result', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
     ],
     workgroups: group.workgroups,
@@ -201,11 +214,11 @@ function gatherStep(pass: {
       foldMask: weights.fold.width - 1,
       foldShift: Math.log2(weights.fold.width),
     },
-    code: gatherCode(group, {
+    code: `${ending.declarations}${gatherCode(group, {
       unroll: run % style.texels === 0 ? style.texels : 1,
       vector,
       type,
       columnsIn: style.columnsIn,
-    }),
+    })}`,
   };
 }

@@ -8,6 +8,7 @@ import {
   type Problem,
 } from '../engine/tensor.js';
 import type { Gather, TapAxis } from './conv-gather.js';
+import type { Epilogue } from './epilogue.js';
 import {
   columnsOfLane,
   each,
@@ -43,7 +44,7 @@ import { packWeights } from './weight-panels.js';
  */
 export function rollingGather(
   gather: Gather,
-  { inputs, outputs }: Pick<Problem, 'inputs' | 'outputs'>,
+  { inputs, outputs, epilogue }: Pick<Problem, 'inputs' | 'outputs'> & { readonly epilogue: Epilogue },
   lane: RollingLane,
   traits: DeviceTraits,
 ): Kernel {
@@ -53,7 +54,8 @@ export function rollingGather(
   const source = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), elements);
   const taps = stageTaps(gather, at(inputs, 1), kernel, lane, traits);
   const type = storageType(at(outputs, 0), lane.width);
-  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, { source, taps, type }, lane));
+  const operands = { source, taps, type, ending: epilogue.emit(lane.width === 4) };
+  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, operands, lane));
   return kernel.kernel;
 }
 
@@ -85,7 +87,17 @@ function stageTaps(
 function passStep(
   { image, channels, groups, outH, outW, kw }: Gather,
   { y, x }: { y: TapAxis; x: TapAxis },
-  { source, taps, type }: { source: StagedOperand; taps: StagedOperand; type: StorageType },
+  {
+    source,
+    taps,
+    type,
+    ending,
+  }: {
+    source: StagedOperand;
+    taps: StagedOperand;
+    type: StorageType;
+    ending: ReturnType<Epilogue['emit']>;
+  },
   lane: RollingLane,
 ): KernelStep {
   const mix = mixing(image.c, channels, groups, lane);
@@ -110,6 +122,7 @@ function passStep(
     bindings: [
       source.binding,
       taps.binding,
+      ...ending.bindings,
       {
         name: 'result',
         operand: { kind: 'output', index: 0 },
@@ -148,7 +161,7 @@ function passStep(
       tapStepY: (nextY - tapY) * kw,
       tapStepX: nextX - tapX,
     },
-    code: rollingCode(shape, type, lane),
+    code: `${ending.declarations}${rollingCode(shape, type, lane)}`,
   };
 }
 
@@ -205,7 +218,7 @@ ${each(columns, (i) => scalars(({ name }) => `s0_${i}${name} = 0.0;`))}`;
   const store = `
       if (t >= stored) {
         let p = place + u32(t - ${depth - 1}) * lineStep;
-${each(columns, (i) => `        if (column + ${i}u < countX) { result[p + ${i}u * columnStep] = ${stored}(${joined(lane, `s${depth - 1}_${i}`)}); }`)}
+${each(columns, (i) => `        if (column + ${i}u < countX) { let at = p + ${i}u * columnStep; result[at] = ${stored}(finish(${joined(lane, `s${depth - 1}_${i}`)}, at, kept)); }`)}
       }`;
   return `
 @compute @workgroup_size(${lane.lanes})
@@ -246,6 +259,7 @@ ${each(
   let lineStep = dims.stepY * dims.outW * outputs;
   let columnStep = dims.stepX * outputs;
   let countX = select(0u, dims.countX, own < dims.items);
+  let kept = keep(channel);
   for (var n = group.z * dims.imageShare; n < min((group.z + 1u) * dims.imageShare, dims.n); n++) {
 ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var s${j}_${i}${name} = 0.0;`)))}
     let place = ((n * dims.outH + dims.firstY) * dims.outW + dims.firstX + column * dims.stepX) * outputs + channel;

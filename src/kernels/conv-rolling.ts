@@ -3,6 +3,7 @@ import { forwardGather, type Gather, inputGradientGather } from './conv-gather.j
 import type { ConvGeometry } from './conv-geometry.js';
 import { rollingGather } from './conv-rolling-gather.js';
 import { rollingWeightGradient } from './conv-rolling-weight.js';
+import { type FinishingVariant, NO_EPILOGUE } from './epilogue.js';
 import { CHANNEL_LANE, type RollingLane, TEXEL_LANE } from './rolling-lane.js';
 import { linearTexture } from './texture-operand.js';
 
@@ -12,8 +13,8 @@ import { linearTexture } from './texture-operand.js';
  * in two forms: four channels a lane from textures, one channel a lane from buffers.
  */
 interface Rolling {
-  readonly forward: Variant<ConvGeometry>;
-  readonly inputGradient: Variant<ConvGeometry>;
+  readonly forward: FinishingVariant<ConvGeometry>;
+  readonly inputGradient: FinishingVariant<ConvGeometry>;
   readonly weightGradient: Variant<ConvGeometry>;
 }
 
@@ -26,11 +27,13 @@ function rolling(
   lane: RollingLane,
   ranks: Readonly<Record<DeviceTraits['kind'], number>>,
 ): Rolling {
-  const gatherVariant = (gatherOf: (g: ConvGeometry) => Gather): Variant<ConvGeometry> => ({
+  const gatherVariant = (gatherOf: (g: ConvGeometry) => Gather): FinishingVariant<ConvGeometry> => ({
     name,
+    finishes: true,
     unfit: (problem, traits) => unfit(problem, lane, traits),
     rank: (_, { kind }) => ranks[kind],
-    build: (problem, traits) => rollingGather(gatherOf(problem.attributes), problem, lane, traits),
+    build: (problem, traits, epilogue = NO_EPILOGUE) =>
+      rollingGather(gatherOf(problem.attributes), { ...problem, epilogue }, lane, traits),
   });
   return {
     forward: gatherVariant(forwardGather),

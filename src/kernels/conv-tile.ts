@@ -1,5 +1,6 @@
-import { at, type Problem, type Variant } from '../engine/tensor.js';
+import { at, type Problem } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
+import { type FinishingVariant, NO_EPILOGUE } from './epilogue.js';
 import { splitSum } from './split-sum.js';
 import { expectedSpeed, splitsFor, type TileKernel, tileStep, tilesOf } from './tile-kernel.js';
 import {
@@ -22,9 +23,10 @@ export const weightGradient = variants(weightGradientProducts);
 
 function variants(
   productsOf: (problem: Problem<ConvGeometry>) => TileProduct[],
-): readonly Variant<ConvGeometry>[] {
+): readonly FinishingVariant<ConvGeometry>[] {
   return KERNELS.map((kernel) => ({
     name: kernel.name,
+    finishes: true,
 
     unfit(problem, traits) {
       if (problem.attributes.groups !== 1) return 'groups share no tile';
@@ -46,15 +48,16 @@ function variants(
       return 20 / (1 + expectedSpeed(products, shapes));
     },
 
-    build(problem, traits) {
+    build(problem, traits, epilogue = NO_EPILOGUE) {
       const products = productsOf(problem);
       const shapes = products.map((product) => kernel.shape(product, traits));
-      const splits = splitsFor(products, shapes);
+      // what ends a sum can only be done by whoever has the whole of it
+      const splits = epilogue === NO_EPILOGUE ? splitsFor(products, shapes) : 1;
       const { elements } = at(products, 0);
       const { dtype } = at(problem.outputs, 0);
       return splitSum({ splits, elements, traits, dtype }, (target, stored) =>
         products.map((product, i) =>
-          tileStep(kernel, product, at(shapes, i), { splits, target, dtype: stored }),
+          tileStep(kernel, product, at(shapes, i), { splits, target, dtype: stored, epilogue }),
         ),
       );
     },

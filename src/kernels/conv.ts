@@ -13,7 +13,7 @@ import { type ConvGeometry, type ConvOptions, convFlops, convGeometry } from './
 import * as lanes from './conv-lanes.js';
 import * as rolling from './conv-rolling.js';
 import * as tile from './conv-tile.js';
-
+import { finishable } from './finishable.js';
 import { permute } from './movement.js';
 import { reshape } from './reshape.js';
 
@@ -22,7 +22,7 @@ import { reshape } from './reshape.js';
  * result is [n, oh, ow, o]. The three ops are each other's gradients, so that any order of derivative can be traced.
  * All share one attribute, the geometry of the forward convolution.
  */
-export const convOp: Op<ConvGeometry> = {
+export const convOp: Op<ConvGeometry> = finishable({
   name: 'conv2d',
   infer: (inputs, g) => checked('conv2d', inputs, [xShape(g), wShape(g)], yShape(g)),
   vjp({ inputs, attributes: g }, [dy]) {
@@ -38,10 +38,10 @@ export const convOp: Op<ConvGeometry> = {
     rolling.channels.forward,
     direct.forward,
   ],
-};
+});
 
 /** (dy, w) → dx */
-export const convInputGradientOp: Op<ConvGeometry> = {
+export const convInputGradientOp: Op<ConvGeometry> = finishable({
   name: 'conv2dInputGradient',
   infer: (inputs, g) => checked('conv2dInputGradient', inputs, [yShape(g), wShape(g)], xShape(g)),
   vjp({ inputs, attributes: g }, [ddx]) {
@@ -57,7 +57,7 @@ export const convInputGradientOp: Op<ConvGeometry> = {
     rolling.channels.inputGradient,
     direct.inputGradient,
   ],
-};
+});
 
 /** (x, dy) → dw */
 export const convWeightGradientOp: Op<ConvGeometry> = {

@@ -121,7 +121,7 @@ export function expressionFlops(code: readonly Instruction[]): number {
 
 /**
  * Replaces operand `at` of `outer` by the program `inner`. The operands become inner's, then outer's without `at`;
- * operands given twice are merged by `same`.
+ * operands given twice are merged. An empty program is its first operand.
  */
 export function compose<Operand>(
   outer: { code: readonly Instruction[]; inputs: readonly Operand[] },
@@ -135,7 +135,7 @@ export function compose<Operand>(
     return operand !== undefined ? position(operand) : inputs.length + arg - inner.inputs.length;
   };
   const outerArgs = (arg: number): number => {
-    if (arg === at) return inputs.length + inner.code.length - 1;
+    if (arg === at) return inner.code.length > 0 ? inputs.length + inner.code.length - 1 : 0;
     const operand = outer.inputs[arg];
     return operand !== undefined
       ? position(operand)

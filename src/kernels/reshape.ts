@@ -2,7 +2,7 @@ import { ShapeError } from '../engine/errors.js';
 import { applyOne, at, elementCount, type Op, type Shape, sameShape, type Tensor } from '../engine/tensor.js';
 
 /** The same bytes under another shape: no kernel, the memory plan gives both tensors one place. */
-const reshapeOp: Op<{ readonly shape: Shape }> = {
+export const reshapeOp: Op<{ readonly shape: Shape }> = {
   name: 'reshape',
   alias: true,
   variants: [],

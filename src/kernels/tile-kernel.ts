@@ -1,4 +1,5 @@
 import type { Binding, DeviceTraits, DType, KernelStep, Operand } from '../engine/tensor.js';
+import type { Epilogue } from './epilogue.js';
 import { storeCode, type TileProduct } from './tile-product.js';
 
 /**
@@ -61,28 +62,31 @@ export function tileStep(
   kernel: TileKernel,
   product: TileProduct,
   shape: TileShape,
-  { splits, target, dtype }: { splits: number; target: Operand; dtype: DType },
+  { splits, target, dtype, epilogue }: { splits: number; target: Operand; dtype: DType; epilogue: Epilogue },
 ): KernelStep {
   const { rows, columns, depth, left, right, scatter, elements } = product;
   const share = Math.ceil(depth / splits / shape.slice) * shape.slice;
-  const binding = (name: string, operand: Operand, type: DType, vector: boolean): Binding => ({
+  const vector = columns % 4 === 0;
+  const ending = epilogue.emit(vector);
+  const binding = (name: string, operand: Operand, type: DType, fours: boolean): Binding => ({
     name,
     operand,
     access: name === 'result' ? 'read_write' : 'read',
-    type: vector ? (type === 'f16' ? 'vec4h' : 'vec4f') : type,
+    type: fours ? (type === 'f16' ? 'vec4h' : 'vec4f') : type,
   });
   return {
     kind: 'dispatch',
     bindings: [
       binding('left', { kind: 'input', index: 0 }, left.dtype, left.vector),
       binding('right', { kind: 'input', index: 1 }, right.dtype, right.vector),
-      binding('result', target, dtype, columns % 4 === 0),
+      binding('result', target, dtype, vector),
+      ...ending.bindings,
     ],
     // Neighbouring workgroups share rows of the left operand, the larger one as a rule, while caches hold them.
     workgroups: [tilesOf(columns, shape.columns), tilesOf(rows, shape.rows), splits],
     dims: { rows, columns, depth, share, elements, ...left.dims, ...right.dims, ...scatter },
     ...(shape.enables && { enables: shape.enables }),
-    code: `${left.code}\n${right.code}\n${storeCode(product, dtype)}\n${kernel.code(product, shape)}`,
+    code: `${left.code}\n${right.code}\n${ending.declarations}${storeCode(product, dtype)}\n${kernel.code(product, shape)}`,
   };
 }
 

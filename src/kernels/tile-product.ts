@@ -95,7 +95,7 @@ function seesItself({ image, passes }: Gather, { y, x }: Pass): boolean {
 
 /**
  * WGSL `fn store(split: u32, row: u32, column: u32, value: vec4f)`: four neighbours of a row, as far as they exist. The
- * only place that writes results. `split` is the number of the share of the depth, see split-sum.ts.
+ * only place that writes results, through an epilogue (epilogue.ts) that is declared before it. `split` is the number of the share of the depth, see split-sum.ts.
  */
 export function storeCode({ columns, scatter }: TileProduct, dtype: DType): string {
   const vector = columns % 4 === 0;
@@ -115,9 +115,11 @@ fn store(split: u32, row: u32, column: u32, value: vec4f) {
   if (row >= dims.rows || column >= dims.columns) { return; }
   let i = split * dims.elements + placeOf(row) * dims.columns + column;
 #if ${vector}
-  result[i / 4u] = ${dtype === 'f16' ? 'vec4h' : 'vec4f'}(value);
+  result[i / 4u] = ${dtype === 'f16' ? 'vec4h' : 'vec4f'}(finish(value, i / 4u, keep(column / 4u)));
 #else
-  for (var j = 0u; j < min(4u, dims.columns - column); j++) { result[i + j] = ${dtype}(value[j]); }
+  for (var j = 0u; j < min(4u, dims.columns - column); j++) {
+    result[i + j] = ${dtype}(finish(value[j], i + j, keep(column + j)));
+  }
 #endif
 }`;
 }
