@@ -154,7 +154,7 @@ describe('a program within a memory budget', () => {
   test('recomputes cheap values before dear ones', async () => {
     const network = await networkOf([...BLOCK, ...BLOCK, ...BLOCK], 2, 16);
     const { bytes } = await planWith(network);
-    const { recomputation, actions } = await planWith(network, bytes.total - 0.1 * bytes.intermediates);
+    const { recomputation, actions } = await planWith(network, bytes.total - 0.05 * bytes.intermediates);
     const again = actions.flatMap((action) =>
       action.kind === 'kernel' && action.chosen.node.label.startsWith('again:')
         ? [action.chosen.node.op.name]
