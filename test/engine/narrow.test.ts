@@ -108,11 +108,7 @@ describe('what is kept as f16', () => {
     const y = add(conv2d(conv2d(images, w), v), gamma);
     halveInto(graph.variable('halfParams', 'w', [1, 1, 64, 64], 'f16'), w);
     const { nodes, storage } = narrowed(graph, [y], { params: 'halfParams' });
-    expect(storage).toEqual([
-      'conv2d: f32 f16 → f16',
-      'conv2d: f16 f32 f32 → f32',
-      'halveInto: f16 f32 → ',
-    ]);
+    expect(storage).toEqual(['conv2d: f32 f16 → f16', 'conv2d: f16 f32 f32 → f32', 'halveInto: f16 f32 → ']);
     expect(nodes[0]!.inputs[1]!.source).toEqual({ kind: 'variable', arena: 'halfParams', name: 'w' });
   });
 });
