@@ -41,7 +41,7 @@ export function scalingPlot(
     text(16, 24, 'A training step of ResNet-18, milliseconds', 'title'),
     text(16, 42, `${adapter}, ${date.slice(0, 10)}; median; dashed: proportional to the largest`, 'muted'),
     ...panel(byBatch, `batch, at ${image} pixels`, 60, half - 30),
-    ...panel(byPixels, `pixels of an image, at batch ${batch}`, half + 50, CHART.width - 30),
+    ...panel(byPixels, `pixels of an image, at batch ${batch}`, half + 50, CHART.width - 44),
   ]);
 }
 
