@@ -9,13 +9,14 @@ import {
   type TileProduct,
   weightGradientProducts,
 } from './tile-product.js';
+import { tileSubgroup } from './tile-subgroup.js';
 import { tile64, tile128 } from './tile-workgroup.js';
 
 /**
  * Convolution and matrix product for GPUs: each direction as matrix products (tile-product.ts), computed by one of the
  * kernels below. Which of them a problem gets is ranked by how well its tiles fill a GPU; a tuner may know better.
  */
-const KERNELS: readonly TileKernel[] = [tile64, tile128];
+const KERNELS: readonly TileKernel[] = [tile64, tile128, tileSubgroup];
 
 export const forward = variants(forwardProducts);
 export const inputGradient = variants(inputGradientProducts);

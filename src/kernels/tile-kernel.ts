@@ -23,6 +23,8 @@ export interface TileShape {
   readonly slice: number;
   /** Invocations of a workgroup. */
   readonly lanes: number;
+  /** Invocations of a subgroup, where the kernel counts on them. */
+  readonly subgroup?: number;
   /** How fast a GPU full of such workgroups is expected to be, relative to the plain tile of 128×128. */
   readonly speed: number;
   readonly enables?: readonly string[];
