@@ -5,8 +5,12 @@
 
 export { type DataSource, type DataSourceOptions, resolveDataSource } from './data/data-source.js';
 export { Dataset, openDataset } from './data/dataset.js';
+export type { LabelledSamples } from './data/expected-visits.js';
 export { type Batch, BatchLoader } from './data/loader.js';
 export type { Preprocessing } from './data/preprocessing.js';
+export { type SampledFrequencies, sampledFrequencies } from './data/sampled-frequencies.js';
+export type { Sampler } from './data/sampler.js';
+export { createSampler, type SamplerChoice } from './data/sampler-choice.js';
 export { splitByPatient } from './data/split.js';
 export { type LabelTable, readTable } from './data/table.js';
 export { type OpenDeviceOptions, openDevice } from './engine/adapters/open-device.js';

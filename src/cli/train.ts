@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 /** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
+import { sampledFrequencies } from '../data/sampled-frequencies.js';
 import { describeQuarantine } from '../data/scan.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
+import { epochSampler } from '../train/epoch-sampler.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { providePhantoms } from '../train/phantom-source.js';
 import { planRun } from '../train/run-plan.js';
+import { formatSampling } from '../train/sampling-table.js';
 import type { MacroScores } from '../train/scores.js';
 import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
@@ -81,6 +84,8 @@ async function train(flags: TrainFlags): Promise<void> {
     });
     progress.stop();
     for (const line of describeData(path, data)) say(line);
+    const sampled = sampledFrequencies(data.train.readable, epochSampler(recipe, data));
+    for (const line of formatSampling(recipe.sampler, sampled)) say(line);
     const device = await openDevice({ adapter: flags.adapter });
     say(`adapter    ${device.description}`);
     interrupt.protect();

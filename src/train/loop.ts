@@ -1,5 +1,5 @@
 import { BatchLoader } from '../data/loader.js';
-import { shuffledSampler } from '../data/sampler.js';
+import type { Sampler } from '../data/sampler.js';
 import type { Device } from '../engine/device.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { checkpointAbout } from './checkpoint-about.js';
@@ -38,6 +38,8 @@ export interface SessionOptions {
 
 export interface LoopOptions extends SessionOptions {
   readonly trainer: Trainer;
+  /** Of the training part's readable pictures. */
+  readonly sampler: Sampler;
   readonly progress: Progress;
   readonly observer?: LoopObserver | undefined;
 }
@@ -111,12 +113,11 @@ class Loop {
 
   /** The steps of epoch `epoch` (from 0) that are still to do. @returns false when stopped */
   async #trainEpoch(epoch: number): Promise<boolean> {
-    const { recipe, data, trainer, observer } = this.#options;
-    const dataset = data.train.readable;
-    const stepsPerEpoch = Math.floor(dataset.length / recipe.batchSize);
+    const { recipe, data, trainer, sampler, observer } = this.#options;
+    const stepsPerEpoch = Math.floor(sampler.length / recipe.batchSize);
     const loader = new BatchLoader({
-      dataset,
-      order: shuffledSampler(dataset.length, recipe.seed)(epoch),
+      dataset: data.train.readable,
+      order: sampler.order(epoch),
       batchSize: recipe.batchSize,
       lastBatch: 'drop',
       seed: recipe.seed,

@@ -49,6 +49,8 @@ function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], input: 
         message: unknownName('setting', key, knownKeys(place, input)),
       }));
     case 'invalid_union': {
+      const names = namesOf(issue.errors);
+      if (names.length > 0) return [unknownAlternative(place, names, input)];
       const branch = likelyBranch(issue.errors);
       if (branch !== undefined) return branch.flatMap((inner) => explain(inner, path, input));
       const expected = issue.errors.flat().map((inner) => expectation(inner));
@@ -57,6 +59,30 @@ function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], input: 
     default:
       return [{ path: place, message: lowerFirst(issue.message) }];
   }
+}
+
+/** The names of the alternatives, where each of them was refused for its name. */
+function namesOf(branches: readonly z.core.$ZodIssue[][]): string[] {
+  const names = branches.map((branch) =>
+    branch.flatMap((inner) =>
+      inner.code === 'invalid_value' && inner.path.join('.') === 'name' ? inner.values.map(String) : [],
+    ),
+  );
+  return names.every((own) => own.length > 0) ? [...new Set(names.flat())] : [];
+}
+
+function unknownAlternative(
+  place: readonly (string | number)[],
+  names: readonly string[],
+  input: unknown,
+): RecipeIssue {
+  let value: unknown = input;
+  for (const key of [...place, 'name']) value = isRecord(value) ? value[key] : undefined;
+  const message =
+    typeof value === 'string'
+      ? unknownName(String(place.at(-1) ?? 'alternative'), value, names)
+      : `expected ${names.join(' or ')}`;
+  return { path: [...place, 'name'], message };
 }
 
 /** The alternative that was probably meant: the one whose complaints lie deepest and that recognises the name. */

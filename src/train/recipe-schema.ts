@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { augmentSchema } from '../data/augment.js';
 import { preprocessingSchema } from '../data/preprocessing.js';
+import { samplerSchema } from '../data/sampler-choice.js';
 import { STEMS } from '../models/backbone.js';
 import { parseByteSize } from './byte-size.js';
 
@@ -157,6 +158,11 @@ export const recipeSchema = z.strictObject({
   data: dataSchema.prefault({}),
   preprocessing: preprocessingSchema.prefault({}),
   augment: z.union([z.literal(false), augmentSchema]).prefault({}),
+  sampler: samplerSchema
+    .prefault({})
+    .describe(
+      'which images an epoch visits, and how often: shuffled, repeat-factor, class-aware, square-root',
+    ),
   model: modelSchema.prefault({}),
   loss: z
     .object({

@@ -1,4 +1,6 @@
+import type { Sampler } from '../data/sampler.js';
 import { keptVariants, type Tuning } from '../engine/tune.js';
+import { epochSampler } from './epoch-sampler.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import type { InitialWeights } from './initial-weights.js';
 import { type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
@@ -32,23 +34,25 @@ export interface TrainRunObserver extends LoopObserver {
 
 /**
  * Trains, validates, keeps the best checkpoint, and scores it on the validation and test parts.
- * @throws DivergedError, ResumeError, CheckpointError, StorageError, ModelError, and what the device reports
+ * @throws DivergedError, ResumeError, CheckpointError, StorageError, ModelError, SamplerError, TrainingDataError, and
+ *   what the device reports
  */
 export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
   const { device, recipe, data, run } = options;
+  const sampler = epochSampler(recipe, data);
   const begun = options.resume ? await run.saved.about() : null;
   const trainer = await Trainer.create(device, {
     recipe,
     classes: data.classes.length,
     statistics: { classCounts: data.positives, samples: data.samples },
-    stepsPerEpoch: Math.floor(data.samples / recipe.batchSize),
+    stepsPerEpoch: Math.floor(sampler.length / recipe.batchSize),
     tuning: begun?.adapter === device.description ? keptVariants(begun.kernels ?? {}) : options.tuning,
   });
   let release = async () => {};
   try {
     const fresh = options.resume ? null : await trainer.initialise();
     release = await run.lock();
-    const summary = await trainAndScore(options, trainer, fresh);
+    const summary = await trainAndScore(options, { trainer, sampler }, fresh);
     await run.writeSummary(summary);
     return summary;
   } finally {
@@ -60,7 +64,7 @@ export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
 /** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
 async function trainAndScore(
   options: TrainRunOptions,
-  trainer: Trainer,
+  { trainer, sampler }: { trainer: Trainer; sampler: Sampler },
   fresh: InitialWeights['notes'] | null,
 ): Promise<RunSummary> {
   const { observer, run, recipe } = options;
@@ -69,7 +73,7 @@ async function trainAndScore(
     fresh === null ? await restore(options, trainer) : { progress: START, notes: fresh };
   for (const note of notes) observer?.onNote?.(note);
   observer?.onReady?.(trainer, progress);
-  const end = await runLoop({ ...options, trainer, progress });
+  const end = await runLoop({ ...options, trainer, sampler, progress });
   // the best checkpoint is scored by the kernels that validated it
   const ended = { ...options, peakBytes: trainer.peakBytes, tuning: keptVariants(trainer.kernels) };
   // its memory is wanted for the checkpoint that is read back

@@ -45,6 +45,7 @@ describe('train', () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/train 18 images of 9 patients, validation 6 images of 3 patients/);
     expect(stdout).toMatch(/all 24 images are readable/);
+    expect(stdout).toMatch(/sampler {4}shuffled: 18 visits an epoch, each once/);
     expect(stdout).toMatch(/adapter {4}\S/);
     expect(stdout).toMatch(/resnet10, width 4, stem small-stride2: [\d,]+ parameters/);
     expect(stdout).toMatch(/loss {7}bce \(/);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { augmentSchema } from '../../src/data/augment.js';
 import { type Batch, BatchLoader, type BatchLoaderOptions } from '../../src/data/loader.js';
-import { sequentialSampler, shuffledSampler } from '../../src/data/sampler.js';
+import { shuffledSampler } from '../../src/data/sampler.js';
 import { madeDataset } from './made-dataset.js';
 
 async function batchesOf(options: BatchLoaderOptions): Promise<Batch[]> {
@@ -56,7 +56,7 @@ describe('batches', () => {
         async (batchSize, prefetch, startBatch, epoch) => {
           const common = {
             dataset,
-            order: shuffledSampler(dataset.length, 5)(epoch),
+            order: shuffledSampler(dataset.length, 5).order(epoch),
             batchSize,
             lastBatch: 'pad',
             augmentation,
@@ -160,18 +160,4 @@ describe('ends', () => {
       );
     },
   );
-});
-
-describe('samplers', () => {
-  test('shuffled: a permutation, another one each epoch and seed, the same again', () => {
-    const sampler = shuffledSampler(50, 1);
-    expect([...sampler(0)].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
-    expect(sampler(0)).toEqual(shuffledSampler(50, 1)(0));
-    expect(sampler(1)).not.toEqual(sampler(0));
-    expect(shuffledSampler(50, 2)(0)).not.toEqual(sampler(0));
-  });
-
-  test('sequential', () => {
-    expect([...sequentialSampler(3)(7)]).toEqual([0, 1, 2]);
-  });
 });

@@ -34,6 +34,13 @@ describe('a recipe is complete', () => {
     expect(recipe.schedule).toEqual({ epochs: 10, kind: 'cosine', warmupEpochs: 0, floor: 0.01 });
     expect(recipe.ema).toEqual({ decay: 0.9999, warmup: true });
     expect(recipe.preprocessing.size).toEqual([224, 224]);
+    expect(recipe.sampler).toEqual({ name: 'shuffled' });
+  });
+
+  test('a sampler brings its own fields, and they are written out', () => {
+    const recipe = read('sampler: {name: repeat-factor}', 'sampler.frequency=images');
+    expect(recipe.sampler).toMatchObject({ threshold: 0.001, cap: false, rounding: 'stochastic' });
+    expect(read(formatRecipe(recipe))).toEqual(recipe);
   });
 
   test('SGD brings its own fields', () => {
@@ -142,6 +149,16 @@ describe('what is no recipe is refused with its place', () => {
       /line 3: loss\.gamaNeg: there is no setting of asl "gamaNeg"; did you mean "gammaNeg"\?/,
     ],
     ['loss: {name: asl, gammaNeg: -1}\n', /loss: loss "asl": gammaNeg: .*>=0/],
+    [
+      'sampler: {name: repeat-factr}\n',
+      /line 1: sampler\.name: there is no sampler "repeat-factr"; did you mean "repeat-factor"\?/,
+    ],
+    ['sampler: {name: 3}\n', /sampler\.name: expected shuffled or repeat-factor or class-aware/],
+    ['sampler:\n  name: repeat-factor\n  treshold: 1\n', /line 3: sampler\.treshold: .*mean "threshold"\?/],
+    ['sampler: {name: repeat-factor, threshold: 2}\n', /sampler\.threshold: .*<=1/],
+    ['sampler: {name: repeat-factor, frequency: image}\n', /sampler\.frequency: .*"images"/],
+    ['sampler: {name: class-aware, cap: 3}\n', /there is no setting "cap"; there are name, epochFactor/],
+    ['sampler: class-aware\n', /sampler: expected settings/],
     ['name: ../escape\n', /letters, digits/],
     ['- 1\n', /expected object/],
     ['seed: 1\nseed: 2\n', /not valid YAML: Map keys must be unique at line 2/],

@@ -307,4 +307,26 @@ describe('a run', () => {
     await train(convnext, { data: own, run, resume: true });
     expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
   });
+
+  test('with a sampler, the schedule follows its epochs, and it is resumed to the same bytes', async () => {
+    const sampled = tinyRecipe('sampler.name=class-aware', 'sampler.epochFactor=1.5', 'schedule.epochs=2');
+    const own = await examineTrainingData(folder, sampled);
+    const once = await train(sampled, { data: own });
+    // 18 training images, 27 visits, 6 batches of 4
+    expect(once.summary).toMatchObject({ status: 'finished', steps: 12 });
+    const { run } = await train(sampled, { data: own, stopAfter: 8 });
+    await train(sampled, { data: own, run, resume: true });
+    expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
+    const shuffled = await train(tinyRecipe('schedule.epochs=2'), { data: own });
+    expect(shuffled.summary.steps).toBe(8);
+  });
+
+  test('an epoch that fills no batch is refused before anything is written', async () => {
+    const tiny = tinyRecipe('sampler.name=square-root', 'sampler.epochFactor=0.1');
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    await expect(train(tiny, { data, run })).rejects.toThrow(
+      /visits 2 images, which don't fill one batch of 4/,
+    );
+    await expect(readdir(run.path)).rejects.toThrow(/ENOENT/);
+  });
 });
