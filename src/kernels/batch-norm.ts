@@ -37,7 +37,7 @@ export function batchNorm(
       `batchNorm: [${x.shape}] has one value a channel; training needs a larger batch or image`,
     );
   }
-  const { mean, rstd, variance } = moments(x, 'leading', epsilon);
+  const { mean, rstd, variance } = moments(x, epsilon);
   const y = pointwise(normalize, [x, mean, rstd, gamma, beta]);
   return { y, mean, variance };
 }
@@ -73,7 +73,7 @@ const normalize: PointwiseFunction = {
   gradient({ gradient, args }) {
     const [x, mean, rstd, gamma] = args;
     if (!x || !mean || !rstd || !gamma) return [];
-    const { plain: dbeta, scaled: dgamma } = normalizedSums({ dy: gradient, x, mean, rstd }, 'leading');
+    const { plain: dbeta, scaled: dgamma } = normalizedSums({ dy: gradient, x, mean, rstd });
     const count = elementCount(x.shape) / elementCount(mean.shape);
     const dx = pointwise(normalizeSlope, [gradient, x, mean, rstd, gamma, dbeta, dgamma], [1 / count]);
     return [dx, undefined, undefined, dgamma, dbeta];

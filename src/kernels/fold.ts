@@ -43,6 +43,12 @@ export interface Fold {
   readonly settle?: string;
   /** Statements that write the results of `s` at `id`, which counts [outer, inner]. */
   readonly finish: string;
+  /**
+   * For folds whose result goes back to every element, so that a lane meets its elements a second time while caches hold
+   * them: statements for element `i` (and `k`), with what `conclude`, run before `finish` too, has declared. Such a fold
+   * is one dispatch, whatever the size.
+   */
+  readonly spread?: { readonly conclude: string; readonly each: string };
   readonly inputs: readonly Binding[];
   readonly outputs: readonly Binding[];
 }
@@ -105,7 +111,7 @@ export function foldKernel(
   traits: Pick<DeviceTraits, 'maxWorkgroups' | 'maxInvocations'>,
 ): Kernel {
   const { outer, size, inner } = extent;
-  const chunks = chunkCount(extent, style, traits);
+  const chunks = fold.spread ? 1 : chunkCount(extent, style, traits);
   if (chunks === 1) return { scratch: [], steps: [foldPass(fold, { ...extent, chunks }, style, traits)] };
   const operand: Operand = { kind: 'scratch', index: 0 };
   const partial = { name: 'partial', operand, type: 'State' } as const;
@@ -153,6 +159,18 @@ function foldPass(
   const alongSize = inner === 1;
   const partner = alongSize ? 1 : width;
   const { vectors, scalars = [] } = fold.state;
+  const walk = (body: string) => `for (var round = first + turn; round < last; round += ${lanes * rounds}u) {
+    ${writtenOut(
+      {
+        times: rounds,
+        name: 'k',
+        first: 'round',
+        step: lanes,
+        end: chunks * length === size && length % (lanes * rounds) === 0 ? undefined : 'last',
+      },
+      `let i = (block * ${size}u + k) * ${inner}u + column; ${body}`,
+    )}
+    }`;
   return {
     kind: 'dispatch',
     bindings: [...fold.inputs, ...fold.outputs],
@@ -175,18 +193,7 @@ var<workgroup> states: array<State, ${group}>;
   if (first + turn < last) {
     let origin = (block * ${size}u + first + turn) * ${inner}u + column;
     ${fold.prepare ?? ''}
-    for (var round = first + turn; round < last; round += ${lanes * rounds}u) {
-    ${writtenOut(
-      {
-        times: rounds,
-        name: 'k',
-        first: 'round',
-        step: lanes,
-        end: chunks * length === size && length % (lanes * rounds) === 0 ? undefined : 'last',
-      },
-      `let i = (block * ${size}u + k) * ${inner}u + column; ${fold.accumulate}`,
-    )}
-    }
+    ${walk(fold.accumulate)}
     ${fold.settle ? `let terms = f32((last - first - turn + ${lanes - 1}u) / ${lanes}u); ${fold.settle}` : ''}
   }
 #if ${lanes > 1}
@@ -195,11 +202,18 @@ var<workgroup> states: array<State, ${group}>;
     workgroupBarrier();
     if (turn < stride) { states[lane] = merge(states[lane], states[lane + stride * ${partner}u]); }
   }
-  s = states[lane];
+#if ${fold.spread !== undefined}
+  workgroupBarrier();
 #endif
+  s = states[${fold.spread ? (alongSize ? 'lane - turn' : `lane % ${width}u`) : 'lane'}];
+#endif
+  ${fold.spread?.conclude ?? ''}
   if (turn == 0u && id < ${slots}u) {
     ${fold.finish}
   }
+#if ${fold.spread !== undefined}
+  ${walk(fold.spread?.each ?? '')}
+#endif
 }`,
   };
 }

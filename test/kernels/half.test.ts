@@ -85,7 +85,11 @@ const cases: readonly HalfCase[] = [
     name: 'layer norm over an odd axis',
     shapes: [[3, 9, 9, 23], [23], [23]],
     build: ([x, gamma, beta]) => layerNorm(x!, gamma!, beta!, { epsilon: 1e-6 }),
-    expected: { moments: 'f16 → f32 f32 f32', normalizedSums: 'f16 f16 f32 f32 f32 → f32 f32' },
+    expected: {
+      layerNorm: 'f16 f32 f32 → f16 f32 f32',
+      layerNormSlope: 'f16 f16 f32 f32 f32 → f16',
+      normalizedSums: 'f16 f16 f32 f32 → f32 f32',
+    },
   },
   {
     name: 'softmax',
