@@ -40,6 +40,16 @@ export interface Node<A = unknown> {
   readonly label: string;
 }
 
+/**
+ * Several ops that are, as a whole, one operation that other systems have, too: said where it is traced, for whoever
+ * translates a graph (src/export). The engine itself takes no notice.
+ */
+export interface Composite {
+  readonly name: string;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, number>>;
+}
+
 /** The shapes and attributes of one application of an op: all that a kernel variant may depend on. */
 export interface Problem<A = unknown> {
   readonly inputs: readonly TensorSpec[];
@@ -199,6 +209,8 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs = new Map<string, Tensor>();
   readonly variables = new Map<string, Tensor>();
+  /** By their result. */
+  readonly composites = new Map<Tensor, Composite>();
   #count = 0;
   #scopes: string[] = [];
 
@@ -260,6 +272,13 @@ export class Graph {
     } finally {
       this.#scopes.pop();
     }
+  }
+
+  /** Remembers that what is traced inside is one operation; of several around the same result, the outermost. */
+  composite(composite: Composite, trace: () => Tensor): Tensor {
+    const result = trace();
+    this.composites.set(result, composite);
+    return result;
   }
 
   #tensor(spec: TensorSpec, source: Source): Tensor {

@@ -50,8 +50,15 @@ export function batchNormInference(
   { mean, variance, epsilon }: { mean: Tensor; variance: Tensor; epsilon: number },
 ): Tensor {
   checkChannels('batchNormInference', x.shape.at(-1) ?? 0, { gamma, beta, mean, variance });
-  const scale = mul(gamma, rsqrt(add(variance, epsilon)));
-  return add(mul(sub(x, mean), scale), beta);
+  const composite = {
+    name: 'batchNormInference',
+    inputs: [x, gamma, beta, mean, variance],
+    attributes: { epsilon },
+  };
+  return x.graph.composite(composite, () => {
+    const scale = mul(gamma, rsqrt(add(variance, epsilon)));
+    return add(mul(sub(x, mean), scale), beta);
+  });
 }
 
 function checkChannels(op: string, channels: number, operands: Readonly<Record<string, Tensor>>): void {

@@ -109,6 +109,13 @@ export function matmul(
     throw new ShapeError(`matmul needs two matrices, got ${describe(a)} and ${describe(b)}`);
   }
   if (transposeA && transposeB) return permute(matmul(b, a), [1, 0]);
+  const attributes = { transposeA: Number(transposeA), transposeB: Number(transposeB) };
+  return a.graph.composite({ name: 'matmul', inputs: [a, b], attributes }, () =>
+    convolved(a, b, transposeA, transposeB),
+  );
+}
+
+function convolved(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
   const [a0, a1] = a.shape as [number, number];
   const [b0, b1] = b.shape as [number, number];
   const inner = [transposeA ? a0 : a1, transposeB ? b1 : b0];

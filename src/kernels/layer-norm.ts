@@ -23,7 +23,7 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, { epsilon }: {
 }
 
 /** (x, gamma, beta) → y, and the mean and 1/√(variance + ε) of each row, [..., 1]. */
-const layerNormOp: Op<{ readonly epsilon: number }> = {
+export const layerNormOp: Op<{ readonly epsilon: number }> = {
   name: 'layerNorm',
   infer: ([x]) => [{ shape: x?.shape ?? [], dtype: 'f32' }, perRow(x), perRow(x)],
   halves: { inputs: [0], outputs: [0] },

@@ -53,7 +53,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     : applyOne(padOp, [x], { before, after, value });
 }
 
-const permuteOp: Op<{ readonly axes: readonly number[] }> = {
+export const permuteOp: Op<{ readonly axes: readonly number[] }> = {
   name: 'permute',
   flops: () => 0,
   infer([x], { axes }) {
@@ -116,7 +116,7 @@ function permuted({ inputs: [x], outputs: [y], attributes: { axes } }: Problem<{
   return axes.map((axis, d) => ({ size: at(y?.shape ?? [], d), from: at(from, axis), to: at(to, d) }));
 }
 
-const concatOp: Op<{ readonly axis: number }> = {
+export const concatOp: Op<{ readonly axis: number }> = {
   name: 'concat',
   flops: () => 0,
   infer(inputs, { axis }) {
@@ -168,7 +168,7 @@ const concatOp: Op<{ readonly axis: number }> = {
   ],
 };
 
-const sliceOp: Op<{ readonly starts: readonly number[]; readonly sizes: Shape }> = {
+export const sliceOp: Op<{ readonly starts: readonly number[]; readonly sizes: Shape }> = {
   name: 'slice',
   flops: () => 0,
   bytes: ({ outputs: [y] }) => 8 * elementCount(y?.shape ?? []),
@@ -210,13 +210,13 @@ const sliceOp: Op<{ readonly starts: readonly number[]; readonly sizes: Shape }>
   ],
 };
 
-interface PadAttributes {
+export interface PadAttributes {
   readonly before: readonly number[];
   readonly after: readonly number[];
   readonly value: number;
 }
 
-const padOp: Op<PadAttributes> = {
+export const padOp: Op<PadAttributes> = {
   name: 'pad',
   flops: () => 0,
   infer([x], { before, after }) {

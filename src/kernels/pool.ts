@@ -42,7 +42,7 @@ export function globalAveragePool(x: Tensor): Tensor {
  * Outputs the maxima and, for the gradient, where in its window each was found: one byte, the four of neighbouring
  * channels packed in a u32 where the channels go in fours.
  */
-const maxPoolOp: Op<PoolWindow> = {
+export const maxPoolOp: Op<PoolWindow> = {
   name: 'maxPool2d',
   // Not the positions.
   halves: { inputs: 'all', outputs: [0] },
@@ -129,11 +129,11 @@ const maxPoolGradientOp: Op<PoolWindow> = {
   ],
 };
 
-interface AverageAttributes extends PoolWindow {
+export interface AverageAttributes extends PoolWindow {
   readonly countIncludePad: boolean;
 }
 
-const averagePoolOp: Op<AverageAttributes> = {
+export const averagePoolOp: Op<AverageAttributes> = {
   name: 'averagePool2d',
   halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: outputShape(window), dtype: 'f32' }],

@@ -19,7 +19,7 @@ import { reshape } from './reshape.js';
  * pass. Partial sums are short and merged in a fixed order (fold.ts): the same bits at every run, and rounding that
  * grows with the length of a chunk, not with the size.
  */
-interface ReduceAttributes extends Expression {
+export interface ReduceAttributes extends Expression {
   readonly kind: 'sum' | 'max';
   /** What a sum is multiplied with. */
   readonly scale: number;

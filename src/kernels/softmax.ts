@@ -15,13 +15,15 @@ import { storageTypeOf } from './storage-type.js';
 /** eˣ / Σ eˣ @param axis default: the last */
 export function softmax(x: Tensor, axis = -1): Tensor {
   const d = checkedAxis('softmax', x, axis);
-  return pointwise(softmaxOf, [x, ...exponentialSum(x, d)], [d]);
+  const composite = { name: 'softmax', inputs: [x], attributes: { axis: d } };
+  return x.graph.composite(composite, () => pointwise(softmaxOf, [x, ...exponentialSum(x, d)], [d]));
 }
 
 /** x − log Σ eˣ @param axis default: the last */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const d = checkedAxis('logSoftmax', x, axis);
-  return pointwise(logSoftmaxOf, [x, ...exponentialSum(x, d)], [d]);
+  const composite = { name: 'logSoftmax', inputs: [x], attributes: { axis: d } };
+  return x.graph.composite(composite, () => pointwise(logSoftmaxOf, [x, ...exponentialSum(x, d)], [d]));
 }
 
 /** The gradients are those of the whole function: peak and total depend on x and take no gradient of their own. */

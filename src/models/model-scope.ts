@@ -118,8 +118,12 @@ export class ModelScope {
       const shape = [kernel, kernel, at(x.shape, 3) / groups, outputs];
       const fanOut = kernel * kernel * outputs;
       const w = this.parameter('weight', shape, 'conv', weight ?? { kind: 'kaimingNormal', fanOut });
-      const y = conv2d(x, w, { stride, padding, groups });
-      return bias ? add(y, this.parameter('bias', [outputs], 'vector', bias)) : y;
+      const options = { stride, padding, groups };
+      if (!bias) return conv2d(x, w, options);
+      const b = this.parameter('bias', [outputs], 'vector', bias);
+      return this.graph.composite({ name: 'conv2d', inputs: [x, w, b], attributes: options }, () =>
+        add(conv2d(x, w, options), b),
+      );
     });
   }
 
@@ -170,8 +174,10 @@ export class ModelScope {
       const { weight = { kind: 'uniform', fanIn }, bias = { kind: 'uniform', fanIn } } = init;
       const w = this.parameter('weight', [fanIn, outputs], 'linear', weight);
       const b = this.parameter('bias', [outputs], 'vector', bias);
-      const product = x.shape.length === 2 ? matmul(x, w) : conv2d(x, reshape(w, [1, 1, fanIn, outputs]));
-      return add(product, b);
+      return this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () => {
+        const product = x.shape.length === 2 ? matmul(x, w) : conv2d(x, reshape(w, [1, 1, fanIn, outputs]));
+        return add(product, b);
+      });
     });
   }
 

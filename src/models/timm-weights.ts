@@ -65,7 +65,7 @@ export function importTimm(
   definition: ModelDefinition,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): ModelWeights {
-  checkTensors(timmShapes(definition), tensors);
+  requireTensors(definition, tensors);
   const take = (name: string) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new WeightsError([name], [], []);
@@ -82,10 +82,12 @@ export function importTimm(
   };
 }
 
-function checkTensors(
-  expected: ReadonlyMap<string, Shape>,
+/** @throws WeightsError unless every tensor of the model is there, in its shape, and nothing else is */
+export function requireTensors(
+  definition: ModelDefinition,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): void {
+  const expected = timmShapes(definition);
   const missing: string[] = [];
   const mismatched: string[] = [];
   for (const [name, shape] of expected) {

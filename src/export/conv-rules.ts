@@ -1,0 +1,124 @@
+import { at, type Node, type Tensor } from '../engine/tensor.js';
+import type { ConvGeometry } from '../kernels/conv-geometry.js';
+import type { AverageAttributes } from '../kernels/pool.js';
+import type { PoolWindow } from '../kernels/pool-window.js';
+import { ExportError } from './export-error.js';
+import { CHANNELS_FIRST, inOrder, sameOrder, type Translation } from './translation.js';
+
+/** Convolution and pooling: what ONNX knows channels-first only. */
+
+/** [kh, kw, i, o] as [o, i, kh, kw], which is how weights of convolutions lie in a state dict. */
+const OUTPUTS_FIRST = [3, 2, 0, 1];
+
+export interface ConvNode {
+  readonly x: Tensor;
+  readonly w: Tensor;
+  readonly bias?: Tensor | undefined;
+  readonly y: Tensor;
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  /** Above and left. */
+  readonly before: readonly [number, number];
+  readonly groups: number;
+}
+
+/** conv2d(x, w) */
+export function convRule({ inputs, outputs, attributes: g }: Node<ConvGeometry>, to: Translation): void {
+  emitConv(
+    {
+      x: at(inputs, 0),
+      w: at(inputs, 1),
+      y: at(outputs, 0),
+      strides: [g.strideY, g.strideX],
+      dilations: [g.dilationY, g.dilationX],
+      before: [g.padTop, g.padLeft],
+      groups: g.groups,
+    },
+    to,
+  );
+}
+
+/** A convolution with or without bias; a product of matrices where it is one and its operand lies channels-last. */
+export function emitConv(conv: ConvNode, to: Translation): void {
+  const { x, w, bias, y, strides, dilations, before, groups } = conv;
+  const kernel = w.shape.slice(0, 2);
+  const pointwise =
+    [...kernel, ...strides, groups].every((size) => size === 1) && before.every((pad) => pad === 0);
+  if (pointwise && sameOrder(to.stored(x).axes, inOrder(x))) {
+    const matrix = to.emit('Reshape', [to.ordered(w), to.integers(w.shape.slice(2))]);
+    const product = to.emit('MatMul', [to.ordered(x), matrix]);
+    to.set(y, bias ? to.emit('Add', [product, to.ordered(bias)]) : product);
+    return;
+  }
+  const after = ([0, 1] as const).map((d) =>
+    padAfter({
+      inputs: to.sizes.of(x, d + 1),
+      outputs: to.sizes.of(y, d + 1),
+      before: before[d],
+      reach: dilations[d] * (at(kernel, d) - 1) + 1,
+      stride: strides[d],
+      label: to.scope,
+    }),
+  );
+  const operands = [to.ordered(x, CHANNELS_FIRST), to.ordered(w, OUTPUTS_FIRST)];
+  const attributes = { kernel_shape: kernel, strides, dilations, group: groups, pads: [...before, ...after] };
+  to.set(y, to.emit('Conv', bias ? [...operands, to.ordered(bias)] : operands, attributes), CHANNELS_FIRST);
+}
+
+/**
+ * What is added below (or on the right): as much as above if that gives the sizes that were traced, else what the last
+ * window needs; the geometry of a convolution does not say which it was.
+ */
+function padAfter({
+  inputs,
+  outputs,
+  before,
+  reach,
+  stride,
+  label,
+}: {
+  inputs: readonly number[];
+  outputs: readonly number[];
+  before: number;
+  reach: number;
+  stride: number;
+  label: string;
+}): number {
+  const needed = (at(outputs, 0) - 1) * stride + reach - at(inputs, 0) - before;
+  const fits = (after: number) =>
+    inputs.every((size, i) => Math.floor((size + before + after - reach) / stride) + 1 === outputs[i]);
+  const after = [before, Math.max(0, needed)].find(fits);
+  if (after === undefined) {
+    throw new ExportError(`${label}: its padding depends on the size of the image: give one size.`);
+  }
+  return after;
+}
+
+export function maxPoolRule({ inputs, outputs, attributes }: Node<PoolWindow>, to: Translation): void {
+  const pooled = to.emit(
+    'MaxPool',
+    [to.ordered(at(inputs, 0), CHANNELS_FIRST)],
+    windowAttributes(attributes),
+  );
+  to.set(at(outputs, 0), pooled, CHANNELS_FIRST);
+}
+
+export function averagePoolRule(
+  { inputs, outputs, attributes }: Node<AverageAttributes>,
+  to: Translation,
+): void {
+  const pooled = to.emit('AveragePool', [to.ordered(at(inputs, 0), CHANNELS_FIRST)], {
+    ...windowAttributes(attributes),
+    count_include_pad: Number(attributes.countIncludePad),
+  });
+  to.set(at(outputs, 0), pooled, CHANNELS_FIRST);
+}
+
+function windowAttributes({ rows, columns }: PoolWindow) {
+  const pads = [rows.padding, columns.padding];
+  return {
+    kernel_shape: [rows.kernel, columns.kernel],
+    strides: [rows.stride, columns.stride],
+    pads: [...pads, ...pads],
+  };
+}

@@ -1,0 +1,35 @@
+import type { Node, Op } from '../engine/tensor.js';
+import { convOp } from '../kernels/conv.js';
+import { layerNormOp } from '../kernels/layer-norm.js';
+import { concatOp, padOp, permuteOp, sliceOp } from '../kernels/movement.js';
+import { pointwiseOp } from '../kernels/pointwise.js';
+import { averagePoolOp, maxPoolOp } from '../kernels/pool.js';
+import { reduceOp } from '../kernels/reduce.js';
+import { reshapeOp } from '../kernels/reshape.js';
+import { averagePoolRule, convRule, maxPoolRule } from './conv-rules.js';
+import { layerNormRule } from './norm-rules.js';
+import { pointwiseRule } from './pointwise-rule.js';
+import { concatRule, padRule, permuteRule, reduceRule, reshapeRule, sliceRule } from './shape-rules.js';
+import type { Translation } from './translation.js';
+
+/** How each op of a network is written in ONNX: notes in the translation where its results lie. */
+export type OpRule = (node: Node, to: Translation) => void;
+
+export const OP_RULES: ReadonlyMap<Op, OpRule> = new Map([
+  rule(convOp, convRule),
+  rule(maxPoolOp, maxPoolRule),
+  rule(averagePoolOp, averagePoolRule),
+  rule(pointwiseOp, pointwiseRule),
+  rule(layerNormOp, layerNormRule),
+  rule(reduceOp, reduceRule),
+  rule(reshapeOp, reshapeRule),
+  rule(permuteOp, permuteRule),
+  rule(concatOp, concatRule),
+  rule(sliceOp, sliceRule),
+  rule(padOp, padRule),
+]);
+
+/** The rule's attributes are the op's. */
+function rule<A>(op: Op<A>, write: (node: Node<A>, to: Translation) => void): [Op, OpRule] {
+  return [op as Op, (node, to) => write(node as Node<A>, to)];
+}
