@@ -1,5 +1,5 @@
 import { readSheet, type Sheet, TableError } from './csv-sheet.js';
-import { patientKey, patientNotes } from './patient-ids.js';
+import { examinePatientIds, type PatientIdFacts, patientKey, patientNotes } from './patient-ids.js';
 import { readSplitName } from './table-columns.js';
 import { type LayoutName, type LayoutOptions, layouts, type SheetPlan } from './table-layouts.js';
 
@@ -16,6 +16,8 @@ export interface LabelTable {
   readonly rows: readonly TableRow[];
   /** [rows, classes]: 1 present, 0 absent, NaN unknown (masked out of loss and metrics). */
   readonly labels: Float32Array;
+  /** What is odd about the patients' identifiers; null when the table names no patients. */
+  readonly patientIds: PatientIdFacts | null;
   /** What a person should know before training on it, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -121,8 +123,11 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
   }
   const notes: string[] = [];
   if (repeats > 0) notes.push(`rows dropped because they say again what an earlier one says: ${repeats}.`);
-  if (rawPatients.some((id) => id !== '')) {
-    notes.push(...patientNotes(sheet.header[plan.patientColumn] ?? 'patient', rawPatients));
+  const patientIds = rawPatients.some((id) => id !== '')
+    ? examinePatientIds(sheet.header[plan.patientColumn] ?? 'patient', rawPatients)
+    : null;
+  if (patientIds !== null) {
+    notes.push(...patientNotes(patientIds));
   } else {
     notes.push('no column names the patient: images of one person cannot be kept on one side of a split.');
   }
@@ -132,6 +137,7 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
     classes: [...plan.classes],
     rows,
     labels: labels.slice(0, rows.length * width),
+    patientIds,
     notes,
   };
 }

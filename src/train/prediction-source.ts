@@ -37,6 +37,7 @@ export async function openPredictionSource(
     classes: [...classes],
     rows: names.map((image, i) => ({ image, patient: null, line: i + 1, split: null })),
     labels: new Float32Array(names.length * classes.length).fill(Number.NaN),
+    patientIds: null,
     notes: [`${path}: ${names.length} pictures.`],
   };
   return { table, imageRoot: path };

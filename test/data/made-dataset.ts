@@ -13,6 +13,7 @@ export function tableNaming(images: readonly string[]): LabelTable {
     classes: ['Mass', 'Nodule'],
     rows: images.map((image, i) => ({ image, patient: `p${i}`, line: i + 2, split: null })),
     labels: Float32Array.from(images.flatMap((_, i) => [i % 2, i % 3 === 0 ? Number.NaN : 1])),
+    patientIds: null,
     notes: [],
   };
 }

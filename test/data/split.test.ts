@@ -15,6 +15,7 @@ function tableOf(rows: readonly (readonly [string | null, ...number[]])[], class
         Array.from({ length: classes }, (_, c) => (positives.includes(c) ? 1 : 0)),
       ),
     ),
+    patientIds: null,
     notes: [],
   };
 }

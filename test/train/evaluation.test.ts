@@ -19,6 +19,7 @@ function labelled(count: number): DataPart {
       classes: ['a', 'b', 'c'],
       rows: labels.map((_, i) => ({ image: `i${i}`, patient: `p${i >> 1}`, line: i + 2, split: null })),
       labels: Float32Array.from(labels.flat()),
+      patientIds: null,
       notes: [],
     },
     indices: Int32Array.from(labels.keys()),
