@@ -9,4 +9,22 @@ describe('an exported network gives our logits and features in ONNX Runtime', ()
   test.each(architectures())('%s, narrow, odd image size', async (arch) => {
     await expectSameInOnnx({ arch, classes: 5, width: 8 }, [65, 83]);
   });
+
+  test.each([
+    ['resnet18', [97, 131], { inChannels: 3 }],
+    ['convnext_atto', [97, 131], { inChannels: 1 }],
+    ['convnextv2_atto', [64, 64], { inChannels: 1 }],
+  ] as const)('%s as published', async (arch, imageSize, options) => {
+    await expectSameInOnnx({ arch, classes: 14, ...options }, imageSize);
+  });
+
+  test.each(['resnet18', 'convnext_atto_ols', 'convnextv2_atto'])(
+    '%s at another image size than it was exported for',
+    async (arch) => {
+      await expectSameInOnnx({ arch, classes: 3, width: 8 }, [64, 64], {
+        anyImageSize: true,
+        runAt: [65, 83],
+      });
+    },
+  );
 });
