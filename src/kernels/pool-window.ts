@@ -9,6 +9,11 @@ export interface PoolOptions {
   readonly stride?: number | readonly [number, number];
   /** Rows added above and below, columns added left and right; at most half a window. */
   readonly padding?: number | readonly [number, number];
+  /**
+   * Whether pixels that are too few for a window at the end get one nevertheless, as far as it begins inside (PyTorch's
+   * ceil_mode). Default: false.
+   */
+  readonly ceilMode?: boolean;
 }
 
 /** One axis: input size, output size, window, stride, padding. */
@@ -43,7 +48,7 @@ export function poolWindow(op: string, shape: Shape, options: PoolOptions): Pool
     const kernel = pair(options.kernel)[k];
     const stride = pair(options.stride ?? options.kernel)[k];
     const padding = pair(options.padding ?? 0)[k];
-    const output = Math.floor((input + 2 * padding - kernel) / stride) + 1;
+    const output = windowCount({ input, kernel, stride, padding }, options.ceilMode ?? false);
     const whole = [kernel, stride, padding].every((value) => Number.isInteger(value));
     if (!whole || kernel < 1 || stride < 1 || padding < 0 || padding > kernel / 2 || output < 1) {
       throw new ShapeError(
@@ -53,6 +58,13 @@ export function poolWindow(op: string, shape: Shape, options: PoolOptions): Pool
     return { input, output, kernel, stride, padding };
   };
   return { batch, rows: axis(height, 0), columns: axis(width, 1), channels };
+}
+
+function windowCount({ input, kernel, stride, padding }: Omit<PoolAxis, 'output'>, ceil: boolean): number {
+  const steps = (input + 2 * padding - kernel) / stride;
+  if (!ceil) return Math.floor(steps) + 1;
+  const count = Math.ceil(steps) + 1;
+  return (count - 1) * stride < input + padding ? count : count - 1;
 }
 
 export function inputShape({ batch, rows, columns, channels }: PoolWindow): number[] {
@@ -76,6 +88,25 @@ export function windowsOver(axis: PoolAxis, name: string, at: string): string {
   // The first window is the lowest o with o·stride − padding + kernel > at.
   return `let ${name}First = (max(${at} + ${padding + stride}u, ${kernel}u) - ${kernel}u) / ${stride}u;
   let ${name}Last = min((${at} + ${padding}u) / ${stride}u + 1u, ${output}u);`;
+}
+
+/**
+ * WGSL of the number of pixels, padding included or not, that the window at output coordinates `row`, `column` averages
+ * over. Beyond the padding, where windows of `ceilMode` reach, there is nothing to count.
+ */
+export function windowElementCount(
+  { rows, columns }: PoolWindow,
+  { row, column, countPadding }: { row: string; column: string; countPadding: boolean },
+): string {
+  const overhangs = [rows, columns].some(
+    ({ input, output, kernel, stride, padding }) => (output - 1) * stride + kernel > input + 2 * padding,
+  );
+  if (countPadding && !overhangs) return `${rows.kernel * columns.kernel}.0`;
+  const along = ({ input, kernel, stride, padding }: PoolAxis, at: string) =>
+    countPadding
+      ? `(min(${at} * ${stride}u + ${kernel}u, ${input + 2 * padding}u) - ${at} * ${stride}u)`
+      : `(min(${at} * ${stride}u + ${kernel}u, ${input + padding}u) - max(${at} * ${stride}u, ${padding}u))`;
+  return `f32(${along(rows, row)} * ${along(columns, column)})`;
 }
 
 function pair(value: number | readonly [number, number]): readonly [number, number] {

@@ -7,7 +7,7 @@ import {
   type PoolOptions,
   type PoolWindow,
   poolWindow,
-  windowOf,
+  windowElementCount,
 } from './pool-window.js';
 import { mean } from './reduce.js';
 import { storageTypeOf } from './storage-type.js';
@@ -141,13 +141,14 @@ export const averagePoolOp: Op<AverageAttributes> = {
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
     poolVariant('output', ({ inputs, outputs, attributes }) => {
-      const { rows, columns, channels, countIncludePad } = attributes;
-      const width = channels % 4 === 0 ? 4 : 1;
+      const width = attributes.channels % 4 === 0 ? 4 : 1;
       const t = typeT(width);
       const stored = storageTypeOf(outputs, 0, width);
-      const count = countIncludePad
-        ? `${rows.kernel * columns.kernel}.0`
-        : 'f32((yLast - yFirst) * (xLast - xFirst))';
+      const count = windowElementCount(attributes, {
+        row: 'row',
+        column: 'column',
+        countPadding: attributes.countIncludePad,
+      });
       return {
         width,
         reads: [{ name: 'x', type: storageTypeOf(inputs, 0, width) }],
@@ -155,8 +156,7 @@ export const averagePoolOp: Op<AverageAttributes> = {
         start: (k) => `var sum${k} = ${t}(0.0);`,
         load: `let value = ${t}(x[there]);`,
         pixel: (k) => `sum${k} += value;`,
-        end: (k) =>
-          `${countIncludePad ? '' : windowOf(columns, 'x', 'column')} y[here] = ${stored}(sum${k} / ${count});`,
+        end: (k) => `y[here] = ${stored}(sum${k} / ${count});`,
       };
     }),
   ],
@@ -171,20 +171,20 @@ const averagePoolGradientOp: Op<AverageAttributes> = {
   flops: ({ attributes }) => windowElements(attributes),
   variants: [
     poolVariant('input', ({ inputs, outputs, attributes }) => {
-      const { rows, columns, channels, countIncludePad } = attributes;
-      const width = channels % 4 === 0 ? 4 : 1;
+      const width = attributes.channels % 4 === 0 ? 4 : 1;
       const t = typeT(width);
       const stored = storageTypeOf(outputs, 0, width);
-      const count = countIncludePad
-        ? `${rows.kernel * columns.kernel}.0`
-        : 'f32((aLast - aFirst) * (bLast - bFirst))';
+      const count = windowElementCount(attributes, {
+        row: 'v',
+        column: 'h',
+        countPadding: attributes.countIncludePad,
+      });
       return {
         width,
         reads: [{ name: 'dy', type: storageTypeOf(inputs, 0, width) }],
         writes: [{ name: 'dx', type: stored }],
         start: (k) => `var sum${k} = ${t}(0.0);`,
-        row: countIncludePad ? '' : windowOf(rows, 'a', 'v'),
-        load: `${countIncludePad ? '' : windowOf(columns, 'b', 'h')} let share = ${t}(dy[there]) / ${count};`,
+        load: `let share = ${t}(dy[there]) / ${count};`,
         pixel: (k) => `sum${k} += share;`,
         end: (k) => `dx[here] = ${stored}(sum${k});`,
       };

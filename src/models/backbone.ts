@@ -27,7 +27,15 @@ export interface BackboneOptions {
   readonly dropPathRate: number;
 }
 
-export const STEMS = ['imagenet', 'small', 'small-stride2', 'patch', 'overlap', 'overlap_tiered'] as const;
+export const STEMS = [
+  'imagenet',
+  'deep',
+  'small',
+  'small-stride2',
+  'patch',
+  'overlap',
+  'overlap_tiered',
+] as const;
 
 /** How an image becomes the first stage's map; resnet.ts and convnext.ts say what each name means. */
 export type Stem = (typeof STEMS)[number];

@@ -10,7 +10,9 @@
 /** float32 [count], uniform in [−1, 1). */
 export function hashUniform(name: string, count: number): Float32Array<ArrayBuffer> {
   const base = fnv1a32(name);
-  return Float32Array.from({ length: count }, (_, i) => (lowbias32((base + i) >>> 0) >>> 8) * 2 ** -23 - 1);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = (lowbias32((base + i) >>> 0) >>> 8) * 2 ** -23 - 1;
+  return values;
 }
 
 /**
@@ -19,10 +21,12 @@ export function hashUniform(name: string, count: number): Float32Array<ArrayBuff
  */
 export function hashTensor(name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
   const { scale, offset } = rule(name, shape);
-  return hashUniform(
+  const values = hashUniform(
     name,
     shape.reduce((a, b) => a * b, 1),
-  ).map((u) => u * scale + offset);
+  );
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * scale + offset;
+  return values;
 }
 
 /**

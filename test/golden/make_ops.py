@@ -155,9 +155,9 @@ def pooling():
         run = lambda x: F.max_pool2d(x, kernel, stride, padding)
         pool("maxPool", name, shape, kernel, stride, padding, run, step)
 
-    def avg_pool(name, shape, kernel, stride, padding, include):
-        run = lambda x: F.avg_pool2d(x, kernel, stride, padding, count_include_pad=include)
-        pool("avgPool", name, shape, kernel, stride, padding, run, countIncludePad=include)
+    def avg_pool(name, shape, kernel, stride, padding, include, ceil=False):
+        run = lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, include)
+        pool("avgPool", name, shape, kernel, stride, padding, run, countIncludePad=include, ceilMode=ceil)
 
     max_pool("ResNet's stem", (1, 9, 12, 3), (3, 3), (2, 2), (1, 1))
     max_pool("no overlap", (2, 6, 4, 2), (2, 2), (2, 2), (0, 0))
@@ -168,6 +168,8 @@ def pooling():
     for include in (True, False):
         avg_pool(f"padded, counting padding: {include}", (2, 7, 6, 3), (3, 3), (2, 2), (1, 1), include)
         avg_pool(f"unequal axes, counting padding: {include}", (1, 5, 9, 2), (2, 4), (1, 3), (1, 2), include)
+        avg_pool(f"ceil mode, counting padding: {include}", (1, 6, 9, 2), (3, 3), (2, 4), (1, 1), include, ceil=True)
+    avg_pool("ResNet-D's", (2, 7, 4, 4), (2, 2), (2, 2), (0, 0), False, ceil=True)
     case("globalAvgPool", "odd size", {}, {"x": draw(3, 5, 3, 4)}, lambda x: {"y": x.mean((1, 2))})
 
 

@@ -1,6 +1,6 @@
 """timm's state dicts: name and shape of every tensor of each architecture, 1,000 classes, RGB -> timm-shapes.json.gz
 
-Needs timm (made with 1.0.28), which Debian has not: `pip install --no-deps timm==1.0.28`, or its sources on PYTHONPATH.
+Needs timm (made with 1.0.29), which Debian has not: `pip install --no-deps timm==1.0.29`, or its sources on PYTHONPATH.
 Without it the file stays as it is.
 """
 
@@ -11,7 +11,7 @@ try:
 except ImportError:
     timm = None
 
-RESNETS = ["resnet18", "resnet34", "resnet50"]
+RESNETS = [f"resnet{size}{d}" for size in (18, 34, 50, 101, 152) for d in ("", "d")]
 SIZES = ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large"]
 CONVNEXTS = [f"convnext_{size}{stem}" for size in SIZES for stem in (["", "_ols"] if size in SIZES[:4] else [""])]
 ARCHITECTURES = [*RESNETS, *CONVNEXTS, *(f"convnextv2_{size}" for size in SIZES)]

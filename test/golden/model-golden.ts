@@ -1,3 +1,4 @@
+import type { Stem } from '../../src/models/backbone.js';
 import { defineModel, type ModelDefinition } from '../../src/models/model.js';
 import { importTimm, type ModelWeights } from '../../src/models/timm-weights.js';
 import type { Digest } from './digest.js';
@@ -7,7 +8,7 @@ import { hashImages, hashTensor } from './hash-weights.js';
 /** What every golden file of a model begins with, and the same network and batch here. */
 export interface ModelGolden {
   readonly arch: string;
-  readonly stem?: 'imagenet' | 'small';
+  readonly stem?: Stem;
   readonly classes: number;
   /** [n, h, w, c] */
   readonly images: readonly [number, number, number, number];

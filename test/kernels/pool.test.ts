@@ -13,16 +13,28 @@ interface Options {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
+  readonly ceilMode: boolean;
 }
 
-/** float64: `combine` sees the values of each window that lie inside, and how many the window has. */
+/** Windows begin inside the image or its leading padding; without ceilMode they also end within the padding. */
+function windows(size: number, k: 0 | 1, { kernel, stride, padding, ceilMode }: Options): number {
+  let count = 0;
+  for (let start = -padding[k]; start < size; start += stride[k]) {
+    if (start + (ceilMode ? 1 : kernel[k]) <= size + padding[k]) count++;
+    if (start + kernel[k] >= size + padding[k]) break;
+  }
+  return count;
+}
+
+/** float64: `combine` sees the values of each window that lie inside, and how many it has with padding. */
 function poolReference(
   [n, h, w, c]: Shape,
-  { kernel: [kh, kw], stride: [sh, sw], padding: [ph, pw] }: Options,
-  combine: (values: number[], whole: number) => number,
+  options: Options,
+  combine: (values: number[], padded: number) => number,
 ): (inputs: Float64Array[]) => Float64Array {
-  const oh = Math.floor((h! + 2 * ph - kh) / sh) + 1;
-  const ow = Math.floor((w! + 2 * pw - kw) / sw) + 1;
+  const { kernel, stride, padding } = options;
+  const [[kh, kw], [sh, sw], [ph, pw]] = [kernel, stride, padding];
+  const [oh, ow] = [windows(h!, 0, options), windows(w!, 1, options)];
   return ([x]) => {
     const y = new Float64Array(n! * oh * ow * c!);
     for (let i = 0; i < y.length; i++) {
@@ -31,13 +43,15 @@ function poolReference(
       const row = Math.floor(i / (c! * ow)) % oh;
       const image = Math.floor(i / (c! * ow * oh));
       const values: number[] = [];
+      let padded = 0;
       for (let v = row * sh - ph; v < row * sh - ph + kh; v++) {
         for (let u = column * sw - pw; u < column * sw - pw + kw; u++) {
+          if (v < h! + ph && u < w! + pw) padded++;
           if (v >= 0 && v < h! && u >= 0 && u < w!)
             values.push(x![((image * h! + v) * w! + u) * c! + channel]!);
         }
       }
-      y[i] = combine(values, kh * kw);
+      y[i] = combine(values, padded);
     }
     return y;
   };
@@ -53,13 +67,14 @@ const axis = fc
   }));
 
 const cases = fc
-  .tuple(axis, axis, fc.integer({ min: 1, max: 2 }), fc.constantFrom(1, 3, 4, 8), fc.nat(1000))
-  .map(([rows, columns, n, c, seed]) => ({
+  .tuple(axis, axis, fc.integer({ min: 1, max: 2 }), fc.constantFrom(1, 3, 4, 8), fc.boolean(), fc.nat(1000))
+  .map(([rows, columns, n, c, ceilMode, seed]) => ({
     shape: [n, rows.size, columns.size, c],
     options: {
       kernel: [rows.kernel, columns.kernel],
       stride: [rows.stride, columns.stride],
       padding: [rows.padding, columns.padding],
+      ceilMode,
     } as Options,
     seed,
   }));
@@ -83,7 +98,7 @@ describe('pooling', () => {
   });
 
   test('ResNet’s 3×3 window of stride 2 and padding 1, on a map of more than one workgroup', async () => {
-    const options: Options = { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
+    const options: Options = { kernel: [3, 3], stride: [2, 2], padding: [1, 1], ceilMode: false };
     await checkOp({
       shapes: [[2, 17, 16, 8]],
       build: ([x]) => maxPool2d(x!, { kernel: 3, stride: 2, padding: 1 }),
@@ -125,7 +140,7 @@ describe('pooling', () => {
             reference: poolReference(
               shape,
               options,
-              (values, whole) => total(values) / (countIncludePad ? whole : values.length),
+              (values, padded) => total(values) / (countIncludePad ? padded : values.length),
             ),
             seed,
           }),
@@ -134,6 +149,14 @@ describe('pooling', () => {
       );
     });
   }
+
+  test('the d networks’ 2×2 average at an odd size: the last row and column by themselves', async () => {
+    const values = Float32Array.from({ length: 15 * 4 }, (_, i) => Math.floor(i / 4));
+    const [y] = await evaluate([{ shape: [1, 3, 5, 4], values }], ([x]) => [
+      averagePool2d(x!, { kernel: 2, stride: 2, ceilMode: true, countIncludePad: false }),
+    ]);
+    expect([...y!].filter((_, i) => i % 4 === 0)).toEqual([3, 5, 6.5, 10.5, 12.5, 14]);
+  });
 
   test('global average', async () => {
     for (const shape of [

@@ -38,6 +38,7 @@ interface Attributes {
   readonly runningMean: number[];
   readonly runningVariance: number[];
   readonly countIncludePad: boolean;
+  readonly ceilMode: boolean;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
 }
@@ -62,8 +63,8 @@ const OPS: Record<string, (inputs: Inputs, attributes: Attributes) => Tensor> = 
   gelu: ({ x }) => gelu(x),
   softmax: ({ x }) => softmax(x),
   maxPool: ({ x }, { kernel, stride, padding }) => maxPool2d(x, { kernel, stride, padding: sides(padding) }),
-  avgPool: ({ x }, { kernel, stride, padding, countIncludePad }) =>
-    averagePool2d(x, { kernel, stride, padding: sides(padding), countIncludePad }),
+  avgPool: ({ x }, { kernel, stride, padding, countIncludePad, ceilMode }) =>
+    averagePool2d(x, { kernel, stride, padding: sides(padding), countIncludePad, ceilMode }),
   globalAvgPool: ({ x }) => globalAveragePool(x),
 };
 

@@ -25,8 +25,15 @@ describe('state dicts are timm’s', () => {
 
 test.each([
   ['resnet18', 11.69],
+  ['resnet18d', 11.71],
   ['resnet34', 21.8],
+  ['resnet34d', 21.82],
   ['resnet50', 25.56],
+  ['resnet50d', 25.58],
+  ['resnet101', 44.55],
+  ['resnet101d', 44.57],
+  ['resnet152', 60.19],
+  ['resnet152d', 60.21],
   ['convnext_atto', 3.7],
   ['convnext_femto', 5.22],
   ['convnext_pico', 9.05],

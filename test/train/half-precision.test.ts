@@ -11,11 +11,11 @@ import { TrainingState } from '../../src/train/training-state.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { goldenBatch, goldenModel } from '../golden/model-golden.js';
-import { RESNET_GOLDENS } from '../golden/resnet-golden.js';
+import { TRAINED_RESNET_GOLDENS } from '../golden/resnet-golden.js';
 import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
 
 const device = await testDevice();
-const golden = RESNET_GOLDENS.find(({ stem }) => stem === 'small')!;
+const golden = TRAINED_RESNET_GOLDENS.find(({ stem }) => stem === 'small')!;
 const [batchSize, height, width, channels] = golden.images;
 
 async function resnet18(precision: 'f32' | 'f16') {

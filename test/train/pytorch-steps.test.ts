@@ -6,10 +6,10 @@ import { TrainingState } from '../../src/train/training-state.js';
 import { testDevice } from '../device.js';
 import { expectDigest, relativeError } from '../golden/digest.js';
 import { goldenBatch, goldenModel } from '../golden/model-golden.js';
-import { RESNET_GOLDENS } from '../golden/resnet-golden.js';
+import { TRAINED_RESNET_GOLDENS } from '../golden/resnet-golden.js';
 
 describe('ten AdamW steps follow PyTorch', () => {
-  for (const golden of RESNET_GOLDENS) {
+  for (const golden of TRAINED_RESNET_GOLDENS) {
     test(`${golden.arch}, ${golden.stem} stem`, async () => {
       const device = await testDevice();
       const [batchSize, height, width, channels] = golden.images;
