@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import { formatByteSize } from '../train/byte-size.js';
+import { formatGroups } from '../train/group-table.js';
 import type { EpochLine } from '../train/metrics-log.js';
 import { type ExplainWhat, formatExplanation } from '../train/plan-table.js';
 import type { Recipe } from '../train/recipe-schema.js';
@@ -145,6 +146,7 @@ function describeTrainer(trainer: Trainer, recipe: Recipe, progress: Progress): 
     `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
+    ...formatGroups(trainer.state.groups).map((line, i) => `${(i === 0 ? 'groups' : '').padEnd(11)}${line}`),
     `steps      ${totalSteps - progress.step} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
       `of ${recipe.batchSize} images`,
     `memory     ${describeMemory(trainer)}`,

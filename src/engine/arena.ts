@@ -23,13 +23,24 @@ export class ArenaLayout {
   readonly ranges: ReadonlyMap<string, ArenaRange>;
   /** Elements of each shard. */
   readonly shards: readonly number[];
+  /** How many shards, from the first, hold the tensors that are no resting ones. */
+  readonly leading: number;
 
-  /** @param tensors in the order in which they lie @param maxShardBytes the adapter's binding limit */
-  constructor(tensors: readonly (TensorSpec & { name: string })[], maxShardBytes: number) {
+  /**
+   * @param tensors in the order in which they lie @param maxShardBytes the adapter's binding limit
+   * @param resting tensors that lie behind them in shards of their own, so that an operation over the leading shards
+   *   leaves these alone: frozen parameters. The leading shards are those of a layout of `tensors` by themselves
+   */
+  constructor(
+    tensors: readonly (TensorSpec & { name: string })[],
+    maxShardBytes: number,
+    resting: readonly (TensorSpec & { name: string })[] = [],
+  ) {
     const ranges = new Map<string, ArenaRange>();
     const shards = [0];
+    let leading = tensors.length > 0 || resting.length === 0 ? 1 : 0;
     const maxElements = Math.floor(maxShardBytes / 4 / RANGE_ALIGNMENT) * RANGE_ALIGNMENT;
-    for (const { name, shape, dtype } of tensors) {
+    for (const [index, { name, shape, dtype }] of [...tensors, ...resting].entries()) {
       if (ranges.has(name)) throw new ShapeError(`two tensors of an arena are named "${name}"`);
       const length = elementCount(shape);
       const padded = Math.ceil(length / RANGE_ALIGNMENT) * RANGE_ALIGNMENT;
@@ -39,13 +50,21 @@ export class ArenaLayout {
         );
       }
       let shard = shards.length - 1;
-      if ((shards[shard] ?? 0) + padded > maxElements) shard = shards.push(0) - 1;
+      const begins = index === tensors.length && index > 0;
+      if (begins || (shards[shard] ?? 0) + padded > maxElements) shard = shards.push(0) - 1;
+      if (index < tensors.length) leading = shards.length;
       const offset = shards[shard] ?? 0;
       ranges.set(name, { name, shape, shard, offset, length });
       shards[shard] = offset + padded;
     }
     this.ranges = ranges;
     this.shards = shards;
+    this.leading = leading;
+  }
+
+  /** Whether a tensor lies behind the leading shards. */
+  rests(name: string): boolean {
+    return this.range(name).shard >= this.leading;
   }
 
   range(name: string): ArenaRange {
@@ -64,28 +83,43 @@ export class ArenaLayout {
   }
 }
 
+export interface ArenaOptions {
+  /** An arena of f16 holds copies for kernels to read; the host neither reads nor writes it. Default f32. */
+  readonly dtype?: 'f32' | 'f16';
+  /** An arena of the same layout that keeps the resting tensors for this one, too: what never changes needs no copy. */
+  readonly restsIn?: Arena;
+}
+
 /** One set of buffers in a layout: the parameters, or their gradients, or a moment. */
 export class Arena {
   private constructor(
     readonly name: string,
     readonly layout: ArenaLayout,
     readonly buffers: readonly GPUBuffer[],
+    /** How many of the buffers, from the first, are this arena's own. */
+    readonly own: number,
     readonly device: Device,
     readonly dtype: 'f32' | 'f16',
   ) {}
 
-  /** Zero-filled. An arena of f16 holds copies for kernels to read; the host neither reads nor writes it. */
+  /** Zero-filled, but for what rests in another arena. @throws OutOfMemoryError */
   static async create(
     device: Device,
     name: string,
     layout: ArenaLayout,
-    dtype: 'f32' | 'f16' = 'f32',
+    { dtype = 'f32', restsIn }: ArenaOptions = {},
   ): Promise<Arena> {
+    const own = restsIn ? layout.leading : layout.shards.length;
     const buffers: GPUBuffer[] = [];
-    for (const [shard, elements] of layout.shards.entries()) {
+    for (const [shard, elements] of layout.shards.slice(0, own).entries()) {
       buffers.push(await device.createBuffer(`${name} (shard ${shard})`, elements * elementBytes(dtype)));
     }
-    return new Arena(name, layout, buffers, device, dtype);
+    return new Arena(name, layout, [...buffers, ...(restsIn?.buffers.slice(own) ?? [])], own, device, dtype);
+  }
+
+  /** Whether a tensor lies in a buffer of this arena's own. */
+  owns(name: string): boolean {
+    return this.layout.range(name).shard < this.own;
   }
 
   /** Buffer and byte range of a tensor, or of a whole shard by `ArenaLayout.shardName`. */
@@ -126,12 +160,13 @@ export class Arena {
     return tensors;
   }
 
-  /** Bytes on the device. */
+  /** Bytes on the device, of its own buffers. */
   get bytes(): number {
-    return this.layout.elements * elementBytes(this.dtype);
+    const elements = this.layout.shards.slice(0, this.own).reduce((sum, each) => sum + each, 0);
+    return elements * elementBytes(this.dtype);
   }
 
   destroy(): void {
-    for (const buffer of this.buffers) buffer.destroy();
+    for (const buffer of this.buffers.slice(0, this.own)) buffer.destroy();
   }
 }

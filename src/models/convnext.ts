@@ -101,8 +101,10 @@ function featureMap(
   let done = 0;
   for (const [stage, depth] of config.depths.entries()) {
     scope.within(`stages.${stage}`, () => {
+      scope.nextLayer();
       if (stage > 0) y = scope.within('downsample', () => downsample(scope, y, width * 2 ** stage));
       for (let index = 0; index < depth; index++) {
+        if (index > 0) scope.nextLayer();
         const dropRate = blockDropRate(dropPathRate, done++, blocks);
         y = scope.within(`blocks.${index}`, () => block(scope, y, config, dropRate));
       }

@@ -35,6 +35,8 @@ export interface ParameterSpec {
   /** Whether weight decay applies: not on norms and biases. */
   readonly decay: boolean;
   readonly group: 'backbone' | 'head';
+  /** Which layer of the network it belongs to, from the input's side: see `ModelScope.nextLayer`. */
+  readonly layer: number;
 }
 
 export interface StatisticSpec {
@@ -43,6 +45,8 @@ export interface StatisticSpec {
   readonly shape: Shape;
   readonly dtype: 'f32';
   readonly initial: number;
+  /** Parameters of the norm that it belongs to. */
+  readonly norm: readonly string[];
 }
 
 /** Names of the arenas that a traced model's variables refer to. */
@@ -53,6 +57,11 @@ export interface ScopeOptions {
   readonly mode: 'train' | 'eval';
   /** Two u32 words fed anew each step; needed to train with dropout. */
   readonly dropoutSeed?: Tensor | undefined;
+  /**
+   * Whether the batch norm with these parameters (by name) goes by its running statistics in training, too, and leaves
+   * them as they are. Absent: none does.
+   */
+  readonly holdsStatistics?: ((norm: readonly string[]) => boolean) | undefined;
 }
 
 /** Where a layer's values start, if not as PyTorch's layers do. */
@@ -74,6 +83,7 @@ export class ModelScope {
   readonly observed = new Map<string, Tensor>();
   /** Which part of the model is being traced. */
   group: 'backbone' | 'head' = 'backbone';
+  #layer = 0;
   #path: string[] = [];
   #dropouts = 0;
 
@@ -92,6 +102,14 @@ export class ModelScope {
     }
   }
 
+  /**
+   * Begins a layer, as layer-wise learning-rate decay counts them: the stem is layer 0, each residual block the next
+   * one (with the downsampling in front of it), and what follows the last block, head included, is the last.
+   */
+  nextLayer(): void {
+    this.#layer++;
+  }
+
   parameter(name: string, shape: Shape, layout: ParameterSpec['layout'], init: Initializer): Tensor {
     const full = this.#name(name);
     this.parameters.push({
@@ -102,6 +120,7 @@ export class ModelScope {
       init,
       decay: layout !== 'vector',
       group: this.group,
+      layer: this.#layer,
     });
     return this.graph.variable(PARAMETERS, full, shape);
   }
@@ -127,16 +146,17 @@ export class ModelScope {
     });
   }
 
-  /** Batch normalisation: by the batch in training, by the running statistics in evaluation. @param x [..., c] */
+  /** Batch normalisation: by the batch in training, by the running statistics in evaluation or where they are held. @param x [..., c] */
   batchNorm(name: string, x: Tensor): Tensor {
     const epsilon = 1e-5;
     return this.within(name, () => {
       const shape = [at(x.shape, -1)];
       const gamma = this.parameter('weight', shape, 'vector', ONES);
       const beta = this.parameter('bias', shape, 'vector', ZEROS);
-      const runningMean = this.#statistic('running_mean', shape, 0);
-      const runningVariance = this.#statistic('running_var', shape, 1);
-      if (this.options.mode === 'eval') {
+      const norm = [this.#name('weight'), this.#name('bias')];
+      const runningMean = this.#statistic('running_mean', shape, 0, norm);
+      const runningVariance = this.#statistic('running_var', shape, 1, norm);
+      if (this.options.mode === 'eval' || this.options.holdsStatistics?.(norm)) {
         const running = { mean: runningMean, variance: runningVariance, epsilon };
         return batchNormInference(x, gamma, beta, running);
       }
@@ -201,9 +221,9 @@ export class ModelScope {
     return mul(x, this.dropout(images, p));
   }
 
-  #statistic(name: string, shape: Shape, initial: number): Tensor {
+  #statistic(name: string, shape: Shape, initial: number, norm: readonly string[]): Tensor {
     const full = this.#name(name);
-    this.statistics.push({ name: full, shape, dtype: 'f32', initial });
+    this.statistics.push({ name: full, shape, dtype: 'f32', initial, norm });
     return this.graph.variable(STATISTICS, full, shape);
   }
 

@@ -3,7 +3,13 @@ import { Random } from '../engine/random.js';
 import { elementCount, Graph, type Tensor } from '../engine/tensor.js';
 import type { Architecture, Stem } from './backbone.js';
 import { CONVNEXTS } from './convnext.js';
-import { type Initializer, ModelScope, type ParameterSpec, type StatisticSpec } from './model-scope.js';
+import {
+  type Initializer,
+  ModelScope,
+  type ParameterSpec,
+  type ScopeOptions,
+  type StatisticSpec,
+} from './model-scope.js';
 import { RESNETS } from './resnet.js';
 
 /** What a model is, apart from any device: its configuration, its parameters, and how to trace it. */
@@ -24,12 +30,15 @@ export interface ModelConfig {
   readonly dropPathRate?: number;
 }
 
+/** What training may need; see `ScopeOptions`. */
+export type TraceOptions = Pick<ScopeOptions, 'dropoutSeed' | 'holdsStatistics'>;
+
 export interface TracedModel {
   /** [n, classes] */
   readonly logits: Tensor;
   /** Pooled features [n, f]. */
   readonly features: Tensor;
-  /** In training: the value of this batch for each running statistic, by name. */
+  /** In training: the value of this batch for each running statistic that follows it, by name. */
   readonly observed: ReadonlyMap<string, Tensor>;
 }
 
@@ -47,12 +56,7 @@ export interface ModelDefinition {
    * Adds the model to a graph; its variables live in the arenas `params` and `stats`.
    * @param images [n, h, w, inChannels], normalised
    */
-  trace(
-    graph: Graph,
-    images: Tensor,
-    mode: 'train' | 'eval',
-    options?: { dropoutSeed?: Tensor },
-  ): TracedModel;
+  trace(graph: Graph, images: Tensor, mode: 'train' | 'eval', options?: TraceOptions): TracedModel;
 }
 
 /** The architecture is unknown or its options make no network. */
@@ -75,6 +79,7 @@ export function defineModel(config: ModelConfig): ModelDefinition {
   const full = withDefaults(config, architecture);
   const trace = (scope: ModelScope, images: Tensor): { logits: Tensor; features: Tensor } => {
     const map = architecture.featureMap(scope, images, full);
+    scope.nextLayer();
     const features = architecture.pool(scope, map);
     scope.group = 'head';
     const logits = architecture.classifier(scope, scope.dropout(features, full.dropRate), full.classes);
@@ -90,7 +95,7 @@ export function defineModel(config: ModelConfig): ModelDefinition {
     parameters: scope.parameters,
     statistics: scope.statistics,
     trace(graph, images, mode, options = {}) {
-      const own = new ModelScope(graph, { mode, dropoutSeed: options.dropoutSeed });
+      const own = new ModelScope(graph, { ...options, mode });
       return { ...trace(own, images), observed: own.observed };
     },
   };

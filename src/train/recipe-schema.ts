@@ -4,6 +4,7 @@ import { preprocessingSchema } from '../data/preprocessing.js';
 import { samplerSchema } from '../data/sampler-choice.js';
 import { STEMS } from '../models/backbone.js';
 import { parseByteSize } from './byte-size.js';
+import { groupsSchema } from './recipe-groups.js';
 
 /**
  * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
@@ -66,7 +67,7 @@ const modelSchema = z.strictObject({
     .enum(STEMS)
     .optional()
     .describe(
-      'absent: the architecture’s own. ResNet: imagenet; small: 3×3 stride 1 without pooling, for pictures of 32–64 ' +
+      'absent: the architecture’s own. ResNet: imagenet; deep: three 3×3 (the d networks’); small: 3×3 stride 1 without pooling, for pictures of 32–64 ' +
         'pixels; small-stride2: a quarter of its cost. ConvNeXt: patch, overlap, overlap_tiered (timm’s)',
     ),
   width: z
@@ -86,26 +87,28 @@ const modelSchema = z.strictObject({
   weights: z.string().min(1).optional().describe('safetensors file in timm’s naming to start from'),
 });
 
-const groupsSchema = z
-  .strictObject({
-    backbone: z.number().min(0).max(1000).default(1).describe('factor of the rate for all but the head'),
-    head: z.number().min(0).max(1000).default(1).describe('factor of the rate for the head'),
-  })
-  .prefault({});
-
 const optimizerFields = {
   lr: z.number().positive().max(100).default(1e-3).describe('learning rate at the top of the schedule'),
-  weightDecay: z
-    .number()
-    .min(0)
-    .max(10)
-    .default(0.01)
-    .describe('of weights; biases and normalisation are not decayed'),
+  weightDecay: z.number().min(0).max(10).default(0.01).describe('of weights, see decayNormsAndBiases'),
+  decayNormsAndBiases: z
+    .boolean()
+    .default(false)
+    .describe('whether weight decay applies to these vectors, too'),
   clipNorm: z
     .union([z.literal(false), z.number().positive()])
     .default(1)
     .describe('largest L2 norm of the whole gradient, or false'),
   groups: groupsSchema,
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe('factor of the rate from each residual block to the one before it; 1: none'),
+  freezeNorms: z
+    .boolean()
+    .default(true)
+    .describe('whether frozen batch norms go by their running statistics and leave them as they are'),
 };
 
 const beta = z.number().min(0).lt(1);

@@ -1,8 +1,10 @@
 import { join, resolve } from 'node:path';
+import { groupParameters } from './parameter-groups.js';
 import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from './recipe.js';
 import { RecipeError } from './recipe-error.js';
 import type { Recipe } from './recipe-schema.js';
 import { RunDirectory } from './run-directory.js';
+import { modelOf } from './trainer.js';
 import { ResumeError } from './training-error.js';
 
 /** From what a person asks for to a complete recipe and the directory of the run; reads files, writes none. */
@@ -30,7 +32,7 @@ export interface RunPlan {
 }
 
 /**
- * @throws RecipeError; RunDirectoryError when a run is in the way, or none is there to resume; ResumeError when the
+ * @throws RecipeError; ModelError and ParameterPatternError for a network that there is not; RunDirectoryError when a run is in the way, or none is there to resume; ResumeError when the
  *   run to resume was begun with other settings
  */
 export async function planRun(request: RunRequest): Promise<RunPlan> {
@@ -40,6 +42,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
     throw new RecipeError('name a recipe with --recipe, such as recipes/quick.yaml.');
   }
   const { recipe, name } = await resolveRecipe(request.recipe, overrides);
+  checkNetwork(recipe);
   const run = new RunDirectory(request.out ?? defaultFolder(name, recipe.seed));
   if (request.force) await run.traces();
   else await run.requireFree();
@@ -71,6 +74,11 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
     );
   }
   return { recipe: { ...recipe, memory: wanted.memory ?? recipe.memory }, run };
+}
+
+/** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
+function checkNetwork(recipe: Recipe): void {
+  groupParameters(modelOf(recipe, 1), recipe.optimizer);
 }
 
 function overridesOf({ set = [], seed, memory, data, images }: RunRequest): string[] {

@@ -148,7 +148,7 @@ export class StepProgram {
   }
 
   #feeds({ images, targets }: StepBatch, step: number) {
-    const { recipe, definition } = this.#options;
+    const { recipe, definition, state } = this.#options;
     const { optimizer } = recipe;
     const learningRate = this.learningRate(step);
     const averageDecay = recipe.ema === false ? 1 : emaDecay(recipe.ema, step);
@@ -168,7 +168,7 @@ export class StepProgram {
       targets,
       hyper,
       ...(recipe.ema !== false &&
-        definition.statistics.length > 0 && { averageWeight: Float32Array.of(1 - averageDecay) }),
+        state.groups.followed.length > 0 && { averageWeight: Float32Array.of(1 - averageDecay) }),
       ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
     };
   }
@@ -194,30 +194,30 @@ function traceStep(
   options: StepProgramOptions,
   limits: { readonly maxBindings: number },
 ): Tensor[] {
-  const { definition, recipe, batchSize, imageShape } = options;
+  const { definition, recipe, batchSize, imageShape, state } = options;
+  const { trained, holdsStatistics } = state.groups;
   const images = graph.input('images', [batchSize, ...imageShape]);
   const targets = graph.input('targets', [batchSize, definition.config.classes]);
-  const { logits, observed } = definition.trace(
-    graph,
-    images,
-    'train',
-    definition.usesDropout ? { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') } : {},
-  );
+  const { logits, observed } = definition.trace(graph, images, 'train', {
+    holdsStatistics,
+    ...(definition.usesDropout && { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') }),
+  });
   const loss = graph.scope('loss', () => {
     const { name, reduction, ...parameters } = recipe.loss;
     return traceLoss(name, parameters, logits, targets, { reduction, ...options.statistics });
   });
-  const parameters = definition.parameters.map(({ name, shape }) => graph.variable('params', name, shape));
+  // with respect to these only: what leads to frozen parameters alone is never computed
+  const parameters = trained.map(({ name, shape }) => graph.variable('params', name, shape));
   const scaling =
     recipe.precision === 'f16' ? graph.variable('scaling', 'lossScale', [LOSS_SCALE_STATE]) : undefined;
   const scale = scaling && lossScale(scaling);
   const gradients = grad(loss, parameters, scale && reshape(scale, loss.shape));
-  for (const [i, { name, shape }] of definition.parameters.entries()) {
+  for (const [i, { name, shape }] of trained.entries()) {
     const gradient = gradients[i];
     if (gradient) store(gradient, graph.variable('grads', name, shape));
   }
   const norm = graph.scope('norm', () => {
-    const scaled = gradientNorm(shards(graph, 'grads', options.state.parameterLayout));
+    const scaled = gradientNorm(shards(graph, 'grads', state.trainedLayout));
     return scale ? div(scaled, scale) : scaled;
   });
   const { clipNorm } = recipe.optimizer;
@@ -235,19 +235,11 @@ function traceStep(
 function traceUpdate(
   graph: Graph,
   clip: Tensor,
-  { definition, recipe: { optimizer, ema, precision }, state }: StepProgramOptions,
+  { recipe: { optimizer, ema, precision }, state }: StepProgramOptions,
   { maxBindings }: { readonly maxBindings: number },
 ): void {
-  const layout = state.parameterLayout;
-  const specs = new Map(definition.parameters.map((spec) => [spec.name, spec]));
-  const groups = (['backbone', 'head'] as const).flatMap((group) =>
-    [true, false].map((decay) => ({
-      matches: (name: string) => specs.get(name)?.group === group && specs.get(name)?.decay === decay,
-      learningRateScale: optimizer.groups[group],
-      weightDecay: decay ? optimizer.weightDecay : 0,
-    })),
-  );
-  const tables = buildDecayTable(layout, groups);
+  const layout = state.trainedLayout;
+  const tables = buildDecayTable(layout, state.groups.table);
   const hyper = graph.input('hyper', [optimizer.name === 'adamw' ? ADAMW_HYPER : SGD_HYPER]);
   const whole = (arena: string) => shards(graph, arena, layout);
   const [params, grads, average] = [whole('params'), whole('grads'), ema === false ? [] : whole('average')];
@@ -285,15 +277,16 @@ function traceStatistics(
   graph: Graph,
   observed: ReadonlyMap<string, Tensor>,
   gate: Tensor,
-  { definition, recipe, state }: StepProgramOptions,
+  { recipe, state }: StepProgramOptions,
 ): void {
-  if (definition.statistics.length === 0) return;
-  for (const { name, shape } of definition.statistics) {
+  const { followed } = state.groups;
+  if (followed.length === 0) return;
+  for (const { name, shape } of followed) {
     const value = observed.get(name);
     if (!value) throw new RangeError(`the model observed nothing for its statistic "${name}"`);
     store(value, graph.variable('observed', name, shape));
   }
-  const whole = (arena: string) => shards(graph, arena, state.statisticLayout);
+  const whole = (arena: string) => shards(graph, arena, state.followedLayout);
   const [running, seen] = [whole('stats'), whole('observed')];
   for (const [i, shard] of running.entries()) {
     const source = seen[i];

@@ -7,6 +7,7 @@ import { Graph } from '../engine/tensor.js';
 import { halveInto } from '../kernels/halve.js';
 import { freshLossScale, LOSS_SCALE_STATE } from '../kernels/loss-scale.js';
 import type { ModelDefinition } from '../models/model.js';
+import { groupParameters, type ParameterGroups } from './parameter-groups.js';
 import type { Recipe } from './recipe-schema.js';
 import type { ArenaContent, SavedState } from './saved-state.js';
 
@@ -16,45 +17,56 @@ import type { ArenaContent, SavedState } from './saved-state.js';
  *
  * The average covers batch norm's running statistics as well, by the same decay: averaged weights with the statistics
  * of other weights would be another network. (timm's ModelEma does so too.)
+ *
+ * Frozen parameters and held statistics rest behind the others in shards of their own. They have neither gradients nor
+ * moments, and the average reads them where the parameters are.
  */
 export class TrainingState {
-  readonly parameterLayout: ArenaLayout;
-  readonly statisticLayout: ArenaLayout;
+  readonly groups: ParameterGroups;
+  /** Of gradients and moments; the leading shards of the parameters are like it. */
+  readonly trainedLayout: ArenaLayout;
+  /** The statistics that follow the batches; the leading shards of all statistics are like it. */
+  readonly followedLayout: ArenaLayout;
   readonly #arenas: ReadonlyMap<ArenaName, Arena>;
   /** Fills the f16 copy from the parameters. */
   readonly #halver: Program | undefined;
 
   private constructor(
-    layouts: { parameters: ArenaLayout; statistics: ArenaLayout },
+    groups: ParameterGroups,
+    layouts: Pick<Layouts, 'trained' | 'followed'>,
     arenas: ReadonlyMap<ArenaName, Arena>,
     halver: Program | undefined,
   ) {
-    this.parameterLayout = layouts.parameters;
-    this.statisticLayout = layouts.statistics;
+    this.groups = groups;
+    this.trainedLayout = layouts.trained;
+    this.followedLayout = layouts.followed;
     this.#arenas = arenas;
     this.#halver = halver;
   }
 
-  /** All zero. @throws OutOfMemoryError naming the arena; KernelError for `precision: f16` on a device without */
+  /**
+   * All zero.
+   * @throws OutOfMemoryError naming the arena; KernelError for `precision: f16` on a device without; ParameterPatternError
+   */
   static async create(
     device: Device,
     definition: ModelDefinition,
     recipe: Pick<Recipe, 'optimizer' | 'ema' | 'precision'>,
   ): Promise<TrainingState> {
     if (recipe.precision === 'f16') requireF16(device);
-    const limit = device.traits.maxBindingBytes;
-    const layouts = {
-      parameters: new ArenaLayout(definition.parameters, limit),
-      statistics: new ArenaLayout(definition.statistics, limit),
-      scaling: new ArenaLayout([{ name: 'lossScale', shape: [LOSS_SCALE_STATE], dtype: 'f32' }], limit),
-    };
+    const groups = groupParameters(definition, recipe.optimizer);
+    const layouts = layoutsOf(groups, device.traits.maxBindingBytes);
     const arenas = new Map<ArenaName, Arena>();
     for (const name of arenaNames(recipe)) {
-      const layout = layouts[LAYOUTS[name] ?? 'parameters'];
-      arenas.set(name, await Arena.create(device, name, layout, name === 'halfParams' ? 'f16' : 'f32'));
+      const { layout, restsIn, dtype = 'f32' } = ARENAS[name];
+      const keeper = restsIn && arenas.get(restsIn);
+      arenas.set(
+        name,
+        await Arena.create(device, name, layouts[layout], { dtype, ...(keeper && { restsIn: keeper }) }),
+      );
     }
     const halver = arenas.has('halfParams') ? await compileHalver(device, arenas) : undefined;
-    return new TrainingState(layouts, arenas, halver);
+    return new TrainingState(groups, layouts, arenas, halver);
   }
 
   /** Sets the starting point: the average begins at the same values. */
@@ -101,7 +113,7 @@ export class TrainingState {
   get contents(): ArenaContent[] {
     return [...this.#arenas.values()]
       .filter(({ name }) => !TRANSIENT.has(name))
-      .map((arena) => ({ ...contentOf(arena), read: () => arena.readAll() }));
+      .map((arena) => ({ ...contentOf(arena), read: () => ownValues(arena) }));
   }
 
   /** Takes all arenas from a saved state. @throws CheckpointError; the arenas are then in no defined state */
@@ -138,13 +150,44 @@ export type ArenaName =
   /** The loss scale of mixed precision. */
   | 'scaling';
 
-/** Arenas that are not in the layout of the parameters. */
-const LAYOUTS: Partial<Record<ArenaName, 'statistics' | 'scaling'>> = {
-  stats: 'statistics',
-  observed: 'statistics',
-  averageStats: 'statistics',
-  scaling: 'scaling',
+interface Layouts {
+  readonly parameters: ArenaLayout;
+  readonly trained: ArenaLayout;
+  readonly statistics: ArenaLayout;
+  readonly followed: ArenaLayout;
+  readonly scaling: ArenaLayout;
+}
+
+interface ArenaKind {
+  readonly layout: keyof Layouts;
+  readonly dtype?: 'f16';
+  /** The arena that keeps what never changes for this one, too. */
+  readonly restsIn?: ArenaName;
+}
+
+const ARENAS: Readonly<Record<ArenaName, ArenaKind>> = {
+  params: { layout: 'parameters' },
+  halfParams: { layout: 'parameters', dtype: 'f16' },
+  grads: { layout: 'trained' },
+  firstMoment: { layout: 'trained' },
+  secondMoment: { layout: 'trained' },
+  momentum: { layout: 'trained' },
+  average: { layout: 'parameters', restsIn: 'params' },
+  stats: { layout: 'statistics' },
+  observed: { layout: 'followed' },
+  averageStats: { layout: 'statistics', restsIn: 'stats' },
+  scaling: { layout: 'scaling' },
 };
+
+function layoutsOf({ trained, frozen, followed, held }: ParameterGroups, limit: number): Layouts {
+  return {
+    parameters: new ArenaLayout(trained, limit, frozen),
+    trained: new ArenaLayout(trained, limit),
+    statistics: new ArenaLayout(followed, limit, held),
+    followed: new ArenaLayout(followed, limit),
+    scaling: new ArenaLayout([{ name: 'lossScale', shape: [LOSS_SCALE_STATE], dtype: 'f32' }], limit),
+  };
+}
 
 /** Arenas that each step, or the start, computes anew. */
 const TRANSIENT: ReadonlySet<string> = new Set<ArenaName>(['grads', 'observed', 'halfParams']);
@@ -165,8 +208,13 @@ function arenaNames({
   ];
 }
 
-function contentOf({ name, layout }: Arena): Omit<ArenaContent, 'read'> {
-  return { name, shapes: new Map(Array.from(layout.ranges.values(), (range) => [range.name, range.shape])) };
+function contentOf(arena: Arena): Omit<ArenaContent, 'read'> {
+  const own = [...arena.layout.ranges.values()].filter(({ name }) => arena.owns(name));
+  return { name: arena.name, shapes: new Map(own.map(({ name, shape }) => [name, shape])) };
+}
+
+async function ownValues(arena: Arena): Promise<ReadonlyMap<string, Float32Array>> {
+  return new Map([...(await arena.readAll())].filter(([name]) => arena.owns(name)));
 }
 
 async function compileHalver(device: Device, arenas: ReadonlyMap<ArenaName, Arena>): Promise<Program> {

@@ -37,6 +37,23 @@ describe('ArenaLayout', () => {
     );
   });
 
+  test('resting tensors lie behind the leading shards, which are those of a layout without them', () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: 500 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(lengths, lengths, (moving, resting) => {
+        const all = tensors([...moving, ...resting]);
+        const layout = new ArenaLayout(all.slice(0, moving.length), 4096, all.slice(moving.length));
+        const alone = new ArenaLayout(all.slice(0, moving.length), 4096);
+        expect([...layout.ranges.keys()]).toEqual(all.map(({ name }) => name));
+        if (moving.length > 0) expect(layout.shards.slice(0, layout.leading)).toEqual(alone.shards);
+        for (const [i, { name }] of all.entries()) {
+          expect(layout.rests(name)).toBe(i >= moving.length);
+          if (i < moving.length) expect(layout.range(name)).toEqual(alone.range(name));
+        }
+      }),
+    );
+  });
+
   test('refuses two tensors of one name, and tells of a name that it has not', () => {
     expect(() => new ArenaLayout([...tensors([1]), ...tensors([2])], 4096)).toThrow(/two tensors.*"t0"/);
     expect(() => new ArenaLayout(tensors([1]), 4096).range('t1')).toThrow(ShapeError);
@@ -44,6 +61,24 @@ describe('ArenaLayout', () => {
 });
 
 describe('Arena', () => {
+  test('what rests in another arena is read and written there, and counted there only', async () => {
+    const device = await testDevice();
+    const [moving, resting] = [tensors([100]), [{ name: 'frozen', shape: [300], dtype: 'f32' as const }]];
+    const layout = new ArenaLayout(moving, 2048, resting);
+    const params = await Arena.create(device, 'params', layout);
+    const average = await Arena.create(device, 'average', layout, { restsIn: params });
+    expect([params.bytes, average.bytes]).toEqual([4 * (128 + 384), 4 * 128]);
+    expect([average.owns('t0'), average.owns('frozen')]).toEqual([true, false]);
+    params.write('frozen', new Float32Array(300).fill(3));
+    params.write('t0', new Float32Array(100).fill(1));
+    average.write('t0', new Float32Array(100).fill(2));
+    const values = await average.readAll();
+    expect([values.get('t0')?.[99], values.get('frozen')?.[299]]).toEqual([2, 3]);
+    average.destroy();
+    expect((await params.read('frozen'))[0]).toBe(3);
+    params.destroy();
+  });
+
   test('a layout of several shards writes, reads and computes like one', async () => {
     const device = await testDevice();
     const lengths = [100, 200, 7, 256, 3];

@@ -26,8 +26,11 @@ describe('a recipe is complete', () => {
       name: 'adamw',
       lr: 1e-3,
       weightDecay: 0.01,
+      decayNormsAndBiases: false,
       clipNorm: 1,
       groups: { backbone: 1, head: 1 },
+      layerDecay: 1,
+      freezeNorms: true,
       betas: [0.9, 0.999],
       eps: 1e-8,
     });
