@@ -135,14 +135,14 @@ class Meter {
 }
 
 function describeTrainer(trainer: Trainer, recipe: Recipe, progress: Progress): string[] {
-  const { arch, stem, width } = trainer.definition.config;
+  const { arch, stem, width, head } = trainer.definition.config;
   const { name, reduction, ...parameters } = recipe.loss;
   const settings = Object.entries(parameters).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   const { totalSteps } = trainer.schedule;
   const { epochs } = recipe.schedule;
   const { optimizer, ema } = recipe;
   return [
-    `model      ${arch}, width ${width}, stem ${stem}: ${trainer.parameters.toLocaleString('en-US')} parameters`,
+    `model      ${arch}, width ${width}, stem ${stem}${head.name === 'linear' ? '' : `, head ${head.name}`}: ${trainer.parameters.toLocaleString('en-US')} parameters`,
     `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,

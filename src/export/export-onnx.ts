@@ -96,11 +96,11 @@ function load(
   if (source.kind !== 'variable' || !stored) {
     throw new ExportError(`a ${source.kind} of type ${tensor.dtype} cannot be exported.`);
   }
-  const layout = definition.parameters.find(({ name }) => name === source.name)?.layout ?? 'vector';
+  const layout = definition.parameters.find(({ name }) => name === source.name)?.layout ?? 'same';
   const own = inOrder(tensor);
   return {
     name: onnx.initializer(source.name, stored.shape, toFloat32(stored)),
     // [...kernel, in, out] lies as [out, in, ...kernel]
-    axes: layout === 'vector' ? own : [at(own, -1), at(own, -2), ...own.slice(0, -2)],
+    axes: layout === 'same' ? own : [at(own, -1), at(own, -2), ...own.slice(0, -2)],
   };
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from '../engine/tensor.js';
-import type { ModelScope } from './model-scope.js';
+import type { LayerInitializers, ModelScope } from './model-scope.js';
 
 /**
  * What a family of networks says of each of its architectures: the three parts that every classifier here is made of,
@@ -14,10 +14,19 @@ export interface Architecture {
   readonly width: number;
   /** @param images [n, h, w, c] @returns [n, h', w', f] */
   featureMap(scope: ModelScope, images: Tensor, options: BackboneOptions): Tensor;
-  /** What timm calls the pre-logits. @param map [n, h', w', f] @returns [n, f] */
-  pool(scope: ModelScope, map: Tensor): Tensor;
-  /** @param features [n, f] @returns logits [n, classes] */
-  classifier(scope: ModelScope, features: Tensor, classes: number): Tensor;
+  /**
+   * The norm that stands between the backbone and its classifier, if there is one: of pooled features [n, f] (what
+   * timm calls the pre-logits then), or of a map [n, h', w', f] position by position (timm's `global_pool=''`).
+   */
+  normalize(scope: ModelScope, x: Tensor): Tensor;
+  readonly classifier: LinearClassifier;
+}
+
+/** The linear layer that a network was published with. */
+export interface LinearClassifier {
+  /** timm's name of the layer. */
+  readonly name: string;
+  readonly initial?: LayerInitializers;
 }
 
 export interface BackboneOptions {

@@ -1,9 +1,9 @@
 import { ShapeError } from '../engine/errors.js';
 import { at, type Tensor } from '../engine/tensor.js';
 import { add, gelu, mul } from '../kernels/pointwise-table.js';
-import { globalAveragePool } from '../kernels/pool.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
-import { type Initializer, type ModelScope, ZEROS } from './model-scope.js';
+import { type Initializer, ZEROS } from './initializer.js';
+import type { ModelScope } from './model-scope.js';
 
 /**
  * ConvNeXt (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545) and ConvNeXt V2 (Woo et al., arXiv 2301.00808),
@@ -32,6 +32,12 @@ const SIZES = {
   large: { depths: [3, 3, 27, 3], width: 192, perceptron: 'linear' },
 } as const;
 
+/** Truncated at 100 deviations in timm, which is not truncated at all. */
+const INITIAL: { weight: Initializer; bias: Initializer } = {
+  weight: { kind: 'normal', deviation: 0.02 },
+  bias: ZEROS,
+};
+
 export const CONVNEXTS: Readonly<Record<string, Architecture>> = {
   convnext_atto: convnext({ version: 1, ...SIZES.atto }),
   convnext_atto_ols: convnext({ version: 1, ...SIZES.atto, stem: 'overlap_tiered' }),
@@ -55,12 +61,6 @@ export const CONVNEXTS: Readonly<Record<string, Architecture>> = {
   convnextv2_large: convnext({ version: 2, ...SIZES.large }),
 };
 
-/** Truncated at 100 deviations in timm, which is not truncated at all. */
-const INITIAL: { weight: Initializer; bias: Initializer } = {
-  weight: { kind: 'normal', deviation: 0.02 },
-  bias: ZEROS,
-};
-
 const LAYER_SCALE: Initializer = { kind: 'constant', value: 1e-6 };
 
 /** The stem divides the sides of an image by 4, and three of the stages halve them. */
@@ -79,9 +79,8 @@ function convnext(config: ConvNeXtConfig): Architecture {
     stem: config.stem ?? 'patch',
     width: config.width,
     featureMap: (scope, images, options) => featureMap(scope, images, config, options),
-    pool: (scope, map) => scope.within('head', () => scope.layerNorm('norm', globalAveragePool(map))),
-    classifier: (scope, features, classes) =>
-      scope.within('head', () => scope.linear('fc', features, classes, INITIAL)),
+    normalize: (scope, x) => scope.layerNorm('head.norm', x),
+    classifier: { name: 'head.fc', initial: INITIAL },
   };
 }
 
@@ -135,7 +134,7 @@ function block(
 ): Tensor {
   const channels = at(x.shape, 3);
   // Asked for first since a state dict lists a module's own parameters before those of its parts.
-  const layerScale = version === 1 ? scope.parameter('gamma', [channels], 'vector', LAYER_SCALE) : undefined;
+  const layerScale = version === 1 ? scope.parameter('gamma', [channels], 'same', LAYER_SCALE) : undefined;
   const dense = (name: string, input: Tensor, outputs: number) =>
     perceptron === 'conv'
       ? scope.conv(name, input, outputs, 1, INITIAL)

@@ -1,28 +1,18 @@
 import { ShapeError } from '../engine/errors.js';
-import { at, type Graph, type Shape, type Tensor } from '../engine/tensor.js';
+import { at, elementCount, type Graph, type Shape, type Tensor } from '../engine/tensor.js';
 import { batchNorm, batchNormInference } from '../kernels/batch-norm.js';
 import { conv2d, matmul } from '../kernels/conv.js';
 import { globalResponseNorm } from '../kernels/global-response-norm.js';
 import { layerNorm } from '../kernels/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise-table.js';
 import { reshape } from '../kernels/reshape.js';
+import { type Initializer, ONES, ZEROS } from './initializer.js';
 
 /**
  * What a model function works with: named parameters and running statistics, and the layers that own some. A model is
  * a plain function of ops; the scope only keeps the names (timm's) and remembers what was asked for, so that tracing a
  * model once says everything about its parameters.
  */
-export type Initializer =
-  | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'normal'; readonly deviation: number }
-  /** Normal with variance 2 / fan-out (He et al. 2015, "fan_out" as PyTorch's ResNets). */
-  | { readonly kind: 'kaimingNormal'; readonly fanOut: number }
-  /** Uniform in ±1/√fan-in: PyTorch's default for linear layers. */
-  | { readonly kind: 'uniform'; readonly fanIn: number };
-
-export const ZEROS: Initializer = { kind: 'constant', value: 0 };
-export const ONES: Initializer = { kind: 'constant', value: 1 };
-
 export interface ParameterSpec {
   /** timm's name, e.g. `layer1.0.conv1.weight`. */
   readonly name: string;
@@ -30,9 +20,9 @@ export interface ParameterSpec {
   readonly shape: Shape;
   readonly dtype: 'f32';
   /** How the tensor lies in a PyTorch state dict: OIHW, [out, in], or the same as here. */
-  readonly layout: 'conv' | 'linear' | 'vector';
+  readonly layout: 'conv' | 'linear' | 'same';
   readonly init: Initializer;
-  /** Whether weight decay applies: not on norms and biases. */
+  /** Whether weight decay applies: not on norms and biases, nor on any other vector. */
   readonly decay: boolean;
   readonly group: 'backbone' | 'head';
   /** Which layer of the network it belongs to, from the input's side: see `ModelScope.nextLayer`. */
@@ -118,7 +108,7 @@ export class ModelScope {
       dtype: 'f32',
       layout,
       init,
-      decay: layout !== 'vector',
+      decay: shape.length > 1,
       group: this.group,
       layer: this.#layer,
     });
@@ -139,7 +129,7 @@ export class ModelScope {
       const w = this.parameter('weight', shape, 'conv', weight ?? { kind: 'kaimingNormal', fanOut });
       const options = { stride, padding, groups };
       if (!bias) return conv2d(x, w, options);
-      const b = this.parameter('bias', [outputs], 'vector', bias);
+      const b = this.parameter('bias', [outputs], 'same', bias);
       return this.graph.composite({ name: 'conv2d', inputs: [x, w, b], attributes: options }, () =>
         add(conv2d(x, w, options), b),
       );
@@ -151,8 +141,8 @@ export class ModelScope {
     const epsilon = 1e-5;
     return this.within(name, () => {
       const shape = [at(x.shape, -1)];
-      const gamma = this.parameter('weight', shape, 'vector', ONES);
-      const beta = this.parameter('bias', shape, 'vector', ZEROS);
+      const gamma = this.parameter('weight', shape, 'same', ONES);
+      const beta = this.parameter('bias', shape, 'same', ZEROS);
       const norm = [this.#name('weight'), this.#name('bias')];
       const runningMean = this.#statistic('running_mean', shape, 0, norm);
       const runningVariance = this.#statistic('running_var', shape, 1, norm);
@@ -171,8 +161,8 @@ export class ModelScope {
   layerNorm(name: string, x: Tensor, { epsilon = 1e-6 }: { epsilon?: number } = {}): Tensor {
     return this.within(name, () => {
       const shape = [at(x.shape, -1)];
-      const gamma = this.parameter('weight', shape, 'vector', ONES);
-      const beta = this.parameter('bias', shape, 'vector', ZEROS);
+      const gamma = this.parameter('weight', shape, 'same', ONES);
+      const beta = this.parameter('bias', shape, 'same', ZEROS);
       return layerNorm(x, gamma, beta, { epsilon });
     });
   }
@@ -181,8 +171,8 @@ export class ModelScope {
   globalResponseNorm(name: string, x: Tensor): Tensor {
     return this.within(name, () => {
       const shape = [at(x.shape, 3)];
-      const gamma = this.parameter('weight', shape, 'vector', ZEROS);
-      const beta = this.parameter('bias', shape, 'vector', ZEROS);
+      const gamma = this.parameter('weight', shape, 'same', ZEROS);
+      const beta = this.parameter('bias', shape, 'same', ZEROS);
       return globalResponseNorm(x, gamma, beta, { epsilon: 1e-6 });
     });
   }
@@ -191,9 +181,10 @@ export class ModelScope {
   linear(name: string, x: Tensor, outputs: number, init: LayerInitializers = {}): Tensor {
     return this.within(name, () => {
       const fanIn = at(x.shape, -1);
-      const { weight = { kind: 'uniform', fanIn }, bias = { kind: 'uniform', fanIn } } = init;
+      const inputs: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
+      const { weight = inputs, bias = inputs } = init;
       const w = this.parameter('weight', [fanIn, outputs], 'linear', weight);
-      const b = this.parameter('bias', [outputs], 'vector', bias);
+      const b = this.parameter('bias', [outputs], 'same', bias);
       return this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () => {
         const product = x.shape.length === 2 ? matmul(x, w) : conv2d(x, reshape(w, [1, 1, fanIn, outputs]));
         return add(product, b);
@@ -210,15 +201,28 @@ export class ModelScope {
     return dropout(x, dropoutSeed, { p, stream });
   }
 
+  /** Dropout of whole channels, each image's own: what `dropout` of the pooled features would do. @param map [n, h, w, c] */
+  channelDropout(map: Tensor, p: number): Tensor {
+    return this.#dropWhole(map, [at(map.shape, 0), 1, 1, at(map.shape, 3)], p);
+  }
+
   /**
    * Stochastic depth: in training, the branch `x` of a residual block is left out for a share `p` of the images and
    * scaled by 1/(1 − p) for the others (timm's DropPath). @param x [n, ...]
    */
   dropPath(x: Tensor, p: number): Tensor {
+    return this.#dropWhole(
+      x,
+      x.shape.map((size, axis) => (axis === 0 ? size : 1)),
+      p,
+    );
+  }
+
+  /** One draw for all elements of x that the mask, of `shape`, is repeated to. */
+  #dropWhole(x: Tensor, shape: Shape, p: number): Tensor {
     if (this.options.mode === 'eval' || p === 0) return x;
-    const shape = x.shape.map((size, axis) => (axis === 0 ? size : 1));
-    const images = x.graph.constant(new Float32Array(at(shape, 0)).fill(1), shape);
-    return mul(x, this.dropout(images, p));
+    const ones = x.graph.constant(new Float32Array(elementCount(shape)).fill(1), shape);
+    return mul(x, this.dropout(ones, p));
   }
 
   #statistic(name: string, shape: Shape, initial: number, norm: readonly string[]): Tensor {

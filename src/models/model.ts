@@ -1,15 +1,13 @@
-import { TailrayError } from '../engine/errors.js';
 import { Random } from '../engine/random.js';
 import { elementCount, Graph, type Tensor } from '../engine/tensor.js';
+import { globalAveragePool } from '../kernels/pool.js';
 import type { Architecture, Stem } from './backbone.js';
 import { CONVNEXTS } from './convnext.js';
-import {
-  type Initializer,
-  ModelScope,
-  type ParameterSpec,
-  type ScopeOptions,
-  type StatisticSpec,
-} from './model-scope.js';
+import type { HeadOutput, HeadSettings } from './heads/head.js';
+import { bindHead, type HeadChoice } from './heads/registry.js';
+import { draw } from './initializer.js';
+import { ModelError } from './model-error.js';
+import { ModelScope, type ParameterSpec, type ScopeOptions, type StatisticSpec } from './model-scope.js';
 import { RESNETS } from './resnet.js';
 
 /** What a model is, apart from any device: its configuration, its parameters, and how to trace it. */
@@ -19,12 +17,13 @@ export interface ModelConfig {
   readonly classes: number;
   /** Default 1: radiographs are grey. */
   readonly inChannels?: number;
-  readonly head?: 'linear';
+  /** What makes logits of the features, default `linear`; see heads/registry.ts. */
+  readonly head?: HeadChoice;
   /** Default: the architecture's own. */
   readonly stem?: Stem | undefined;
   /** Channels of the first stage; default: those of the published network. */
   readonly width?: number | undefined;
-  /** Dropout before the classifier, default 0. */
+  /** Dropout of the features before the head, default 0. */
   readonly dropRate?: number;
   /** Stochastic depth: the share of images for which the last residual block is left out in training, default 0. */
   readonly dropPathRate?: number;
@@ -33,9 +32,7 @@ export interface ModelConfig {
 /** What training may need; see `ScopeOptions`. */
 export type TraceOptions = Pick<ScopeOptions, 'dropoutSeed' | 'holdsStatistics'>;
 
-export interface TracedModel {
-  /** [n, classes] */
-  readonly logits: Tensor;
+export interface TracedModel extends HeadOutput {
   /** Pooled features [n, f]. */
   readonly features: Tensor;
   /** In training: the value of this batch for each running statistic that follows it, by name. */
@@ -43,7 +40,9 @@ export interface TracedModel {
 }
 
 /** A configuration with every field there. */
-export type FullModelConfig = { readonly [K in keyof ModelConfig]-?: NonNullable<ModelConfig[K]> };
+export type FullModelConfig = {
+  readonly [K in keyof ModelConfig]-?: K extends 'head' ? HeadSettings : NonNullable<ModelConfig[K]>;
+};
 
 export interface ModelDefinition {
   readonly config: FullModelConfig;
@@ -59,9 +58,6 @@ export interface ModelDefinition {
   trace(graph: Graph, images: Tensor, mode: 'train' | 'eval', options?: TraceOptions): TracedModel;
 }
 
-/** The architecture is unknown or its options make no network. */
-export class ModelError extends TailrayError {}
-
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = { ...RESNETS, ...CONVNEXTS };
 
 export function architectures(): string[] {
@@ -76,14 +72,21 @@ export function defineModel(config: ModelConfig): ModelDefinition {
       `there is no architecture "${config.arch}"; known are ${architectures().join(', ')}`,
     );
   }
-  const full = withDefaults(config, architecture);
-  const trace = (scope: ModelScope, images: Tensor): { logits: Tensor; features: Tensor } => {
+  const head = bindHead(config.head ?? 'linear');
+  const full = withDefaults(config, architecture, head.settings);
+  const trace = (scope: ModelScope, images: Tensor): HeadOutput & { features: Tensor } => {
     const map = architecture.featureMap(scope, images, full);
     scope.nextLayer();
-    const features = architecture.pool(scope, map);
+    const place = { classes: full.classes, classifier: architecture.classifier };
+    if (head.reads === 'features') {
+      const features = architecture.normalize(scope, globalAveragePool(map));
+      scope.group = 'head';
+      return { ...head.trace(scope, scope.dropout(features, full.dropRate), place), features };
+    }
+    const normalized = architecture.normalize(scope, map);
     scope.group = 'head';
-    const logits = architecture.classifier(scope, scope.dropout(features, full.dropRate), full.classes);
-    return { logits, features };
+    const output = head.trace(scope, scope.channelDropout(normalized, full.dropRate), place);
+    return { ...output, features: globalAveragePool(normalized) };
   };
   // One trace on a throw-away graph tells all parameters; their shapes do not depend on the image size.
   const dry = new Graph();
@@ -91,7 +94,7 @@ export function defineModel(config: ModelConfig): ModelDefinition {
   trace(scope, dry.input('images', [1, 64, 64, full.inChannels]));
   return {
     config: full,
-    usesDropout: full.dropRate > 0 || full.dropPathRate > 0,
+    usesDropout: full.dropRate > 0 || full.dropPathRate > 0 || head.usesDropout,
     parameters: scope.parameters,
     statistics: scope.statistics,
     trace(graph, images, mode, options = {}) {
@@ -125,26 +128,17 @@ export function parameterCount(definition: ModelDefinition): number {
   return definition.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
-function draw(init: Initializer, random: Random): number {
-  switch (init.kind) {
-    case 'constant':
-      return init.value;
-    case 'normal':
-      return random.normal(0, init.deviation);
-    case 'kaimingNormal':
-      return random.normal(0, Math.sqrt(2 / init.fanOut));
-    case 'uniform':
-      return random.uniform(-1, 1) / Math.sqrt(init.fanIn);
-  }
-}
-
-function withDefaults(config: ModelConfig, { stems, stem, width }: Architecture): FullModelConfig {
+function withDefaults(
+  config: ModelConfig,
+  { stems, stem, width }: Architecture,
+  head: HeadSettings,
+): FullModelConfig {
   const full: FullModelConfig = {
     inChannels: 1,
-    head: 'linear',
     dropRate: 0,
     dropPathRate: 0,
     ...config,
+    head,
     stem: config.stem ?? stem,
     width: config.width ?? width,
   };

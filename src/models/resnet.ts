@@ -1,6 +1,6 @@
 import { at, type Tensor } from '../engine/tensor.js';
 import { add, relu } from '../kernels/pointwise-table.js';
-import { averagePool2d, globalAveragePool, maxPool2d } from '../kernels/pool.js';
+import { averagePool2d, maxPool2d } from '../kernels/pool.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
 import type { ModelScope } from './model-scope.js';
 
@@ -57,8 +57,8 @@ function resnet(config: ResNetConfig): Architecture {
     stem: config.stem ?? 'imagenet',
     width: 64,
     featureMap: (scope, images, options) => featureMap(scope, images, config, options),
-    pool: (_scope, map) => globalAveragePool(map),
-    classifier: (scope, features, classes) => scope.linear('fc', features, classes),
+    normalize: (_scope, x) => x,
+    classifier: { name: 'fc' },
   };
 }
 

@@ -3,6 +3,9 @@ import { elementCount, type Shape, sameShape } from '../engine/tensor.js';
 import type { ModelDefinition } from './model.js';
 import { type SafetensorsTensor, toFloat32 } from './safetensors.js';
 
+/** What of a model has values to keep: parameters and running statistics. */
+export type ModelTensors = Pick<ModelDefinition, 'parameters' | 'statistics'>;
+
 /**
  * Between our arenas and a PyTorch state dict: timm's names (torchvision's ResNets have the same), convolutions as
  * OIHW, linear layers as [out, in]. Each tensor is transposed once, here.
@@ -30,7 +33,7 @@ export class WeightsError extends TailrayError {
 }
 
 /** The tensors of the model's state dict, by timm's name, with PyTorch's shapes. */
-export function timmShapes({ parameters, statistics }: ModelDefinition): Map<string, Shape> {
+export function timmShapes({ parameters, statistics }: ModelTensors): Map<string, Shape> {
   return new Map([
     ...parameters.map(({ name, shape, layout }) => [name, torchShape(shape, layout)] as const),
     ...statistics.map(({ name, shape }) => [name, shape] as const),
@@ -38,17 +41,14 @@ export function timmShapes({ parameters, statistics }: ModelDefinition): Map<str
 }
 
 /** Tensors under timm's names and layouts, ready for `writeSafetensors`. */
-export function exportTimm(
-  definition: ModelDefinition,
-  weights: ModelWeights,
-): Map<string, SafetensorsTensor> {
+export function exportTimm(definition: ModelTensors, weights: ModelWeights): Map<string, SafetensorsTensor> {
   const tensors = new Map<string, SafetensorsTensor>();
   for (const { name, shape, layout } of definition.parameters) {
     const data = required(weights.parameters, name);
     tensors.set(name, {
       dtype: 'F32',
       shape: torchShape(shape, layout),
-      data: layout === 'vector' ? data : toTorch(data, shape),
+      data: layout === 'same' ? data : toTorch(data, shape),
     });
   }
   for (const { name, shape } of definition.statistics) {
@@ -62,7 +62,7 @@ export function exportTimm(
  * @throws WeightsError unless every tensor of the model is there, in its shape, and nothing else is
  */
 export function importTimm(
-  definition: ModelDefinition,
+  definition: ModelTensors,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): ModelWeights {
   requireTensors(definition, tensors);
@@ -75,7 +75,7 @@ export function importTimm(
     parameters: new Map(
       definition.parameters.map(({ name, shape, layout }) => [
         name,
-        layout === 'vector' ? take(name) : fromTorch(take(name), shape),
+        layout === 'same' ? take(name) : fromTorch(take(name), shape),
       ]),
     ),
     statistics: new Map(definition.statistics.map(({ name }) => [name, take(name)])),
@@ -84,7 +84,7 @@ export function importTimm(
 
 /** @throws WeightsError unless every tensor of the model is there, in its shape, and nothing else is */
 export function requireTensors(
-  definition: ModelDefinition,
+  definition: ModelTensors,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): void {
   const expected = timmShapes(definition);
@@ -105,8 +105,8 @@ export function requireTensors(
   }
 }
 
-function torchShape(shape: Shape, layout: 'conv' | 'linear' | 'vector'): number[] {
-  if (layout === 'vector') return [...shape];
+function torchShape(shape: Shape, layout: 'conv' | 'linear' | 'same'): number[] {
+  if (layout === 'same') return [...shape];
   const outputs = shape.at(-1) ?? 1;
   const inputs = shape.at(-2) ?? 1;
   return [outputs, inputs, ...shape.slice(0, -2)];

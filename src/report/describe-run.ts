@@ -30,6 +30,7 @@ export function describeModel({ model }: Pick<Recipe, 'model'>): string {
   const settings = [
     ...(model.width === undefined ? [] : [`width ${model.width}`]),
     ...(model.stem === undefined ? [] : [`stem ${model.stem}`]),
+    ...(model.head.name === 'linear' ? [] : [`head ${model.head.name}`]),
   ];
   return settings.length === 0 ? model.arch : `${model.arch} (${settings.join(', ')})`;
 }

@@ -7,6 +7,7 @@ import { SafetensorsError } from '../models/safetensors-header.js';
 import { type FileSystem, writeAtomically } from './atomic-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { contentDigest, DIGEST_KEY } from './content-digest.js';
+import { headSchema } from './head-schema.js';
 
 /**
  * A trained model in one file: weights under timm's names, and in the metadata all that is needed to use them as they
@@ -21,7 +22,7 @@ const modelSchema = z.object({
   arch: z.string(),
   classes: z.int().min(1),
   inChannels: z.int().min(1),
-  head: z.enum(['linear']),
+  head: headSchema,
   stem: z.enum(STEMS),
   width: z.int().min(1),
   dropRate: z.number().min(0).lt(1),

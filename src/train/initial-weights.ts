@@ -1,3 +1,4 @@
+import { fromCxrLt } from '../models/cxrlt-names.js';
 import { initialParameters, initialStatistics, type ModelDefinition } from '../models/model.js';
 import { exportTimm, importTimm, type ModelWeights, WeightsError } from '../models/timm-weights.js';
 import { fromTorchvision } from '../models/torchvision-names.js';
@@ -29,7 +30,7 @@ export async function weightsFrom(
   definition: ModelDefinition,
   seed: number,
 ): Promise<InitialWeights> {
-  const tensors = new Map(fromTorchvision(await readWeights(path)));
+  const tensors = new Map(fromCxrLt(fromTorchvision(await readWeights(path))));
   const fresh = exportTimm(definition, freshWeights(definition, seed));
   const replaced: string[] = [];
   for (const { name, group } of definition.parameters) {

@@ -4,6 +4,7 @@ import { preprocessingSchema } from '../data/preprocessing.js';
 import { samplerSchema } from '../data/sampler-choice.js';
 import { STEMS } from '../models/backbone.js';
 import { parseByteSize } from './byte-size.js';
+import { headSchema } from './head-schema.js';
 import { groupsSchema } from './recipe-groups.js';
 
 /**
@@ -76,8 +77,8 @@ const modelSchema = z.strictObject({
     .max(1024)
     .optional()
     .describe('channels of the first stage; absent: as in the published network'),
-  head: z.enum(['linear']).default('linear').describe('classifier on the pooled features'),
-  dropRate: z.number().min(0).lt(1).default(0).describe('dropout before the classifier'),
+  head: headSchema.prefault('linear'),
+  dropRate: z.number().min(0).lt(1).default(0).describe('dropout of the features before the head'),
   dropPathRate: z
     .number()
     .min(0)

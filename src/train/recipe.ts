@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
 import { RecipeError } from './recipe-error.js';
+import { checkHead } from './recipe-head.js';
 import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
@@ -87,8 +88,12 @@ export function recipeDifferences(from: Recipe, to: Recipe): string[] {
 function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   const parsed = recipeSchema.safeParse(given);
   if (!parsed.success) return { issues: recipeIssues(parsed.error, given) };
+  const { model } = parsed.data;
   const bound = bindLoss(parsed.data.loss);
-  return 'loss' in bound ? { recipe: { ...parsed.data, loss: bound.loss } } : bound;
+  const checked = checkHead(model.head);
+  const issues = [...('issues' in bound ? bound.issues : []), ...('issues' in checked ? checked.issues : [])];
+  if ('issues' in bound || 'issues' in checked) return { issues };
+  return { recipe: { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } } };
 }
 
 function flatten(value: unknown, prefix = ''): Map<string, string> {

@@ -1,6 +1,7 @@
 import type { Stem } from '../../src/models/backbone.js';
+import type { HeadSettings } from '../../src/models/heads/head.js';
 import { defineModel, type ModelDefinition } from '../../src/models/model.js';
-import { importTimm, type ModelWeights } from '../../src/models/timm-weights.js';
+import { importTimm, type ModelTensors, type ModelWeights } from '../../src/models/timm-weights.js';
 import type { Digest } from './digest.js';
 import { withNaN } from './golden-files.js';
 import { hashImages, hashTensor } from './hash-weights.js';
@@ -9,6 +10,7 @@ import { hashImages, hashTensor } from './hash-weights.js';
 export interface ModelGolden {
   readonly arch: string;
   readonly stem?: Stem;
+  readonly head?: HeadSettings;
   readonly classes: number;
   /** [n, h, w, c] */
   readonly images: readonly [number, number, number, number];
@@ -30,15 +32,20 @@ export interface PassGolden {
 }
 
 /** The network, with the hashed weights as a checkpoint would hold them. */
-export function goldenModel({ arch, stem, classes, images, shapes }: ModelGolden): {
+export function goldenModel({ arch, stem, head, classes, images, shapes }: ModelGolden): {
   definition: ModelDefinition;
   weights: ModelWeights;
 } {
-  const definition = defineModel({ arch, stem, classes, inChannels: images[3] });
-  const tensors = Object.entries(shapes).map(
+  const definition = defineModel({ arch, stem, classes, inChannels: images[3], ...(head && { head }) });
+  return { definition, weights: hashWeights(definition, shapes) };
+}
+
+/** Weights as a checkpoint would hold them. @param shapes PyTorch's, by name */
+export function hashWeights(tensors: ModelTensors, shapes: ModelGolden['shapes']): ModelWeights {
+  const hashed = Object.entries(shapes).map(
     ([name, shape]) => [name, { dtype: 'F32', shape, data: hashTensor(name, shape) }] as const,
   );
-  return { definition, weights: importTimm(definition, new Map(tensors)) };
+  return importTimm(tensors, new Map(hashed));
 }
 
 /** Feeds of the programs that are compared with PyTorch. */

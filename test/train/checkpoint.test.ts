@@ -15,6 +15,7 @@ import {
   writeCheckpoint,
 } from '../../src/train/checkpoint.js';
 import { CheckpointError } from '../../src/train/checkpoint-error.js';
+import { contentDigest, DIGEST_KEY } from '../../src/train/content-digest.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 
 const checkpoint: Checkpoint = {
@@ -22,7 +23,7 @@ const checkpoint: Checkpoint = {
     arch: 'resnet18',
     classes: 2,
     inChannels: 1,
-    head: 'linear',
+    head: { name: 'csra', lambda: 0.2 },
     stem: 'small',
     width: 4,
     dropRate: 0,
@@ -51,6 +52,17 @@ async function refusal(bytes: Uint8Array): Promise<CheckpointError> {
 }
 
 describe('a checkpoint', () => {
+  test('of the time when a head was but a name is read', async () => {
+    const { tensors, metadata } = readSafetensors(await encodeCheckpoint(checkpoint));
+    const older: Record<string, string> = {
+      ...metadata,
+      model: JSON.stringify({ ...checkpoint.model, head: 'linear' }),
+    };
+    older[DIGEST_KEY] = await contentDigest(tensors, older);
+    const read = await decodeCheckpoint(writeSafetensors(tensors, older), 'older');
+    expect(read.model.head).toEqual({ name: 'linear' });
+  });
+
   test('comes back as it was, from a file of the same bytes each time', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'best.safetensors');

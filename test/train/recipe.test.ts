@@ -55,6 +55,14 @@ describe('a recipe is complete', () => {
     });
   });
 
+  test('a head is named alone or with options, and completed', () => {
+    expect(read('').model.head).toEqual({ name: 'linear' });
+    expect(read('model: {head: csra}').model.head).toEqual({ name: 'csra', lambda: 0.1 });
+    const recipe = read('model: {head: {name: csra_original, heads: 4}}', 'model.head.lambda=0.3');
+    expect(recipe.model.head).toEqual({ name: 'csra_original', heads: 4, lambda: 0.3 });
+    expect(read(formatRecipe(recipe))).toEqual(recipe);
+  });
+
   test('what is written reads back as the same recipe', () => {
     const numbers = fc.double({ min: 1e-12, max: 10, noNaN: true });
     fc.assert(
@@ -162,6 +170,16 @@ describe('what is no recipe is refused with its place', () => {
     ['sampler: {name: repeat-factor, frequency: image}\n', /sampler\.frequency: .*"images"/],
     ['sampler: {name: class-aware, cap: 3}\n', /there is no setting "cap"; there are name, epochFactor/],
     ['sampler: class-aware\n', /sampler: expected settings/],
+    ['model:\n  head: crsa\n', /line 2: model\.head\.name: there is no head "crsa"; did you mean "csra"\?/],
+    [
+      'model: {head: {name: csra, lamda: 1}}\n',
+      /model\.head\.lamda: .*csra "lamda"; did you mean "lambda"\?/,
+    ],
+    [
+      'model: {head: {name: csra_original, heads: 3}}\n',
+      /model\.head: head "csra_original": heads: .*1\|2\|4/,
+    ],
+    ['model: {head: 5}\n', /model\.head: expected string or settings/],
     ['name: ../escape\n', /letters, digits/],
     ['- 1\n', /expected object/],
     ['seed: 1\nseed: 2\n', /not valid YAML: Map keys must be unique at line 2/],
