@@ -37,6 +37,7 @@ export interface StatisticSpec {
   readonly initial: number;
   /** Parameters of the norm that it belongs to. */
   readonly norm: readonly string[];
+  readonly group: 'backbone' | 'head';
 }
 
 /** Names of the arenas that a traced model's variables refer to. */
@@ -227,7 +228,7 @@ export class ModelScope {
 
   #statistic(name: string, shape: Shape, initial: number, norm: readonly string[]): Tensor {
     const full = this.#name(name);
-    this.statistics.push({ name: full, shape, dtype: 'f32', initial, norm });
+    this.statistics.push({ name: full, shape, dtype: 'f32', initial, group: this.group, norm });
     return this.graph.variable(STATISTICS, full, shape);
   }
 
