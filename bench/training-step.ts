@@ -130,6 +130,7 @@ async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingSte
     recipe,
     statistics: { classCounts: new Array<number>(CLASSES).fill(1), samples: step.batch },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
+    stepsPerEpoch: 1,
     batchSize: step.batch,
     imageShape: [step.image, step.image, CHANNELS],
     tuning,

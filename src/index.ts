@@ -33,13 +33,17 @@ export type { BootstrapOptions, Interval } from './eval/metrics/bootstrap.js';
 export { MetricError } from './eval/metrics/metric-error.js';
 export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';
 export { grad } from './kernels/grad.js';
-export { defineLoss, type Loss, type LossDefinition } from './losses/define-loss.js';
+export type { ClassStatistics } from './losses/class-statistics.js';
+export { defineLoss, type LossDefinition } from './losses/define-loss.js';
 export {
   type EvaluateLossOptions,
   evaluateLoss,
   type LossChoice,
   type LossResult,
 } from './losses/evaluate-loss.js';
+export { type Logistic, logistic } from './losses/logistic.js';
+export type { BoundLoss, Loss, Moment } from './losses/loss.js';
+export { LossError } from './losses/loss-error.js';
 export { registeredLosses, registerLoss } from './losses/registry.js';
 export { type LossOptions, type Reduction, traceLoss } from './losses/trace-loss.js';
 export * as metrics from './metrics.js';

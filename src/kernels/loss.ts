@@ -3,12 +3,14 @@ import {
   at,
   describe,
   elementCount,
+  type Node,
   type Op,
+  type Shape,
   sameShape,
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
-import { LARGEST_SINGLE, lossKernel } from './loss-kernel.js';
+import { LARGEST_SINGLE, lossKernel, MOST_SINGLE_ROWS } from './loss-kernel.js';
 import { mul } from './pointwise-table.js';
 
 /**
@@ -20,14 +22,22 @@ export interface FusedLossAttributes {
   /** For labels: `loss:NAME`. */
   readonly name: string;
   /**
-   * WGSL that defines `fn loss(x: f32, y: f32, c0: f32, …) -> vec2f`: value and d/dx at logit `x` and target `y` in
-   * [0, 1], with one more argument for each row of class constants. It must be finite for every finite `x`.
+   * WGSL that defines `fn loss(x: f32, y: f32, …) -> vec2f`: value and d/dx at logit `x` and target `y` in [0, 1]. Further
+   * arguments: one for each row of class constants, the row's sum (if `row`), one for each scheduled number. It must be
+   * finite for every finite `x`.
    */
   readonly code: string;
   /** Rows of class constants, 0 where there are none. */
   readonly constants: number;
   /** Whether samples have weights. */
   readonly weighted: boolean;
+  /**
+   * Whether entries depend on their row's sum: the code defines `fn rowTerm(y: f32, …) -> f32` too, whose further
+   * arguments are the class constants. It is summed over the known entries of the row.
+   */
+  readonly row: boolean;
+  /** Numbers that are fed run by run, 0 where there are none. */
+  readonly scheduled: number;
   /** Label smoothing ε: y becomes y·(1−ε) + ε/2. */
   readonly smoothing: number;
   /** Floating-point operations of one element. */
@@ -44,12 +54,15 @@ export interface FusedLossAttributes {
  */
 export type Reduction = 'mean' | 'sum' | 'batchmean';
 
+/** Entries of a row that a workgroup has too many lanes for. */
+const SHORT_ROW = 128;
+
 const fusedLossOp: Op<FusedLossAttributes> = {
   name: 'fusedLoss',
 
   infer(inputs, attributes) {
     const [logits, targets, ...rest] = inputs;
-    const { name, constants, weighted } = attributes;
+    const { name, constants, weighted, scheduled } = attributes;
     const fail = (what: string, spec: TensorSpec | undefined): never => {
       throw new ShapeError(`${name}: ${what}, got ${spec ? describe(spec) : 'nothing'}`);
     };
@@ -60,14 +73,15 @@ const fusedLossOp: Op<FusedLossAttributes> = {
       return fail(`targets must be ${describe(logits)} as the logits`, targets);
     }
     const [n, c] = [at(logits.shape, 0), at(logits.shape, 1)];
-    const expected = [...(constants > 0 ? [[constants, c]] : []), ...(weighted ? [[n]] : [])];
-    for (const [i, shape] of expected.entries()) {
+    const expected: [what: string, shape: Shape][] = [
+      ...(constants > 0 ? [['class constants', [constants, c]] as [string, Shape]] : []),
+      ...(weighted ? [['sample weights', [n]] as [string, Shape]] : []),
+      ...(scheduled > 0 ? [['scheduled numbers', [scheduled]] as [string, Shape]] : []),
+    ];
+    for (const [i, [what, shape]] of expected.entries()) {
       const spec = rest[i];
       if (!spec || !sameShape(spec.shape, shape) || spec.dtype !== 'f32') {
-        return fail(
-          `${shape.length === 2 ? 'class constants' : 'sample weights'} must be [${shape}] f32`,
-          spec,
-        );
+        return fail(`${what} must be [${shape}] f32`, spec);
       }
     }
     return [
@@ -76,12 +90,7 @@ const fusedLossOp: Op<FusedLossAttributes> = {
     ];
   },
 
-  // The gradient is there already: only what the loss was scaled by afterwards is missing, if it was.
-  vjp(node, [scale]) {
-    const gradient = at(node.outputs, 1);
-    if (!scale) return [];
-    return [isOne(scale) ? gradient : mul(gradient, scale)];
-  },
+  vjp: gradientAtHand,
 
   flops: ({ inputs: [logits], attributes }) => attributes.flops * elementCount(logits?.shape ?? []),
 
@@ -89,10 +98,12 @@ const fusedLossOp: Op<FusedLossAttributes> = {
     {
       // All in one workgroup and one dispatch: a second one would take longer than the few entries.
       name: 'single',
-      unfit: ({ inputs: [logits] }) =>
-        elementCount(logits?.shape ?? []) > LARGEST_SINGLE
-          ? `more than ${LARGEST_SINGLE} entries`
-          : undefined,
+      unfit: ({ inputs: [logits], attributes: { row } }) => {
+        if (elementCount(logits?.shape ?? []) > LARGEST_SINGLE) return `more than ${LARGEST_SINGLE} entries`;
+        return row && (logits?.shape[0] ?? 0) > MOST_SINGLE_ROWS
+          ? `more than ${MOST_SINGLE_ROWS} rows with sums of their own`
+          : undefined;
+      },
       rank: () => 0,
       build: (problem, traits) => lossKernel(problem, traits, 'single'),
     },
@@ -107,7 +118,9 @@ const fusedLossOp: Op<FusedLossAttributes> = {
       // Neighbouring lanes read neighbouring elements, and a workgroup adds up its lanes.
       name: 'tree',
       unfit: () => undefined,
-      rank: (_problem, { kind }) => (kind === 'software' ? 2 : 1),
+      // With a row at a time, most lanes are idle where rows are short.
+      rank: ({ inputs: [logits], attributes: { row } }, { kind }) =>
+        kind === 'software' || (row && (logits?.shape[1] ?? 0) < SHORT_ROW) ? 3 : 1,
       build: (problem, traits) => lossKernel(problem, traits, 'tree'),
     },
   ],
@@ -116,22 +129,49 @@ const fusedLossOp: Op<FusedLossAttributes> = {
 /**
  * @param logits [N, C] f32. An infinite or NaN logit makes value and gradient NaN, so that it is seen
  * @param targets [N, C] f32 in [0, 1]; NaN is unknown: value and gradient are exactly 0
- * @param operands constants: [k, C] f32, where the loss has class constants; weights: [N] f32, not negative
+ * @param operands constants: [k, C] f32, where the loss has class constants; weights: [N] f32, not negative; scheduled:
+ *   [s] f32, where the loss has scheduled numbers
  * @returns [1], differentiable with respect to the logits
  */
 export function fusedLoss(
-  loss: Omit<FusedLossAttributes, 'constants' | 'weighted'>,
+  loss: FusedLossOptions,
   logits: Tensor,
   targets: Tensor,
-  operands: { readonly constants?: Tensor | undefined; readonly weights?: Tensor | undefined } = {},
+  operands: FusedLossOperands = {},
 ): Tensor {
-  const { constants, weights } = operands;
+  const { constants, weights, scheduled } = operands;
   const outputs = logits.graph.apply(
     fusedLossOp,
-    [logits, targets, ...(constants ? [constants] : []), ...(weights ? [weights] : [])],
-    { ...loss, constants: constants?.shape[0] ?? 0, weighted: weights !== undefined },
+    [logits, targets, ...[constants, weights, scheduled].filter((each) => each !== undefined)],
+    {
+      row: false,
+      ...loss,
+      constants: constants?.shape[0] ?? 0,
+      weighted: weights !== undefined,
+      scheduled: scheduled?.shape[0] ?? 0,
+    },
   );
   return at(outputs, 0);
+}
+
+/** `row` is false where left out. */
+export type FusedLossOptions = Omit<FusedLossAttributes, 'constants' | 'weighted' | 'scheduled' | 'row'> &
+  Partial<Pick<FusedLossAttributes, 'row'>>;
+
+export interface FusedLossOperands {
+  readonly constants?: Tensor | undefined;
+  readonly weights?: Tensor | undefined;
+  readonly scheduled?: Tensor | undefined;
+}
+
+/** `vjp` of a loss whose second output is its gradient: only what the loss was scaled by afterwards may be missing. */
+export function gradientAtHand(
+  { outputs }: Pick<Node, 'outputs'>,
+  [scale]: readonly (Tensor | undefined)[],
+): Tensor[] {
+  if (!scale) return [];
+  const gradient = at(outputs, 1);
+  return [isOne(scale) ? gradient : mul(gradient, scale)];
 }
 
 /** Whether a tensor is the constant 1, as the gradient of a loss by itself is. */

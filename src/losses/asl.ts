@@ -4,16 +4,21 @@ import { defineLoss } from './define-loss.js';
 import { logistic, powerWgsl } from './logistic.js';
 
 const parameters = z.strictObject({
-  /** γ₋: how fast easy negatives lose weight. */
-  gammaNeg: z.number().min(0).max(32).default(4),
-  /** γ₊: how fast easy positives lose weight. */
-  gammaPos: z.number().min(0).max(32).default(1),
-  /** m: a negative with a probability below it costs nothing. */
-  margin: z.number().min(0).max(0.5).default(0.05),
-  /** Floor of the probabilities inside the logarithms. */
-  eps: z.number().min(0).max(0.5).default(1e-8),
-  /** Treat the focusing weight as a constant in the gradient, as the authors' `disable_torch_grad_focal_loss`. */
-  detachFocus: z.boolean().default(false),
+  gammaNeg: z.number().min(0).max(32).default(4).describe('γ₋: how fast easy negatives lose weight'),
+  gammaPos: z.number().min(0).max(32).default(1).describe('γ₊: how fast easy positives lose weight'),
+  margin: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.05)
+    .describe('m: a negative with a probability below it costs nothing'),
+  eps: z.number().min(0).max(0.5).default(1e-8).describe('floor of the probabilities inside the logarithms'),
+  detachFocus: z
+    .boolean()
+    .default(false)
+    .describe(
+      "treat the focusing weight as a constant in the gradient, as the authors' `disable_torch_grad_focal_loss`",
+    ),
 });
 
 type Parameters = z.output<typeof parameters>;
@@ -28,7 +33,8 @@ type Parameters = z.output<typeof parameters>;
  * their own gradient ends and only that of the focusing weight remains. eps 0: no such limit.
  *
  * Writing ℓ for the (limited) −log: dL₊/dx = −(1−p)^γ₊ (γ₊ p ℓ + (1−p)·[not limited]) and
- * dL₋/dx = p_m^γ₋ p (1−p) (γ₋ ℓ/p_m + 1/(1−p_m)·[not limited]); without focus gradient the γ terms are left out.
+ * dL₋/dx = p_m^γ₋ p (1−p) (γ₋ ℓ/p_m + 1/(1−p_m)·[not limited]); without focus gradient the γ terms are left out. A soft
+ * target mixes the two terms.
  */
 export const asl = defineLoss({
   name: 'asl',
@@ -93,6 +99,7 @@ ${negative}
       slope: negativeFocus * negativeSlope - positiveFocus * positiveSlope,
     };
   },
+  partialGradient: ({ detachFocus }) => detachFocus,
   flops: 80,
 });
 

@@ -1,20 +1,18 @@
 import { z } from 'zod';
-import { type ClassStatistics, defineLoss, requireCounts } from './define-loss.js';
+import { defineLoss } from './define-loss.js';
 import { logistic } from './logistic.js';
 
 const parameters = z.strictObject({
-  /**
-   * w: how much more a positive counts than a negative: one number, one a class, or `balanced`: (N − n_c)/n_c from the
-   * training labels (n_c = 0 is taken as 1: such a class has no positive to weight).
-   */
   posWeight: z
-    .union([z.number().positive(), z.array(z.number().positive()), z.literal('balanced')])
-    .default(1),
+    .union([z.number().positive(), z.array(z.number().positive())])
+    .default(1)
+    .describe('w: how much more a positive counts than a negative: one number, or one a class'),
 });
 
 /**
  * Binary cross-entropy on logits: L = w·y·softplus(−x) + (1 − y)·softplus(x), dL/dx = (1 − y)·p − w·y·(1 − p), as
- * `torch.nn.BCEWithLogitsLoss(pos_weight=w)`.
+ * `torch.nn.BCEWithLogitsLoss(pos_weight=w)`. A soft target mixes the two terms. For weights from the training labels see
+ * weighted-bce.ts.
  */
 export const bce = defineLoss({
   name: 'bce',
@@ -23,7 +21,10 @@ export const bce = defineLoss({
   parameters,
   classConstants: {
     names: ['positiveWeight'],
-    values: ({ posWeight }, statistics) => ({ positiveWeight: weights(posWeight, statistics) }),
+    values: ({ posWeight }, { classes }) => ({
+      positiveWeight:
+        typeof posWeight === 'number' ? Array.from({ length: classes }, () => posWeight) : posWeight,
+    }),
   },
   wgsl: () => `fn loss(x: f32, y: f32, positiveWeight: f32) -> vec2f {
   let s = logistic(x);
@@ -37,13 +38,3 @@ export const bce = defineLoss({
   },
   flops: 40,
 });
-
-function weights(
-  posWeight: z.output<typeof parameters>['posWeight'],
-  statistics: ClassStatistics,
-): readonly number[] {
-  if (typeof posWeight === 'object') return posWeight;
-  if (typeof posWeight === 'number') return Array.from({ length: statistics.classes }, () => posWeight);
-  const { classCounts, samples } = requireCounts('bce', statistics);
-  return classCounts.map((count) => (samples - count) / Math.max(count, 1));
-}

@@ -2,12 +2,15 @@ import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
 import { Graph } from '../engine/tensor.js';
 import { grad } from '../kernels/grad.js';
+import type { Loss } from './loss.js';
 import { LossError } from './loss-error.js';
-import { type Reduction, traceLoss } from './trace-loss.js';
+import { BEGINNING } from './reference-loss.js';
+import { findLoss } from './registry.js';
+import { type Reduction, traceBoundLoss } from './trace-loss.js';
 
-/** A loss's name and its parameters, as a recipe has them. */
+/** A loss and its parameters, as a recipe has them; `name` is a registered one, or what `defineLoss` gave. */
 export interface LossChoice {
-  readonly name: string;
+  readonly name: string | Loss;
   readonly [parameter: string]: unknown;
 }
 
@@ -19,6 +22,12 @@ export interface EvaluateLossOptions {
   readonly classCounts?: readonly number[];
   /** Training images, likewise. */
   readonly samples?: number;
+  /** Labels of each class that are known among them; all where left out. */
+  readonly known?: readonly number[];
+  /** Epochs that are complete, for losses that change in the course of a training; 0 where left out. */
+  readonly epoch?: number;
+  /** Share of the training that is done, in [0, 1), likewise. */
+  readonly progress?: number;
   /** `mean` over the known entries where left out; see `Reduction`. */
   readonly reduction?: Reduction;
   /** [n], not negative. */
@@ -46,14 +55,18 @@ export async function evaluateLoss(
   options: EvaluateLossOptions,
 ): Promise<LossResult> {
   const { name, ...parameters } = choice;
-  const { n, classes, sampleWeights, ...rest } = options;
+  const { n, classes, sampleWeights, epoch, progress, ...rest } = options;
+  const bound = (typeof name === 'string' ? findLoss(name) : name).bind(parameters);
   checkSizes(logits, targets, options);
   const graph = new Graph();
   const x = graph.input('logits', [n, classes]);
   const weights = sampleWeights && graph.input('sampleWeights', [n]);
-  const value = traceLoss(name, parameters, x, graph.input('targets', [n, classes]), {
+  const moment = { epoch: epoch ?? BEGINNING.epoch, progress: progress ?? BEGINNING.progress };
+  const numbers = bound.kind === 'entries' ? bound.schedule(moment) : [];
+  const value = traceBoundLoss(bound, x, graph.input('targets', [n, classes]), {
     ...rest,
     sampleWeights: weights,
+    scheduled: numbers.length > 0 ? graph.constant(Float32Array.from(numbers), [numbers.length]) : undefined,
   });
   const gradients = grad(value, [x]);
   const program = await compile(device, { graph, outputs: [value, ...gradients] });

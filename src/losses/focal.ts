@@ -4,10 +4,16 @@ import { defineLoss } from './define-loss.js';
 import { logistic, powerWgsl } from './logistic.js';
 
 const parameters = z.strictObject({
-  /** How fast easy entries lose weight; 0 is plain cross-entropy. */
-  gamma: z.number().min(0).max(32).default(2),
-  /** Weight of positives, negatives having 1 − alpha; false or null: both 1. */
-  alpha: z.union([z.number().min(0).max(1), z.literal(false), z.null()]).default(0.25),
+  gamma: z
+    .number()
+    .min(0)
+    .max(32)
+    .default(2)
+    .describe('how fast easy entries lose weight; 0 is plain cross-entropy'),
+  alpha: z
+    .union([z.number().min(0).max(1), z.literal(false), z.null()])
+    .default(0.25)
+    .describe('weight of positives, negatives having 1 − alpha; false or null: both 1'),
 });
 
 type Parameters = z.output<typeof parameters>;

@@ -1,11 +1,38 @@
 import { asl } from './asl.js';
 import { bce } from './bce.js';
-import type { Loss } from './define-loss.js';
+import { cbFocal } from './cb-focal.js';
+import { distributionBalanced } from './db.js';
+import { dbMargin } from './db-margin.js';
 import { focal } from './focal.js';
+import { hill } from './hill.js';
+import { ldam, ldamDrw } from './ldam.js';
+import { logitAdjusted } from './logit-adjusted.js';
+import type { Loss } from './loss.js';
 import { LossError } from './loss-error.js';
+import { ral } from './ral.js';
+import { splc } from './splc.js';
+import { twoWay } from './two-way.js';
+import { weightedBce } from './weighted-bce.js';
 
 /** The losses by name. Being in here is all that a loss needs for recipes, the command line, tests and benchmarks. */
-const losses = new Map<string, Loss>([bce, focal, asl].map((loss) => [loss.name, loss]));
+const losses = new Map<string, Loss>(
+  [
+    bce,
+    weightedBce,
+    focal,
+    cbFocal,
+    asl,
+    distributionBalanced,
+    dbMargin,
+    ldam,
+    ldamDrw,
+    logitAdjusted,
+    hill,
+    splc,
+    ral,
+    twoWay,
+  ].map((loss) => [loss.name, loss]),
+);
 
 /** In the order of registration. */
 export function registeredLosses(): Loss[] {

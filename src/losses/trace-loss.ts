@@ -1,7 +1,9 @@
 import type { Tensor } from '../engine/tensor.js';
 import { at } from '../engine/tensor.js';
 import { fusedLoss, type Reduction } from '../kernels/loss.js';
-import type { ClassStatistics, Loss } from './define-loss.js';
+import type { ClassStatistics } from './class-statistics.js';
+import type { BoundLoss, Loss } from './loss.js';
+import { BEGINNING } from './reference-loss.js';
 import { findLoss } from './registry.js';
 
 export type { Reduction };
@@ -11,6 +13,8 @@ export interface LossOptions extends Omit<ClassStatistics, 'classes'> {
   readonly reduction?: Reduction | undefined;
   /** [N] f32, not negative: 0 leaves an image out of sum and mean. */
   readonly sampleWeights?: Tensor | undefined;
+  /** [s] f32, what `EntryLoss.schedule` gives; where left out, the numbers of a training's beginning, for good. */
+  readonly scheduled?: Tensor | undefined;
 }
 
 /**
@@ -28,24 +32,42 @@ export function traceLoss(
   parameters: Readonly<Record<string, unknown>>,
   logits: Tensor,
   targets: Tensor,
-  { reduction = 'mean', sampleWeights, classCounts, samples }: LossOptions = {},
+  options: LossOptions = {},
 ): Tensor {
-  const { graph } = logits;
   const bound = (typeof loss === 'string' ? findLoss(loss) : loss).bind(parameters);
+  return traceBoundLoss(bound, logits, targets, options);
+}
+
+/** The same with parameters that are fixed already. */
+export function traceBoundLoss(
+  bound: BoundLoss,
+  logits: Tensor,
+  targets: Tensor,
+  { reduction = 'mean', sampleWeights, scheduled, ...statistics }: LossOptions = {},
+): Tensor {
+  if (bound.kind === 'batch') return bound.trace({ logits, targets, reduction, sampleWeights });
+  const { graph } = logits;
   const classes = at(logits.shape, -1);
-  const rows = bound.classConstants({ classes, classCounts, samples });
-  const constants =
-    rows.length > 0 ? graph.constant(Float32Array.from(rows.flat()), [rows.length, classes]) : undefined;
+  const rows = bound.classConstants({ classes, ...statistics });
+  const numbers = bound.schedule(BEGINNING);
+  const fixed = () =>
+    numbers.length > 0 ? graph.constant(Float32Array.from(numbers), [numbers.length]) : undefined;
   return fusedLoss(
     {
       name: `loss:${bound.name}`,
       code: bound.wgsl,
       smoothing: bound.labelSmoothing,
       flops: bound.flops,
+      row: bound.hasRow,
       reduction,
     },
     logits,
     targets,
-    { constants, weights: sampleWeights },
+    {
+      constants:
+        rows.length > 0 ? graph.constant(Float32Array.from(rows.flat()), [rows.length, classes]) : undefined,
+      weights: sampleWeights,
+      scheduled: scheduled ?? fixed(),
+    },
   );
 }

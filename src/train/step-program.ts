@@ -18,8 +18,11 @@ import { ADAMW_HYPER, adamW, adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../ker
 import { buildDecayTable } from '../kernels/parameter-groups.js';
 import { div } from '../kernels/pointwise-table.js';
 import { reshape } from '../kernels/reshape.js';
-import type { ClassStatistics } from '../losses/define-loss.js';
-import { traceLoss } from '../losses/trace-loss.js';
+import type { ClassStatistics } from '../losses/class-statistics.js';
+import type { BoundLoss } from '../losses/loss.js';
+import { BEGINNING } from '../losses/reference-loss.js';
+import { findLoss } from '../losses/registry.js';
+import { traceBoundLoss } from '../losses/trace-loss.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { Recipe } from './recipe-schema.js';
 import { emaDecay, type Schedule, scheduleFactor } from './schedule.js';
@@ -44,8 +47,10 @@ export interface StepProgramOptions {
   readonly state: TrainingState;
   readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
   /** Of the training labels, for losses that weigh classes by them. */
-  readonly statistics: Required<Omit<ClassStatistics, 'classes'>>;
+  readonly statistics: Omit<ClassStatistics, 'classes'>;
   readonly schedule: Schedule;
+  /** For losses that change after some epochs. */
+  readonly stepsPerEpoch: number;
   readonly batchSize: number;
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
@@ -73,10 +78,12 @@ export interface StepBatch {
 export class StepProgram {
   readonly #program: Program;
   readonly #options: StepProgramOptions;
+  readonly #loss: BoundLoss;
 
   private constructor(program: Program, options: StepProgramOptions) {
     this.#program = program;
     this.#options = options;
+    this.#loss = lossOf(options);
   }
 
   /**
@@ -147,6 +154,14 @@ export class StepProgram {
     this.#program.destroy();
   }
 
+  /** What the loss is told of where the training stands. */
+  #scheduled(step: number): readonly number[] {
+    const { schedule, stepsPerEpoch } = this.#options;
+    if (this.#loss.kind === 'batch') return [];
+    const epoch = Math.floor(step / stepsPerEpoch);
+    return this.#loss.schedule({ epoch, progress: step / schedule.totalSteps });
+  }
+
   #feeds({ images, targets }: StepBatch, step: number) {
     const { recipe, definition, state } = this.#options;
     const { optimizer } = recipe;
@@ -163,15 +178,23 @@ export class StepProgram {
             averageDecay,
           })
         : sgdHyper({ learningRate, momentum: optimizer.momentum, averageDecay });
+    const scheduled = this.#scheduled(step);
     return {
       images,
       targets,
       hyper,
+      ...(scheduled.length > 0 && { scheduled: Float32Array.from(scheduled) }),
       ...(recipe.ema !== false &&
         state.groups.followed.length > 0 && { averageWeight: Float32Array.of(1 - averageDecay) }),
       ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
     };
   }
+}
+
+/** The loss that a recipe names, its parameters fixed. */
+function lossOf({ recipe }: Pick<StepProgramOptions, 'recipe'>): BoundLoss {
+  const { name, reduction: _reduction, ...parameters } = recipe.loss;
+  return findLoss(name).bind(parameters);
 }
 
 function traceProgram(device: Device, options: StepProgramOptions): CompileOptions {
@@ -203,8 +226,11 @@ function traceStep(
     ...(definition.usesDropout && { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') }),
   });
   const loss = graph.scope('loss', () => {
-    const { name, reduction, ...parameters } = recipe.loss;
-    return traceLoss(name, parameters, logits, targets, { reduction, ...options.statistics });
+    const { reduction } = recipe.loss;
+    const bound = lossOf(options);
+    const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
+    const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
+    return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
   });
   // with respect to these only: what leads to frozen parameters alone is never computed
   const parameters = trained.map(({ name, shape }) => graph.variable('params', name, shape));

@@ -44,7 +44,7 @@ export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
   const trainer = await Trainer.create(device, {
     recipe,
     classes: data.classes.length,
-    statistics: { classCounts: data.positives, samples: data.samples },
+    statistics: { classCounts: data.positives, samples: data.samples, known: data.known },
     stepsPerEpoch: Math.floor(sampler.length / recipe.batchSize),
     tuning: begun?.adapter === device.description ? keptVariants(begun.kernels ?? {}) : options.tuning,
   });

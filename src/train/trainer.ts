@@ -7,7 +7,7 @@ import type { InferenceProgram } from './inference-program.js';
 import { freshWeights, type InitialWeights, weightsFrom } from './initial-weights.js';
 import type { Recipe } from './recipe-schema.js';
 import type { Schedule } from './schedule.js';
-import type { StepProgram } from './step-program.js';
+import type { StepProgram, StepProgramOptions } from './step-program.js';
 import { TrainerPrograms } from './trainer-programs.js';
 import { TrainingState } from './training-state.js';
 
@@ -15,8 +15,8 @@ import { TrainingState } from './training-state.js';
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly classes: number;
-  /** Positives of each class and number of the training images, for losses that weigh by them. */
-  readonly statistics: { readonly classCounts: readonly number[]; readonly samples: number };
+  /** Of the training labels, for losses that weigh classes by them. */
+  readonly statistics: StepProgramOptions['statistics'];
   readonly stepsPerEpoch: number;
   /** Which kernels to use; absent: the rule's. */
   readonly tuning?: Tuning | undefined;
@@ -63,7 +63,14 @@ export class Trainer {
       const common = { definition, batchSize, imageShape, tuning: options.tuning };
       return {
         inference: { ...common, arenas: state.weights(kept) },
-        step: { ...common, state, recipe, schedule, statistics: options.statistics },
+        step: {
+          ...common,
+          state,
+          recipe,
+          schedule,
+          statistics: options.statistics,
+          stepsPerEpoch: options.stepsPerEpoch,
+        },
       };
     });
     try {

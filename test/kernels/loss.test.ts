@@ -26,6 +26,18 @@ const plain = {
   code: 'fn loss(x: f32, y: f32) -> vec2f { let d = x - y; return vec2f(d * d, 2.0 * d); }',
 };
 
+/** s·(x − y/(1 + r))² with a class constant a, r = Σ a·y over the row's known entries, and a scheduled number s. */
+const ofRow = {
+  ...squared,
+  name: 'ofRow',
+  code: `fn rowTerm(y: f32, a: f32) -> f32 { return a * y; }
+  fn loss(x: f32, y: f32, a: f32, row: f32, s: f32) -> vec2f {
+    let d = x - y / (1.0 + row);
+    return vec2f(s * d * d, 2.0 * s * d);
+  }`,
+  row: true,
+};
+
 const NAN = Number.NaN;
 
 /** A target that is 0, 1, in between, or unknown. */
@@ -80,6 +92,38 @@ describe('fused loss', () => {
       { numRuns: 3, examples: [[[1, 1, 0]], [[300, 36, 1]], [[3, 7, 2]]] },
     );
   });
+
+  test.each(['mean', 'sum'] as const)(
+    '%s of entries that depend on their row and on a scheduled number, on any shape',
+    async (reduction) => {
+      await fc.assert(
+        fc.asyncProperty(shapes, ([n, c, seed]) =>
+          checkOp({
+            shapes: [[n, c], [n, c], [1, c], [n], [1]],
+            differentiable: [true, false, false, false, false],
+            fill: (random, k) => (k === 1 ? label(random) : k === 0 ? random.normal(0, 2) : random.uniform()),
+            build: ([x, y, constants, weights, scheduled]) =>
+              fusedLoss({ ...ofRow, reduction }, x!, y!, { constants, weights, scheduled }),
+            reference: ([x, y, a, w, s]) => {
+              let [total, known] = [0, 0];
+              for (let i = 0; i < n; i++) {
+                const columns = Array.from({ length: c }, (_, j) => j).filter(
+                  (j) => !Number.isNaN(y![i * c + j]!),
+                );
+                const row = columns.reduce((sum, j) => sum + a![j]! * y![i * c + j]!, 0);
+                for (const j of columns)
+                  total += w![i]! * s![0]! * (x![i * c + j]! - y![i * c + j]! / (1 + row)) ** 2;
+                known += w![i]! * columns.length;
+              }
+              return Float64Array.of(total / (reduction === 'mean' ? known || 1 : 1));
+            },
+            seed,
+          }),
+        ),
+        { numRuns: 2, examples: [[[1, 1, 0]], [[300, 36, 1]], [[3, 400, 2]]] },
+      );
+    },
+  );
 
   test('the gradient is the kernel’s own where nothing scales the loss, in one dispatch where it is small', async () => {
     const rows = await planRows((graph) => {
@@ -161,5 +205,6 @@ describe('fused loss', () => {
     expect(() => fusedLoss(plain, x, input(4, 3))).toThrow(ShapeError);
     expect(() => fusedLoss(squared, x, x, { constants: input(2, 3) })).toThrow(/class constants/);
     expect(() => fusedLoss(plain, x, x, { weights: input(4) })).toThrow(/sample weights/);
+    expect(() => fusedLoss(plain, x, x, { scheduled: input(2, 1) })).toThrow(/scheduled numbers/);
   });
 });

@@ -48,6 +48,7 @@ async function train(recipe: ReturnType<typeof recipeOf>) {
     recipe,
     statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 5, floor: 0 },
+    stepsPerEpoch: 5,
     batchSize,
     imageShape: [height, width, channels],
   });

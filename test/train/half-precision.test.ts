@@ -34,6 +34,7 @@ async function resnet18(precision: 'f32' | 'f16') {
     recipe,
     statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
+    stepsPerEpoch: 10,
     batchSize,
     imageShape: [height, width, channels],
   });

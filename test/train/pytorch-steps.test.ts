@@ -35,6 +35,7 @@ describe('ten AdamW steps follow PyTorch', () => {
         recipe,
         statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
         schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
+        stepsPerEpoch: 10,
         batchSize,
         imageShape: [height, width, channels],
       });

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { evaluateLoss } from '../../src/losses/evaluate-loss.js';
+import { referenceLoss } from '../../src/losses/reference-loss.js';
+import { findLoss, registeredLosses } from '../../src/losses/registry.js';
+import { testDevice } from '../device.js';
+import { readGolden, withNaN } from '../golden/golden-files.js';
+
+/** make_losses.py's formulas, differentiated by PyTorch in float64. */
+interface LossGolden {
+  logits: number[];
+  targets: (number | null)[];
+  classCounts: number[];
+  samples: number;
+  cases: { name: string; parameters: Record<string, unknown>; value: number; gradients: number[] }[];
+}
+
+const golden = readGolden<LossGolden>('losses.json');
+const { logits, classCounts, samples } = golden;
+const targets = withNaN(golden.targets);
+const classes = 3;
+const n = targets.length / classes;
+
+/**
+ * Gradients are compared each by itself, down to this. Below, PyTorch's float64 has lost p(1−p) itself at |x| = 40, and
+ * e^(30·x) has lost its digits to the rounding of 30·x in f32.
+ */
+const LEAST = 1e-10;
+const LEAST_OF: Record<string, number> = { ldam: 1e-4, 'ldam-drw': 1e-4 };
+
+describe('losses against PyTorch', () => {
+  for (const { name, parameters: given, value, gradients } of golden.cases) {
+    const { weightGradient, epoch = 0, progress = 0, ...rest } = given;
+    const parameters = weightGradient === undefined ? rest : { ...rest, detachFocus: !weightGradient };
+    const moment = { epoch: Number(epoch), progress: Number(progress) };
+
+    test(`${name} ${JSON.stringify({ ...parameters, ...moment })}`, async () => {
+      const batch = { n, classes, logits, targets, reduction: 'sum' as const };
+      const statistics = { classCounts, samples };
+      const exact = referenceLoss(findLoss(name).bind(parameters), batch, { statistics, moment });
+      expect(Math.abs(exact.value / value - 1)).toBeLessThan(1e-9);
+      expectSlopes(exact.gradient, gradients, 1e-6, 1e-8);
+
+      const result = await evaluateLoss(await testDevice(), { name, ...parameters }, logits, targets, {
+        n,
+        classes,
+        reduction: 'sum',
+        ...statistics,
+        ...moment,
+      });
+      expect(Math.abs(result.value / value - 1)).toBeLessThan(1e-5);
+      expectSlopes(result.grad, gradients, LEAST_OF[name] ?? LEAST, 1e-5);
+    });
+  }
+
+  test('every loss is among them', () => {
+    const names = new Set(golden.cases.map(({ name }) => name));
+    expect(
+      registeredLosses()
+        .map(({ name }) => name)
+        .filter((name) => !names.has(name)),
+    ).toEqual([]);
+  });
+});
+
+function expectSlopes(
+  actual: ArrayLike<number>,
+  expected: readonly number[],
+  least: number,
+  tolerance: number,
+): void {
+  for (const [i, slope] of expected.entries()) {
+    const error = Math.abs(actual[i]! - slope) / Math.max(Math.abs(slope), least);
+    expect(error, `${logits[i]}, ${targets[i]}, class ${i % classes}: ${actual[i]} vs ${slope}`).toBeLessThan(
+      tolerance,
+    );
+    if (Number.isNaN(targets[i]!)) expect(actual[i]).toBe(0);
+  }
+}

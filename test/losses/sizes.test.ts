@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/engine/random.js';
+import { grad } from '../../src/kernels/grad.js';
+import { evaluateLoss } from '../../src/losses/evaluate-loss.js';
+import { referenceLoss } from '../../src/losses/reference-loss.js';
+import { registeredLosses } from '../../src/losses/registry.js';
+import { traceLoss } from '../../src/losses/trace-loss.js';
+import { planRows, testDevice } from '../device.js';
+import { expectClose } from '../kernels/check-op.js';
+
+const SAMPLES = 2_000;
+
+/** Logits in ±80; rows of zeros, of ones, of unknowns, of a mixture; a long tail; weights, some of them 0. */
+function batch(n: number, classes: number) {
+  const random = new Random(9, n, classes);
+  const rows = [() => 0, () => 1, () => Number.NaN, () => random.pick([0, 0, 1, 0.25, Number.NaN])];
+  const logits = Float32Array.from({ length: n * classes }, () =>
+    random.pick([80 * (2 * random.uniform() - 1), random.normal(0, 3)]),
+  );
+  const targets = Float32Array.from({ length: n * classes }, (_, i) =>
+    rows[Math.floor(i / classes + 3) % 4]!(),
+  );
+  const sampleWeights = Float32Array.from({ length: n }, (_, i) => ((i + 1) % 3) / 2);
+  const classCounts = Array.from({ length: classes }, (_, c) => Math.floor(SAMPLES / (c + 2) ** 1.5));
+  return { n, classes, logits, targets, sampleWeights, classCounts };
+}
+
+describe('values and gradients at any size, of every loss', () => {
+  for (const loss of registeredLosses()) {
+    test.each([
+      [1, 1],
+      [1, 4_000],
+      [5_000, 1],
+      [70, 36],
+    ])(`${loss.name} of [%i, %i]`, async (n, classes) => {
+      const { classCounts, ...data } = batch(n, classes);
+      const parameters = { labelSmoothing: n === 70 ? 0.1 : 0 };
+      const moment = { epoch: 3, progress: 0.9 };
+      const statistics = { classCounts, samples: SAMPLES };
+      const reduction = n === 70 ? 'batchmean' : 'mean';
+      const expected = referenceLoss(loss.bind(parameters), { ...data, reduction }, { statistics, moment });
+      const { logits, targets, ...rest } = data;
+      const result = await evaluateLoss(
+        await testDevice(),
+        { name: loss.name, ...parameters },
+        logits,
+        targets,
+        { ...rest, ...statistics, ...moment, reduction },
+      );
+      expect([result.value, ...result.grad].every(Number.isFinite)).toBe(true);
+      expectClose([result.value], [expected.value], 1e-5, 'value');
+      expectClose(result.grad, expected.gradient, 1e-5, 'gradient');
+      for (const [i, y] of targets.entries()) if (Number.isNaN(y)) expect(result.grad[i]).toBe(0);
+    });
+  }
+});
+
+describe('dispatches', () => {
+  const dispatches = async (name: string, shape: number[]) => {
+    const rows = await planRows((graph) => {
+      const x = graph.input('x', shape);
+      const classCounts = Array.from({ length: shape[1]! }, (_, c) => c + 1);
+      const loss = traceLoss(name, {}, x, graph.input('y', shape), { classCounts, samples: SAMPLES });
+      return [loss, ...grad(loss, [x])];
+    });
+    expect(rows).toHaveLength(1);
+    return rows[0]!.dispatches;
+  };
+
+  test.each(registeredLosses().map(({ name }) => name))('%s: value and gradient of a batch', async (name) => {
+    expect(await dispatches(name, [128, 36])).toBe(name === 'two-way' ? 3 : 1);
+  });
+
+  // the count of known labels, value and gradient, the sum of the shares
+  test.each(['asl', 'db', 'two-way'])('%s: of many entries a fixed number', async (name) => {
+    expect(await dispatches(name, [4096, 36])).toBe(3);
+  });
+});
