@@ -6,6 +6,7 @@ import { STEMS } from '../models/backbone.js';
 import { parseByteSize } from './byte-size.js';
 import { headSchema } from './head-schema.js';
 import { groupsSchema } from './recipe-groups.js';
+import { imageSizeSchema } from './recipe-image-size.js';
 
 /**
  * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
@@ -68,8 +69,8 @@ const modelSchema = z.strictObject({
     .enum(STEMS)
     .optional()
     .describe(
-      'absent: the architecture’s own. ResNet: imagenet; deep: three 3×3 (the d networks’); small: 3×3 stride 1 without pooling, for pictures of 32–64 ' +
-        'pixels; small-stride2: a quarter of its cost. ConvNeXt: patch, overlap, overlap_tiered (timm’s)',
+      'absent: the architecture’s own. ResNet: imagenet; deep: three 3×3 (the d networks’); small: 3×3 stride 1 ' +
+        'without pooling, for pictures of 32–64 pixels; small-stride2: a quarter of its cost. ConvNeXt: patch, overlap, overlap_tiered (timm’s)',
     ),
   width: z
     .int()
@@ -77,6 +78,7 @@ const modelSchema = z.strictObject({
     .max(1024)
     .optional()
     .describe('channels of the first stage; absent: as in the published network'),
+  imageSize: imageSizeSchema.optional(),
   head: headSchema.prefault('linear'),
   dropRate: z.number().min(0).lt(1).default(0).describe('dropout of the features before the head'),
   dropPathRate: z
@@ -212,6 +214,10 @@ export const recipeSchema = z.strictObject({
   logEvery: z.int().min(1).max(10_000).default(10).describe('steps between two lines of metrics.jsonl'),
 });
 
-/** A complete recipe: every field there. */
-export type Recipe = z.infer<typeof recipeSchema>;
+type ParsedRecipe = z.infer<typeof recipeSchema>;
+
+/** A complete recipe: every field there, and no short forms. */
+export type Recipe = Omit<ParsedRecipe, 'model'> & {
+  readonly model: Omit<ParsedRecipe['model'], 'imageSize'>;
+};
 export type OptimizerRecipe = Recipe['optimizer'];

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
+import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
 import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
@@ -86,13 +87,17 @@ export function recipeDifferences(from: Recipe, to: Recipe): string[] {
 }
 
 function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
-  const parsed = recipeSchema.safeParse(given);
+  const parsed = recipeSchema.safeParse(spreadImageSize(given));
   if (!parsed.success) return { issues: recipeIssues(parsed.error, given) };
-  const { model } = parsed.data;
+  const { imageSize, ...model } = parsed.data.model;
   const bound = bindLoss(parsed.data.loss);
   const checked = checkHead(model.head);
-  const issues = [...('issues' in bound ? bound.issues : []), ...('issues' in checked ? checked.issues : [])];
-  if ('issues' in bound || 'issues' in checked) return { issues };
+  const issues = [
+    ...imageSizeIssues(imageSize, parsed.data.preprocessing.size),
+    ...('issues' in bound ? bound.issues : []),
+    ...('issues' in checked ? checked.issues : []),
+  ];
+  if (issues.length > 0 || 'issues' in bound || 'issues' in checked) return { issues };
   return { recipe: { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } } };
 }
 

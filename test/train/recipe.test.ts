@@ -63,6 +63,19 @@ describe('a recipe is complete', () => {
     expect(read(formatRecipe(recipe))).toEqual(recipe);
   });
 
+  test('model.imageSize is short for preprocessing.size', () => {
+    const recipe = read('model: {arch: convnextv2_base, imageSize: 512}');
+    expect(recipe.preprocessing.size).toEqual([512, 512]);
+    expect(recipe.model).not.toHaveProperty('imageSize');
+    expect(read('preprocessing: {channels: 3}', 'model.imageSize=[97, 131]').preprocessing).toMatchObject({
+      size: [97, 131],
+      channels: 3,
+    });
+    expect(read('model: {imageSize: 64}\npreprocessing: {size: [64, 64]}').preprocessing.size).toEqual([
+      64, 64,
+    ]);
+  });
+
   test('what is written reads back as the same recipe', () => {
     const numbers = fc.double({ min: 1e-12, max: 10, noNaN: true });
     fc.assert(
@@ -153,6 +166,12 @@ describe('what is no recipe is refused with its place', () => {
     ['schedule: {epochs: 2.5}\n', /schedule\.epochs: .*int/],
     ['schedule: {warmupEpochs: 1, warmupSteps: 5}\n', /not both/],
     ['preprocessing: {mean: [0.1, 0.2]}\n', /2 values for 1 channels/],
+    [
+      'preprocessing: {size: [64, 64]}\nmodel: {arch: resnet18,\n  imageSize: 96}\n',
+      /line 3: model\.imageSize: is 96 × 96, but preprocessing\.size is 64 × 64; give one of them/,
+    ],
+    ['model: {imageSize: 0}\n', /model\.imageSize: .*>=1/],
+    ['model: {imageSize: [64]}\n', /model\.imageSize/],
     ['batchSize: many\n', /line 1: batchSize: .*expected number/],
     ['loss: {name: asll}\n', /line 1: loss\.name: there is no loss "asll"; did you mean "asl"\?/],
     [
@@ -186,6 +205,10 @@ describe('what is no recipe is refused with its place', () => {
     ['seed: [1\n', /not valid YAML/],
   ])('%j', (text, message) => {
     expect(refusal(text)).toMatch(message);
+  });
+
+  test('a wrong short form is one finding', () => {
+    expect(refusal('model: {imageSize: 0}').split('\n')).toHaveLength(1);
   });
 
   test('all findings at once, a line each', () => {
