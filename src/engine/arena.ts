@@ -87,71 +87,113 @@ export interface ArenaOptions {
   /** An arena of f16 holds copies for kernels to read; the host neither reads nor writes it. Default f32. */
   readonly dtype?: 'f32' | 'f16';
   /** An arena of the same layout that keeps the resting tensors for this one, too: what never changes needs no copy. */
-  readonly restsIn?: Arena;
+  readonly restsIn?: ArenaPlan;
+}
+
+/** What stands for one buffer of an arena; without memory where the arena is only planned. */
+export interface ArenaShard {
+  readonly buffer: GPUBuffer | undefined;
+}
+
+/** Where everything of an arena lies, memory or not: enough to plan a program with. */
+export class ArenaPlan {
+  readonly dtype: 'f32' | 'f16';
+  readonly #shards: readonly ArenaShard[];
+  /** How many of the shards, from the first, are this arena's own. */
+  readonly #own: number;
+
+  /** @param buffers of the arena's own shards; absent: none are there */
+  constructor(
+    readonly name: string,
+    readonly layout: ArenaLayout,
+    { dtype = 'f32', restsIn }: ArenaOptions = {},
+    buffers: readonly GPUBuffer[] = [],
+  ) {
+    this.dtype = dtype;
+    this.#own = ownShards(layout, restsIn).length;
+    const own = Array.from({ length: this.#own }, (_, shard) => ({ buffer: buffers[shard] }));
+    this.#shards = [...own, ...(restsIn?.shards.slice(this.#own) ?? [])];
+  }
+
+  get shards(): readonly ArenaShard[] {
+    return this.#shards;
+  }
+
+  /** Whether a tensor lies in a buffer of this arena's own. */
+  owns(name: string): boolean {
+    return this.layout.range(name).shard < this.#own;
+  }
+
+  /** Shard and byte range of a tensor, or of a whole shard by `ArenaLayout.shardName`. */
+  locate(name: string): { shard: ArenaShard; offset: number; bytes: number } {
+    const whole = /^shard:(\d+)$/.exec(name);
+    const range = whole
+      ? { shard: Number(whole[1]), offset: 0, length: this.layout.shards[Number(whole[1])] ?? 0 }
+      : this.layout.range(name);
+    const shard = this.#shards[range.shard];
+    if (!shard) throw new ShapeError(`arena ${this.name} has no ${name}`);
+    const size = elementBytes(this.dtype);
+    return { shard, offset: range.offset * size, bytes: range.length * size };
+  }
+
+  /** Bytes on the device, of its own buffers. */
+  get bytes(): number {
+    const elements = this.layout.shards.slice(0, this.#own).reduce((sum, each) => sum + each, 0);
+    return elements * elementBytes(this.dtype);
+  }
 }
 
 /** One set of buffers in a layout: the parameters, or their gradients, or a moment. */
-export class Arena {
+export class Arena extends ArenaPlan {
+  readonly #device: Device;
+  readonly #buffers: readonly GPUBuffer[];
+
   private constructor(
-    readonly name: string,
-    readonly layout: ArenaLayout,
-    readonly buffers: readonly GPUBuffer[],
-    /** How many of the buffers, from the first, are this arena's own. */
-    readonly own: number,
-    readonly device: Device,
-    readonly dtype: 'f32' | 'f16',
-  ) {}
+    device: Device,
+    name: string,
+    layout: ArenaLayout,
+    options: ArenaOptions,
+    buffers: readonly GPUBuffer[],
+  ) {
+    super(name, layout, options, buffers);
+    this.#device = device;
+    this.#buffers = buffers;
+  }
 
   /** Zero-filled, but for what rests in another arena. @throws OutOfMemoryError */
   static async create(
     device: Device,
     name: string,
     layout: ArenaLayout,
-    { dtype = 'f32', restsIn }: ArenaOptions = {},
+    options: ArenaOptions & { readonly restsIn?: Arena } = {},
   ): Promise<Arena> {
-    const own = restsIn ? layout.leading : layout.shards.length;
+    const bytes = elementBytes(options.dtype ?? 'f32');
     const buffers: GPUBuffer[] = [];
-    for (const [shard, elements] of layout.shards.slice(0, own).entries()) {
-      buffers.push(await device.createBuffer(`${name} (shard ${shard})`, elements * elementBytes(dtype)));
+    for (const [shard, elements] of ownShards(layout, options.restsIn).entries()) {
+      buffers.push(await device.createBuffer(`${name} (shard ${shard})`, elements * bytes));
     }
-    return new Arena(name, layout, [...buffers, ...(restsIn?.buffers.slice(own) ?? [])], own, device, dtype);
-  }
-
-  /** Whether a tensor lies in a buffer of this arena's own. */
-  owns(name: string): boolean {
-    return this.layout.range(name).shard < this.own;
-  }
-
-  /** Buffer and byte range of a tensor, or of a whole shard by `ArenaLayout.shardName`. */
-  locate(name: string): { buffer: GPUBuffer; offset: number; bytes: number } {
-    const whole = /^shard:(\d+)$/.exec(name);
-    const range = whole
-      ? { shard: Number(whole[1]), offset: 0, length: this.layout.shards[Number(whole[1])] ?? 0 }
-      : this.layout.range(name);
-    const buffer = this.buffers[range.shard];
-    if (!buffer) throw new ShapeError(`arena ${this.name} has no ${name}`);
-    const size = elementBytes(this.dtype);
-    return { buffer, offset: range.offset * size, bytes: range.length * size };
+    return new Arena(device, name, layout, options, buffers);
   }
 
   write(name: string, values: Float32Array): void {
-    const { buffer, offset, bytes } = this.locate(name);
+    const { offset, bytes, shard } = this.locate(name);
     if (values.byteLength !== bytes) {
       throw new ShapeError(`${this.name}/${name} holds ${bytes / 4} values, got ${values.length}`);
     }
-    this.device.write(buffer, offset, values);
+    this.#device.write(bufferOf(shard), offset, values);
   }
 
   async read(name: string): Promise<Float32Array> {
-    const { buffer, offset, bytes } = this.locate(name);
-    return new Float32Array(await this.device.read(buffer, offset, bytes));
+    const { offset, bytes, shard } = this.locate(name);
+    return new Float32Array(await this.#device.read(bufferOf(shard), offset, bytes));
   }
 
   /** Every tensor, by one read-back a shard. */
   async readAll(): Promise<Map<string, Float32Array>> {
     const shards: ArrayBuffer[] = [];
-    for (const [shard, buffer] of this.buffers.entries()) {
-      shards.push(await this.device.read(buffer, 0, (this.layout.shards[shard] ?? 0) * 4));
+    for (const [index, shard] of this.shards.entries()) {
+      const bytes = (this.layout.shards[index] ?? 0) * 4;
+      shards.push(await this.#device.read(bufferOf(shard), 0, bytes));
     }
     const tensors = new Map<string, Float32Array>();
     for (const { name, shard, offset, length } of this.layout.ranges.values()) {
@@ -160,13 +202,17 @@ export class Arena {
     return tensors;
   }
 
-  /** Bytes on the device, of its own buffers. */
-  get bytes(): number {
-    const elements = this.layout.shards.slice(0, this.own).reduce((sum, each) => sum + each, 0);
-    return elements * elementBytes(this.dtype);
-  }
-
   destroy(): void {
-    for (const buffer of this.buffers.slice(0, this.own)) buffer.destroy();
+    for (const buffer of this.#buffers) buffer.destroy();
   }
+}
+
+/** The buffer of a shard. @throws ShapeError where the arena was only planned */
+export function bufferOf({ buffer }: ArenaShard): GPUBuffer {
+  if (!buffer) throw new ShapeError('an arena that was only planned has no memory to run a program on');
+  return buffer;
+}
+
+function ownShards({ shards, leading }: ArenaLayout, restsIn: ArenaPlan | undefined): readonly number[] {
+  return restsIn ? shards.slice(0, leading) : shards;
 }

@@ -1,3 +1,4 @@
+import { bufferOf } from './arena.js';
 import { bindStep } from './bindings.js';
 import { bytesMoved, type Chosen, type ChosenBy, problemOf } from './choose.js';
 import type { Command } from './commands.js';
@@ -54,7 +55,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
   const place = (location: Location): { buffer: GPUBuffer; offset: number; bytes: number } => {
     switch (location.kind) {
       case 'arena':
-        return location;
+        return { ...location, buffer: bufferOf(location.shard) };
       case 'leaf':
         return { buffer: at(leaves, location.index), offset: 0, bytes: location.bytes };
       case 'planned': {

@@ -1,4 +1,4 @@
-import type { Arena } from './arena.js';
+import type { ArenaPlan } from './arena.js';
 import { buildCommands } from './build.js';
 import { choose, type KnownVariants, type Preference } from './choose.js';
 import type { Device } from './device.js';
@@ -22,8 +22,8 @@ export interface CompileOptions {
   readonly records?: readonly Tensor[];
   /** How many runs the history holds before it must be read. */
   readonly recordCapacity?: number;
-  /** The arenas that the graph's variables name. */
-  readonly arenas?: Readonly<Record<string, Arena>>;
+  /** The arenas that the graph's variables name; to compile, they must have memory (`Arena`). */
+  readonly arenas?: Readonly<Record<string, ArenaPlan>>;
   /** Kernel variants to take instead of the rule's choice, by op name. */
   readonly preference?: Preference;
   /** Knows or measures which variants are fastest here. Absent: the rule decides. */

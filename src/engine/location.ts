@@ -1,11 +1,11 @@
-import type { Arena } from './arena.js';
+import type { ArenaPlan, ArenaShard } from './arena.js';
 import { ShapeError } from './errors.js';
 import { byteLength, describe, type Tensor } from './tensor.js';
 
-/** Where a tensor's bytes are, as the plan says it: only arenas exist already. */
+/** Where a tensor's bytes are, as the plan says it: only arenas may exist already. */
 export type Location =
   /** A range of an arena. */
-  | { readonly kind: 'arena'; readonly buffer: GPUBuffer; readonly offset: number; readonly bytes: number }
+  | { readonly kind: 'arena'; readonly shard: ArenaShard; readonly offset: number; readonly bytes: number }
   /** An input or a constant: a buffer of its own, number `index` of the plan's `leaves`. */
   | { readonly kind: 'leaf'; readonly index: number; readonly bytes: number }
   /** Lifetime number `lifetime` of the memory plan. */
@@ -14,7 +14,7 @@ export type Location =
   | { readonly kind: 'texture'; readonly index: number };
 
 export function sharesBuffer(a: Location | undefined, b: Location): boolean {
-  return a?.kind === 'arena' && b.kind === 'arena' && a.buffer === b.buffer;
+  return a?.kind === 'arena' && b.kind === 'arena' && a.shard === b.shard;
 }
 
 /**
@@ -23,7 +23,7 @@ export function sharesBuffer(a: Location | undefined, b: Location): boolean {
  */
 export function locateLeaves(
   tensors: Iterable<Tensor>,
-  arenas: Readonly<Record<string, Arena>>,
+  arenas: Readonly<Record<string, ArenaPlan>>,
 ): { places: ReadonlyMap<Tensor, Location>; leaves: readonly Tensor[] } {
   const places = new Map<Tensor, Location>();
   const leaves: Tensor[] = [];

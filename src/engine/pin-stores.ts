@@ -65,7 +65,7 @@ function overlaps(a: Location | undefined, b: Location): boolean {
   return (
     a?.kind === 'arena' &&
     b.kind === 'arena' &&
-    a.buffer === b.buffer &&
+    a.shard === b.shard &&
     a.offset < b.offset + b.bytes &&
     b.offset < a.offset + a.bytes
   );

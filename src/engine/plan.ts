@@ -1,4 +1,4 @@
-import type { Arena } from './arena.js';
+import type { ArenaPlan } from './arena.js';
 import type { Chosen } from './choose.js';
 import { megabytes } from './device.js';
 import { DimsBuffer } from './dims-buffer.js';
@@ -71,7 +71,7 @@ export interface PlanOptions {
   readonly keep: ReadonlySet<Tensor>;
   /** Tensors that are fed, whether an op reads them or not. */
   readonly inputs: readonly Tensor[];
-  readonly arenas: Readonly<Record<string, Arena>>;
+  readonly arenas: Readonly<Record<string, ArenaPlan>>;
   readonly traits: DeviceTraits;
   readonly maxBufferBytes: number;
   readonly choose: (node: Node) => Chosen;

@@ -1,4 +1,4 @@
-import type { Arena } from '../engine/arena.js';
+import type { ArenaPlan } from '../engine/arena.js';
 import type { PlanRow } from '../engine/build.js';
 import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
@@ -19,8 +19,8 @@ export interface InferenceOptions {
   readonly batchSize: number;
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
-  /** The weights: read at each run, so they may change between runs. */
-  readonly arenas: { readonly params: Arena; readonly stats: Arena };
+  /** The weights: read at each run, so they may change between runs. To run, they must have memory (`Arena`). */
+  readonly arenas: { readonly params: ArenaPlan; readonly stats: ArenaPlan };
   readonly tuning?: Tuning | undefined;
   /** How many batches are likely to be scored. */
   readonly runs?: number | undefined;

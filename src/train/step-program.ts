@@ -26,7 +26,7 @@ import { traceBoundLoss } from '../losses/trace-loss.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { Recipe } from './recipe-schema.js';
 import { emaDecay, type Schedule, scheduleFactor } from './schedule.js';
-import type { TrainingState } from './training-state.js';
+import type { TrainingStatePlan } from './training-state-plan.js';
 
 /**
  * One training step as one graph: forward, loss, backward, gradient norm, clipping, optimizer, the moving average and
@@ -44,7 +44,8 @@ export const HISTORY = 256;
 
 export interface StepProgramOptions {
   readonly definition: ModelDefinition;
-  readonly state: TrainingState;
+  /** To run the step, one that has memory: a `TrainingState`. */
+  readonly state: TrainingStatePlan;
   readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: Omit<ClassStatistics, 'classes'>;
