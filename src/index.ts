@@ -61,6 +61,7 @@ export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkp
 export { Classifier } from './train/classifier.js';
 export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './train/create-model.js';
 export { type Evaluation, evaluatePredictions } from './train/evaluation.js';
+export { type LossFile, readLossFile } from './train/loss-file.js';
 export { predictDataset } from './train/predict.js';
 export { type Predictions, readPredictions, writePredictions } from './train/predictions.js';
 export { parseRecipe, resolveRecipe } from './train/recipe.js';

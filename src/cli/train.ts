@@ -4,6 +4,7 @@ import { sampledFrequencies } from '../data/sampled-frequencies.js';
 import { describeQuarantine } from '../data/scan.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
+import { registeredLosses } from '../losses/registry.js';
 import { epochSampler } from '../train/epoch-sampler.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { providePhantoms } from '../train/phantom-source.js';
@@ -25,6 +26,7 @@ interface TrainFlags extends KernelFlags {
   readonly out?: string;
   readonly set: string[];
   readonly seed?: number;
+  readonly loss?: string;
   readonly memory?: string;
   readonly adapter?: string;
   readonly resume?: boolean;
@@ -49,6 +51,10 @@ const program = addKernelOptions(command('train', 'Train a chest X-ray classifie
     [],
   )
   .option('--seed <n>', 'the same as --set seed=n', wholeNumber)
+  .option(
+    '--loss <name>',
+    'the same as --set loss.name=…: a loss (see losses), or a file with one of your own',
+  )
   .option('--memory <size>', 'what training may take on the GPU, e.g. 4GiB; recomputes values where it must')
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--resume', 'go on with the run in --out where it was saved last')
@@ -56,6 +62,12 @@ const program = addKernelOptions(command('train', 'Train a chest X-ray classifie
   .option('--strict', 'refuse data with unreadable images instead of leaving those out')
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
   .option('--quiet', 'print only the result')
+  .addHelpText(
+    'after',
+    `\nLosses: ${registeredLosses()
+      .map(({ name }) => name)
+      .join(', ')}.\nThe command losses tells their parameters.`,
+  )
   .action(train);
 
 async function train(flags: TrainFlags): Promise<void> {
@@ -66,8 +78,9 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const { recipe, run } = await planRun(flags);
+    const { recipe, run, lossFile, notes } = await planRun(flags);
     say(`run        ${run.path}`);
+    for (const note of notes) say(note);
     const simulated = recipe.data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
     const progress = new ProgressLine(flags.quiet ?? false);
@@ -96,6 +109,7 @@ async function train(flags: TrainFlags): Promise<void> {
         recipe,
         data,
         run,
+        lossFile,
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
         explain: flags.explain !== undefined,

@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import type { CheckpointAbout } from './checkpoint.js';
+import { isLossFile } from './loss-file.js';
 import type { Recipe } from './recipe-schema.js';
 import type { TrainingData } from './training-data.js';
 import { tailrayVersion } from './version.js';
@@ -29,5 +31,7 @@ export function checkpointAbout({
 function withoutPaths(recipe: Recipe): Record<string, unknown> {
   const { path: _path, images: _images, ...data } = recipe.data;
   const { weights: _weights, ...model } = recipe.model;
-  return { ...recipe, data, model };
+  const { name } = recipe.loss;
+  const loss = { ...recipe.loss, name: isLossFile(name) ? basename(name) : name };
+  return { ...recipe, data, model, loss };
 }

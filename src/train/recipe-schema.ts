@@ -172,7 +172,7 @@ export const recipeSchema = z.strictObject({
   model: modelSchema.prefault({}),
   loss: z
     .object({
-      name: z.string().min(1).default('bce').describe('a registered loss'),
+      name: z.string().min(1).default('bce').describe('a registered loss, or a file with one of your own'),
       reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
     })
     .catchall(lossParameter)

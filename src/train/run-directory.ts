@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { TailrayError } from '../engine/errors.js';
 import { type FileSystem, nodeFiles, storageError, writeAtomically } from './atomic-file.js';
+import { isLossFile, type LossFile, readLossFile } from './loss-file.js';
 import { MetricsLog } from './metrics-log.js';
 import { formatRecipe, parseRecipe } from './recipe.js';
 import type { Recipe } from './recipe-schema.js';
@@ -18,6 +19,9 @@ const NAMES = {
   predictions: 'predictions.csv',
   report: 'report.html',
 } as const;
+
+/** The copy of a loss of one's own: `loss` with the file's extension. */
+const LOSS_COPY = /^loss\.[cm]?[jt]s$/;
 
 /** What a run leaves behind, in one folder; see NAMES for what lies there. */
 export class RunDirectory {
@@ -47,7 +51,10 @@ export class RunDirectory {
     if (kind === null) return [];
     if (!kind.isDirectory()) throw new RunDirectoryError(`${this.path} is a file: choose another --out.`);
     const there = new Set(await readdir(this.path));
-    return Object.values(NAMES).filter((name) => there.has(name));
+    return [
+      ...Object.values(NAMES).filter((name) => there.has(name)),
+      ...[...there].filter((name) => LOSS_COPY.test(name)),
+    ];
   }
 
   /** @throws RunDirectoryError when a run lies there already; writes nothing */
@@ -65,8 +72,12 @@ export class RunDirectory {
     return lockRun(join(this.path, '.lock'));
   }
 
-  /** Makes the folder, without an earlier run's files, and writes the recipe. @throws StorageError */
-  async begin(recipe: Recipe): Promise<void> {
+  /**
+   * Makes the folder, without an earlier run's files, and writes the recipe, and a copy of the loss where the recipe
+   * names a file.
+   * @throws StorageError
+   */
+  async begin(recipe: Recipe, lossFile?: Pick<LossFile, 'path' | 'source'>): Promise<void> {
     try {
       await mkdir(this.path, { recursive: true });
       for (const name of await this.traces()) {
@@ -75,7 +86,27 @@ export class RunDirectory {
     } catch (error) {
       throw error instanceof TailrayError ? error : storageError(this.path, error);
     }
+    if (lossFile) await writeAtomically(this.lossCopy(lossFile.path), lossFile.source, this.files);
     await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(recipe), this.files);
+  }
+
+  /** Where the copy of a loss file lies. */
+  lossCopy(path: string): string {
+    return join(this.path, `loss${extname(path)}`);
+  }
+
+  /**
+   * The loss that the run was begun with, where its recipe names a file.
+   * @throws RunDirectoryError when the copy is not what it was; LossError when it can't be read
+   */
+  async lossFile({ loss }: Pick<Recipe, 'loss'>): Promise<LossFile | undefined> {
+    if (!isLossFile(loss.name)) return undefined;
+    const copy = await readLossFile(this.lossCopy(loss.name));
+    if (copy.sha256 === loss.sha256) return copy;
+    throw new RunDirectoryError(
+      `${copy.path} has changed since the run was begun with it: restore it (its SHA-256 was ${loss.sha256}), or ` +
+        'begin a new run.',
+    );
   }
 
   /** The recipe that the run was begun with. @throws RunDirectoryError, RecipeError */

@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { sha256 } from './content-digest.js';
+import { isLossFile, type LossFile, readLossFile } from './loss-file.js';
 import { groupParameters } from './parameter-groups.js';
 import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from './recipe.js';
 import { RecipeError } from './recipe-error.js';
+import { bindLossFile } from './recipe-loss.js';
 import type { Recipe } from './recipe-schema.js';
 import { RunDirectory } from './run-directory.js';
 import { modelOf } from './trainer.js';
@@ -14,6 +18,8 @@ export interface RunRequest {
   /** Changes such as `optimizer.lr=0.001`, applied in order. */
   readonly set?: readonly string[] | undefined;
   readonly seed?: number | undefined;
+  /** A registered loss, or a file with one, instead of the recipe's. */
+  readonly loss?: string | undefined;
   /** What training may take on the adapter, such as `4GiB`; may change when a run is resumed. */
   readonly memory?: string | undefined;
   /** Label table or folder, instead of the recipe's. */
@@ -29,6 +35,10 @@ export interface RunRequest {
 export interface RunPlan {
   readonly recipe: Recipe;
   readonly run: RunDirectory;
+  /** Where the recipe names a file: the loss in it. */
+  readonly lossFile?: LossFile | undefined;
+  /** What the person should know. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -46,7 +56,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const run = new RunDirectory(request.out ?? defaultFolder(name, recipe.seed));
   if (request.force) await run.traces();
   else await run.requireFree();
-  return { recipe: withAbsolutePaths(recipe), run };
+  return { ...(await complete(recipe)), run, notes: [] };
 }
 
 async function planResume(request: RunRequest, overrides: readonly string[]): Promise<RunPlan> {
@@ -57,8 +67,10 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   }
   const run = new RunDirectory(out);
   const recipe = await run.recipe();
-  const wanted = named?.recipe ?? parseRecipe(formatRecipe(recipe), { path: out, overrides });
-  const differences = recipeDifferences(recipe, withAbsolutePaths(wanted));
+  const wanted = named
+    ? (await complete(named.recipe)).recipe
+    : withAbsolutePaths(parseRecipe(formatRecipe(recipe), { path: out, overrides }));
+  const differences = recipeDifferences(recipe, wanted);
   // a recipe file says nothing of data that were named on the command line when the run began
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
@@ -73,7 +85,12 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
         'Leave them out to go on, or begin a new run with another --out.',
     );
   }
-  return { recipe: { ...recipe, memory: wanted.memory ?? recipe.memory }, run };
+  return {
+    recipe: { ...recipe, memory: wanted.memory ?? recipe.memory },
+    run,
+    lossFile: await run.lossFile(recipe),
+    notes: await lossFileNotes(recipe, run),
+  };
 }
 
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
@@ -81,10 +98,11 @@ function checkNetwork(recipe: Recipe): void {
   groupParameters(modelOf(recipe, 1), recipe.optimizer);
 }
 
-function overridesOf({ set = [], seed, memory, data, images }: RunRequest): string[] {
+function overridesOf({ set = [], seed, loss, memory, data, images }: RunRequest): string[] {
   return [
     ...set,
     ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...(loss === undefined ? [] : [`loss.name=${JSON.stringify(loss)}`]),
     ...(memory === undefined ? [] : [`memory=${JSON.stringify(memory)}`]),
     ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
@@ -95,10 +113,30 @@ function defaultFolder(name: string, seed: number): string {
   return join('runs', `${name}-seed${seed}`);
 }
 
+/** With the loss of its file, where it names one, and all of that one's parameters. @throws LossError, RecipeError */
+async function complete(given: Recipe): Promise<Pick<RunPlan, 'recipe' | 'lossFile'>> {
+  const recipe = withAbsolutePaths(given);
+  if (!isLossFile(recipe.loss.name)) return { recipe };
+  const lossFile = await readLossFile(recipe.loss.name);
+  return { recipe: { ...recipe, loss: bindLossFile(recipe.loss, lossFile) }, lossFile };
+}
+
+/** A run goes on with its copy of a loss file, whatever has become of the file. */
+async function lossFileNotes({ loss }: Recipe, run: RunDirectory): Promise<string[]> {
+  if (!isLossFile(loss.name)) return [];
+  const text = await readFile(loss.name, 'utf8').catch(() => undefined);
+  if (text !== undefined && (await sha256(text)) === loss.sha256) return [];
+  const what = text === undefined ? "isn't there any more" : 'has changed since the run was begun';
+  return [
+    `WARNING: ${loss.name} ${what}: the run goes on with the copy it was begun with, ${run.lossCopy(loss.name)}.`,
+  ];
+}
+
 /** So that the recipe in the run directory means the same from any working directory. */
 function withAbsolutePaths(recipe: Recipe): Recipe {
   const { path, images } = recipe.data;
   const { weights } = recipe.model;
+  const { loss } = recipe;
   return {
     ...recipe,
     data: {
@@ -106,6 +144,7 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
       ...(path !== undefined && { path: resolve(path) }),
       ...(images !== undefined && { images: resolve(images) }),
     },
+    loss: { ...loss, ...(isLossFile(loss.name) && { name: resolve(loss.name) }) },
     model: { ...recipe.model, ...(weights !== undefined && { weights: resolve(weights) }) },
   };
 }

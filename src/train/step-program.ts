@@ -19,11 +19,11 @@ import { buildDecayTable } from '../kernels/parameter-groups.js';
 import { div } from '../kernels/pointwise-table.js';
 import { reshape } from '../kernels/reshape.js';
 import type { ClassStatistics } from '../losses/class-statistics.js';
-import type { BoundLoss } from '../losses/loss.js';
+import type { BoundLoss, Loss } from '../losses/loss.js';
 import { BEGINNING } from '../losses/reference-loss.js';
-import { findLoss } from '../losses/registry.js';
 import { traceBoundLoss } from '../losses/trace-loss.js';
 import type { ModelDefinition } from '../models/model.js';
+import { lossOf } from './recipe-loss.js';
 import type { Recipe } from './recipe-schema.js';
 import { emaDecay, type Schedule, scheduleFactor } from './schedule.js';
 import type { TrainingStatePlan } from './training-state-plan.js';
@@ -47,6 +47,8 @@ export interface StepProgramOptions {
   /** To run the step, one that has memory: a `TrainingState`. */
   readonly state: TrainingStatePlan;
   readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
+  /** Where the recipe names a file: the loss in it. */
+  readonly loss?: Loss | undefined;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: Omit<ClassStatistics, 'classes'>;
   readonly schedule: Schedule;
@@ -84,7 +86,7 @@ export class StepProgram {
   private constructor(program: Program, options: StepProgramOptions) {
     this.#program = program;
     this.#options = options;
-    this.#loss = lossOf(options);
+    this.#loss = lossOf(options.recipe.loss, options.loss);
   }
 
   /**
@@ -192,12 +194,6 @@ export class StepProgram {
   }
 }
 
-/** The loss that a recipe names, its parameters fixed. */
-function lossOf({ recipe }: Pick<StepProgramOptions, 'recipe'>): BoundLoss {
-  const { name, reduction: _reduction, ...parameters } = recipe.loss;
-  return findLoss(name).bind(parameters);
-}
-
 function traceProgram(device: Device, options: StepProgramOptions): CompileOptions {
   const graph = new Graph();
   return {
@@ -228,7 +224,7 @@ function traceStep(
   });
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
-    const bound = lossOf(options);
+    const bound = lossOf(recipe.loss, options.loss);
     const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
     return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });

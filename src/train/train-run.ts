@@ -1,9 +1,12 @@
 import type { Sampler } from '../data/sampler.js';
 import { keptVariants, type Tuning } from '../engine/tune.js';
+import { checkLossFile } from './check-loss-file.js';
 import { epochSampler } from './epoch-sampler.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import type { InitialWeights } from './initial-weights.js';
 import { type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
+import type { LossFile } from './loss-file.js';
+import { lossOf } from './recipe-loss.js';
 import type { Progress } from './saved-state.js';
 import { Trainer } from './trainer.js';
 import { ResumeError } from './training-error.js';
@@ -13,6 +16,8 @@ import { ResumeError } from './training-error.js';
  * own. Until the network stands compiled on the device, nothing is written.
  */
 export interface TrainRunOptions extends SessionOptions {
+  /** Where the recipe names a file: the loss in it, which is checked first. */
+  readonly lossFile?: LossFile | undefined;
   /** Continue what the directory holds, instead of replacing it. */
   readonly resume?: boolean | undefined;
   /**
@@ -34,17 +39,24 @@ export interface TrainRunObserver extends LoopObserver {
 
 /**
  * Trains, validates, keeps the best checkpoint, and scores it on the validation and test parts.
- * @throws DivergedError, ResumeError, CheckpointError, StorageError, ModelError, SamplerError, TrainingDataError, and
+ * @throws LossError, DivergedError, ResumeError, CheckpointError, StorageError, ModelError, SamplerError, TrainingDataError, and
  *   what the device reports
  */
 export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
-  const { device, recipe, data, run } = options;
+  const { device, recipe, data, run, lossFile } = options;
   const sampler = epochSampler(recipe, data);
+  const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
+  if (lossFile) {
+    const bound = lossOf(recipe.loss, lossFile.loss);
+    const about = { path: lossFile.path, bound, statistics, classNames: data.classes };
+    options.observer?.onNote?.(await checkLossFile(device, about));
+  }
   const begun = options.resume ? await run.saved.about() : null;
   const trainer = await Trainer.create(device, {
     recipe,
     classes: data.classes.length,
-    statistics: { classCounts: data.positives, samples: data.samples, known: data.known },
+    loss: lossFile?.loss,
+    statistics,
     stepsPerEpoch: Math.floor(sampler.length / recipe.batchSize),
     tuning: begun?.adapter === device.description ? keptVariants(begun.kernels ?? {}) : options.tuning,
   });
@@ -67,8 +79,8 @@ async function trainAndScore(
   { trainer, sampler }: { trainer: Trainer; sampler: Sampler },
   fresh: InitialWeights['notes'] | null,
 ): Promise<RunSummary> {
-  const { observer, run, recipe } = options;
-  if (fresh !== null) await run.begin(recipe);
+  const { observer, run, recipe, lossFile } = options;
+  if (fresh !== null) await run.begin(recipe, lossFile);
   const { progress, notes } =
     fresh === null ? await restore(options, trainer) : { progress: START, notes: fresh };
   for (const note of notes) observer?.onNote?.(note);

@@ -1,5 +1,6 @@
 import type { Device } from '../engine/device.js';
 import type { Tuning } from '../engine/tune.js';
+import type { Loss } from '../losses/loss.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../models/model.js';
 import type { SafetensorsTensor } from '../models/safetensors.js';
 import { exportTimm } from '../models/timm-weights.js';
@@ -15,6 +16,8 @@ import { TrainingState } from './training-state.js';
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly classes: number;
+  /** Where the recipe names a file: the loss in it. */
+  readonly loss?: Loss | undefined;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: StepProgramOptions['statistics'];
   readonly stepsPerEpoch: number;
@@ -68,6 +71,7 @@ export class Trainer {
           state,
           recipe,
           schedule,
+          loss: options.loss,
           statistics: options.statistics,
           stepsPerEpoch: options.stepsPerEpoch,
         },

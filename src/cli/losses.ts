@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import type { Loss } from '../losses/loss.js';
+/** `losses`: which losses there are, what their parameters mean, and where they come from. */
+import { findLoss, registeredLosses } from '../losses/registry.js';
+import { isLossFile, readLossFile } from '../train/loss-file.js';
+import { command, runCommand } from './command.js';
+
+const program = command('losses', 'List the losses, or tell what there is to know of one.')
+  .argument('[name]', 'a loss, or a file with one of your own')
+  .action(list);
+
+async function list(name?: string): Promise<void> {
+  process.stdout.write(`${name === undefined ? overview() : describe(await lossOf(name))}\n`);
+}
+
+async function lossOf(name: string): Promise<Loss> {
+  return isLossFile(name) ? (await readLossFile(name)).loss : findLoss(name);
+}
+
+function overview(): string {
+  const losses = registeredLosses();
+  const width = Math.max(...losses.map(({ name }) => name.length));
+  const lines = losses.flatMap(({ name, summary, parameters }) => {
+    const own = parameters.filter((parameter) => parameter.name !== 'labelSmoothing');
+    const settings = own.map((parameter) => `${parameter.name} ${JSON.stringify(parameter.default)}`);
+    return [
+      `${name.padEnd(width)}  ${summary}`,
+      ...(settings.length > 0 ? [`${''.padEnd(width)}  ${settings.join(', ')}`] : []),
+    ];
+  });
+  return [
+    ...lines,
+    '',
+    'Each also takes labelSmoothing, and reduction: mean (over known labels), sum, or batchmean (sum / images).',
+    'Choose one with: train --loss NAME --set loss.PARAMETER=VALUE. What a parameter means: losses NAME.',
+  ].join('\n');
+}
+
+function describe({ name, summary, source, parameters }: Loss): string {
+  const width = Math.max(...parameters.map((parameter) => parameter.name.length));
+  const settings = parameters.map(
+    (parameter) =>
+      `  ${parameter.name.padEnd(width)}  ${parameter.description} (default ${JSON.stringify(parameter.default)})`,
+  );
+  return [`${name}: ${summary}`, `source: ${source}`, ...settings].join('\n');
+}
+
+await runCommand(program);
