@@ -7,7 +7,16 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listDevices, prepare, runNode, runNodeQuietly, StepFailed, step, TOOLS } from './setup.mjs';
+import {
+  listDevices,
+  prepare,
+  provideBenchmarkPeers,
+  runNode,
+  runNodeQuietly,
+  StepFailed,
+  step,
+  TOOLS,
+} from './setup.mjs';
 
 /** Tests whose results depend on the adapter: they run a second time where another adapter can be had. */
 const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/losses', 'test/models'];
@@ -18,6 +27,8 @@ const total = { passed: 0, failed: [], skipped: [] };
 
 try {
   const { chosen } = await prepare();
+  // ONNX Runtime is one of them; tests that need it are skipped, and say so, where it can't be had
+  await provideBenchmarkPeers();
   const second = chosen !== SECOND_ADAPTER && (await secondAdapterIsThere());
   // biome ends with 0 on warnings unless told otherwise
   const lint = ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'];

@@ -5,6 +5,7 @@ import { describeQuarantine } from '../data/scan.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import { registeredLosses } from '../losses/registry.js';
+import { writeModelCard } from '../report/model-card.js';
 import { epochSampler } from '../train/epoch-sampler.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { providePhantoms } from '../train/phantom-source.js';
@@ -116,6 +117,7 @@ async function train(flags: TrainFlags): Promise<void> {
         observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? 'top' }),
       });
       process.stdout.write(`${conclude(summary, run.path)}\n`);
+      if (summary.status === 'finished') await writeModelCard(run.best, { force: true });
       if (simulated) process.stderr.write(`${SIMULATED}\n`);
     } finally {
       device.close();
@@ -158,7 +160,7 @@ function conclude(summary: RunSummary, path: string): string {
     ...scores('validation', summary.validation),
     ...scores('test', summary.test),
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
-    `written    ${path}: best.safetensors, predictions.csv, summary.json, metrics.jsonl, recipe.yaml, last/`,
+    `written    ${path}: best.safetensors, predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
 }
 

@@ -61,11 +61,19 @@ export interface Checkpoint extends CheckpointAbout {
 /** The file's bytes; the same checkpoint gives the same bytes. */
 export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Array<ArrayBuffer>> {
   const { tensors, ...about } = checkpoint;
-  const fields = Object.entries(aboutSchema.parse(about));
-  const metadata: Record<string, string> = { format: FORMAT, formatVersion: String(FORMAT_VERSION) };
-  for (const [key, value] of fields) metadata[key] = JSON.stringify(value);
+  const metadata: Record<string, string> = {
+    format: FORMAT,
+    formatVersion: String(FORMAT_VERSION),
+    ...aboutTexts(about),
+  };
   metadata[DIGEST_KEY] = await contentDigest(tensors, metadata);
   return writeSafetensors(tensors, metadata);
+}
+
+/** What a checkpoint says of itself as metadata: a JSON text for each field, in this file and in exported ones. */
+export function aboutTexts(about: CheckpointAbout): Record<string, string> {
+  const fields = Object.entries(aboutSchema.parse(about));
+  return Object.fromEntries(fields.map(([key, value]) => [key, JSON.stringify(value)]));
 }
 
 /** Writes a checkpoint, whole or not at all. @throws StorageError */

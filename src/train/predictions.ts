@@ -42,9 +42,9 @@ export async function writePredictions(
 }
 
 /** @throws StorageError when something lies there already; writes nothing */
-export async function requireFreeFile(path: string): Promise<void> {
+export async function requireFreeFile(path: string, option = '--out'): Promise<void> {
   if ((await stat(path).catch(() => null)) === null) return;
-  throw new StorageError(`${path} exists already: replace it with --force, or choose another --out.`);
+  throw new StorageError(`${path} exists already: replace it with --force, or choose another ${option}.`);
 }
 
 /**

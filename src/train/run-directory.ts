@@ -18,6 +18,7 @@ const NAMES = {
   last: 'last',
   predictions: 'predictions.csv',
   report: 'report.html',
+  card: 'model-card.md',
 } as const;
 
 /** The copy of a loss of one's own: `loss` with the file's extension. */
@@ -39,6 +40,10 @@ export class RunDirectory {
 
   get best(): string {
     return join(this.path, NAMES.best);
+  }
+
+  get card(): string {
+    return join(this.path, NAMES.card);
   }
 
   get predictions(): string {

@@ -77,6 +77,23 @@ export function pairedBootstrapInterval(
   );
 }
 
+/**
+ * Interval of one metric of each class on its own, all on the same draws. A class that a draw leaves without what the
+ * metric needs rests on the other draws (`resamples` says how many); NaN where no draw has it.
+ * @returns [classes] @throws MetricError as `bootstrapInterval`
+ */
+export function bootstrapClassIntervals(
+  metric: MetricName,
+  scores: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  options: BootstrapOptions,
+): Interval[] {
+  const rankings = chosenRankings(scores, targets, options);
+  return intervals(options, (weights) =>
+    rankings.map((ranking) => classMetric(metric, tally(ranking, weights), options)),
+  );
+}
+
 function chosenRankings(
   scores: ArrayLike<number>,
   targets: ArrayLike<number>,
@@ -103,6 +120,12 @@ function macroMean(
 }
 
 function interval(options: BootstrapOptions, statistic: (weights?: Uint32Array) => number): Interval {
+  const [only] = intervals(options, (weights) => [statistic(weights)]);
+  return only as Interval;
+}
+
+/** Of several statistics, each over the draws in which it is defined. */
+function intervals(options: BootstrapOptions, statistics: (weights?: Uint32Array) => number[]): Interval[] {
   const { n, patients, resamples = 1000, level = 0.95, seed = 0 } = options;
   if (!Number.isInteger(resamples) || resamples < 1) {
     throw new MetricError(`${resamples} bootstrap draws: expected a positive integer.`);
@@ -112,19 +135,20 @@ function interval(options: BootstrapOptions, statistic: (weights?: Uint32Array) 
     throw new MetricError(`${patients.length} patients for ${n} images: give one for each image.`);
   }
   const patientOf = numberPatients(n, patients);
-  const values: number[] = [];
-  for (let draw = 0; draw < resamples; draw++) {
-    const value = statistic(drawPatients(patientOf, new Random(seed, 'bootstrap', draw)));
-    if (!Number.isNaN(value)) values.push(value);
-  }
-  const sorted = Float64Array.from(values).sort();
-  return {
-    estimate: statistic(),
-    low: quantile(sorted, (1 - level) / 2),
-    high: quantile(sorted, (1 + level) / 2),
-    level,
-    resamples: sorted.length,
-  };
+  const draws = Array.from({ length: resamples }, (_, draw) =>
+    statistics(drawPatients(patientOf, new Random(seed, 'bootstrap', draw))),
+  );
+  return statistics().map((estimate, i) => {
+    const values = draws.map((draw) => draw[i] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+    const sorted = Float64Array.from(values).sort();
+    return {
+      estimate,
+      low: quantile(sorted, (1 - level) / 2),
+      high: quantile(sorted, (1 + level) / 2),
+      level,
+      resamples: sorted.length,
+    };
+  });
 }
 
 interface Patients {

@@ -1,0 +1,52 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { bootstrapClassIntervals, type Interval } from '../../eval/metrics/bootstrap.js';
+import { defineModel, parameterCount } from '../../models/model.js';
+import { type CheckpointAbout, readCheckpoint } from '../../train/checkpoint.js';
+import { type ExaminedRun, type ExamineOptions, examineRun, shapeOf } from '../examine-run.js';
+
+/** All that a model card tells, from the checkpoint and, where it lies in one, its run directory. */
+export interface CardFacts {
+  readonly name: string;
+  readonly about: CheckpointAbout;
+  readonly parameters: number;
+  /** Null for a checkpoint without its run directory. */
+  readonly run: ExaminedRun | null;
+  /** By column of the run's primary part: how sure the metrics of a class are. Null where nothing was measured. */
+  readonly classIntervals: Readonly<Record<'mAP' | 'auroc', readonly Interval[]>> | null;
+}
+
+/**
+ * @param path a checkpoint; the best one of a run directory is told of with its run
+ * @throws CheckpointError; ReportError when a file of the run can't be understood
+ */
+export async function readCardFacts(path: string, options: ExamineOptions = {}): Promise<CardFacts> {
+  const { tensors: _tensors, ...about } = await readCheckpoint(path);
+  const folder = dirname(resolve(path));
+  const isOfRun = basename(path) === 'best.safetensors' && (await exists(join(folder, 'recipe.yaml')));
+  const run = isOfRun ? await examineRun(folder, options) : null;
+  return {
+    name: run?.record.name ?? basename(path).replace(/\.safetensors$/, ''),
+    about,
+    parameters: parameterCount(defineModel(about.model)),
+    run,
+    classIntervals: run && classIntervals(run, options.resamples),
+  };
+}
+
+function classIntervals(
+  { primary, classes }: ExaminedRun,
+  resamples: number | undefined,
+): CardFacts['classIntervals'] {
+  if (primary === null) return null;
+  const { scores, targets, patients } = primary;
+  const shape = { ...shapeOf(primary, classes), patients, ...(resamples !== undefined && { resamples }) };
+  return {
+    mAP: bootstrapClassIntervals('mAP', scores, targets, shape),
+    auroc: bootstrapClassIntervals('auroc', scores, targets, shape),
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null)) !== null;
+}

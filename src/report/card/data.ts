@@ -1,0 +1,76 @@
+import { basename, dirname, sep } from 'node:path';
+import type { DataPart } from '../../data/data-source.js';
+import { describePreprocessing } from '../../data/describe-preprocessing.js';
+import type { ExaminedRun } from '../examine-run.js';
+import { count, NOTHING, percent } from '../format.js';
+import { partSize } from '../run-labels.js';
+import type { CardFacts } from './card-facts.js';
+import { code, list, plain, table } from './markdown.js';
+
+/** What it was made of: the images, how they were split, what is odd about them; and how an image must be prepared. */
+export function dataSection({ run, about }: CardFacts): string {
+  const steps = describePreprocessing(about.preprocessing).map((step, i) => `${i + 1}. ${plain(step)}`);
+  return [
+    '## Data',
+    ...(run === null
+      ? ['Missing: the run directory was not at hand.']
+      : [source(run), parts(run), ...notes(run)]),
+    '## Preparing an image',
+    steps.join('\n'),
+  ].join('\n\n');
+}
+
+function source({ record, data, simulated }: ExaminedRun): string {
+  const { path } = record.recipe.data;
+  if (simulated)
+    return 'Phantoms: simulated chest radiographs, drawn by `synth` of tailray, with simulated labels.';
+  if (data === null)
+    return path === undefined
+      ? 'Source missing.'
+      : `Label table ${code(basename(path))}, which could not be read again.`;
+  const { table } = data.source.train;
+  return `Label table ${code(basename(table.path))} in the layout ${code(table.layout)}.`;
+}
+
+function parts({ record, data }: ExaminedRun): string {
+  const rows = (['train', 'validation', 'test'] as const).map((name) => {
+    const found = data?.source[name] ?? null;
+    const recorded = record.summary?.data[name] ?? null;
+    const size = recorded ?? (found && partSize(found));
+    if (size === null || size.images === 0) return [name, 'none', '', '', ''];
+    return [
+      name,
+      count(size.images),
+      size.patients > 0 ? count(size.patients) : 'not named',
+      count(recorded?.unreadable),
+      found === null ? NOTHING : percent(unknownShare(found)),
+    ];
+  });
+  const titles = ['images', 'patients', 'unreadable, left out', 'unknown labels'];
+  return table([{ title: 'part' }, ...titles.map((title) => ({ title, number: true }))], rows);
+}
+
+/** Labels that are neither present nor absent. */
+function unknownShare({ table: { classes, labels }, indices }: DataPart): number {
+  let unknown = 0;
+  for (const index of indices) {
+    for (let c = 0; c < classes.length; c++) if (Number.isNaN(labels[index * classes.length + c])) unknown++;
+  }
+  return unknown / (indices.length * classes.length);
+}
+
+/** Those of the data reader, without the folders of the machine. */
+function notes({ data }: ExaminedRun): string[] {
+  if (data === null) return [];
+  const { train, validation, test, notes: found } = data.source;
+  const folders = [train, validation, test].flatMap((part) =>
+    part === null ? [] : [`${dirname(part.table.path)}${sep}`],
+  );
+  const without = (note: string) => folders.reduce((text, folder) => text.replaceAll(folder, ''), note);
+  return [
+    list([
+      'Unknown labels are masked out of the loss and of the metrics, never taken as absent.',
+      ...found.map((note) => plain(without(note))),
+    ]),
+  ];
+}

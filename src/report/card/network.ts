@@ -1,0 +1,35 @@
+import { defineModel } from '../../models/model.js';
+import type { CheckpointAbout } from '../../train/checkpoint.js';
+import { count } from '../format.js';
+import type { CardFacts } from './card-facts.js';
+import { code } from './markdown.js';
+
+/** What the network is, in the field's words. */
+
+/** `resnet18` of timm (11,183,694 parameters), for grey images of 224 × 224 pixels */
+export function describeNetwork({ about, parameters }: Pick<CardFacts, 'about' | 'parameters'>): string {
+  const { model, preprocessing } = about;
+  const changes = changesFromPublished(model);
+  const [height, width] = preprocessing.size;
+  const traits = [...changes, `${count(parameters)} parameters`].join(', ');
+  const colour = preprocessing.channels === 1 ? 'grey images' : 'grey images in three channels';
+  return `${code(model.arch)} (${traits}) for ${colour} of ${height} × ${width} pixels`;
+}
+
+/** What `timm.create_model` must be told; null for a network that timm doesn't have. */
+export function timmArguments({ model }: CheckpointAbout): string | null {
+  if (NOT_TIMM.has(model.arch) || changesFromPublished(model).length > 0) return null;
+  return `'${model.arch}', num_classes=${model.classes}, in_chans=${model.inChannels}`;
+}
+
+function changesFromPublished(model: CheckpointAbout['model']): string[] {
+  const published = defineModel({ arch: model.arch, classes: model.classes }).config;
+  return [
+    ...(model.width === published.width ? [] : [`width ${model.width}`]),
+    ...(model.stem === published.stem ? [] : [`stem ${model.stem}`]),
+    ...(model.head === 'linear' ? [] : [`head ${JSON.stringify(model.head)}`]),
+  ];
+}
+
+/** Names of ours that timm lacks (test/models/timm-shapes.test.ts holds all others to its tensors). */
+const NOT_TIMM = new Set(['resnet10']);

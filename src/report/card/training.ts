@@ -1,0 +1,31 @@
+import { stringify } from 'yaml';
+import { count, duration, NOTHING } from '../format.js';
+import type { CardFacts } from './card-facts.js';
+import { block, code, list, plain } from './markdown.js';
+
+/** How it was made, and by what: enough to make it again. */
+export function trainingSection({ about, run }: CardFacts): string {
+  const { summary, saved, epochs } = run?.record ?? { summary: null, saved: null, epochs: [] };
+  const adapter = summary?.adapter ?? saved?.adapter;
+  const seconds = epochs.reduce((sum, line) => sum + line.seconds, 0);
+  const weights = about.weights === 'average' ? 'the moving average' : 'as trained';
+  const facts = [
+    `weights: ${weights}, after epoch ${about.epoch} (step ${count(about.step)})${about.metrics.mAP === null ? ', the last: no validation chose it' : ', the best by validation mAP'}`,
+    `software: tailray ${plain(summary?.tailray ?? about.tailray)}`,
+    `adapter: ${adapter === undefined ? 'not recorded' : code(adapter)}`,
+    `time of the epochs: ${epochs.length === 0 ? NOTHING : duration(seconds)}`,
+  ];
+  return [
+    '## Training',
+    list(facts),
+    '<details><summary>The complete recipe</summary>',
+    block('yaml', stringify(run?.simulated === false ? withoutPhantoms(about.recipe) : about.recipe)),
+    '</details>',
+    'The same recipe, data and adapter give the same bytes.',
+  ].join('\n\n');
+}
+
+/** What would be drawn if there were no data. */
+function withoutPhantoms(recipe: CardFacts['about']['recipe']): object {
+  return { ...recipe, data: { ...(recipe.data as object | undefined), phantoms: undefined } };
+}
