@@ -61,6 +61,7 @@ describe('train', () => {
       'best.safetensors',
       'last',
       'metrics.jsonl',
+      'model-card.md',
       'predictions.csv',
       'recipe.yaml',
       'summary.json',
