@@ -94,31 +94,49 @@ function padAfter({
   return after;
 }
 
-export function maxPoolRule({ inputs, outputs, attributes }: Node<PoolWindow>, to: Translation): void {
-  const pooled = to.emit(
-    'MaxPool',
-    [to.ordered(at(inputs, 0), CHANNELS_FIRST)],
-    windowAttributes(attributes),
-  );
+export function maxPoolRule(node: Node<PoolWindow>, to: Translation): void {
+  const { inputs, outputs } = node;
+  const attributes = windowAttributes(node, to);
+  const pooled = to.emit('MaxPool', [to.ordered(at(inputs, 0), CHANNELS_FIRST)], attributes);
   to.set(at(outputs, 0), pooled, CHANNELS_FIRST);
 }
 
-export function averagePoolRule(
-  { inputs, outputs, attributes }: Node<AverageAttributes>,
-  to: Translation,
-): void {
+export function averagePoolRule(node: Node<AverageAttributes>, to: Translation): void {
+  const { inputs, outputs, attributes, label } = node;
+  const window = windowAttributes(node, to);
+  if (window.ceil_mode === 1 && attributes.countIncludePad) {
+    throw new ExportError(
+      `${label}: runtimes disagree on averages over windows that are cut off, with padding counted.`,
+    );
+  }
   const pooled = to.emit('AveragePool', [to.ordered(at(inputs, 0), CHANNELS_FIRST)], {
-    ...windowAttributes(attributes),
+    ...window,
     count_include_pad: Number(attributes.countIncludePad),
   });
   to.set(at(outputs, 0), pooled, CHANNELS_FIRST);
 }
 
-function windowAttributes({ rows, columns }: PoolWindow) {
+/** @throws ExportError where neither rounding of the number of windows gives the sizes that were traced */
+function windowAttributes(
+  { inputs, outputs, attributes: { rows, columns }, label }: Node<PoolWindow>,
+  to: Translation,
+) {
+  const rounded = (round: (windows: number) => number) =>
+    [rows, columns].every(({ kernel, stride, padding }, d) => {
+      const sizes = to.sizes.of(at(outputs, 0), d + 1);
+      return to.sizes
+        .of(at(inputs, 0), d + 1)
+        .every((size, i) => round((size + 2 * padding - kernel) / stride) + 1 === sizes[i]);
+    });
+  const down = rounded(Math.floor);
+  if (!down && !rounded(Math.ceil)) {
+    throw new ExportError(`${label}: ONNX has no pooling that leaves out windows as this one does.`);
+  }
   const pads = [rows.padding, columns.padding];
   return {
     kernel_shape: [rows.kernel, columns.kernel],
     strides: [rows.stride, columns.stride],
     pads: [...pads, ...pads],
+    ceil_mode: down ? 0 : 1,
   };
 }

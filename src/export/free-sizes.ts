@@ -18,8 +18,8 @@ export interface Trace extends Pick<TracedModel, 'logits' | 'features'> {
 
 /** Not 1, which a broadcast would hide. */
 const BATCHES = [2, 3] as const;
-/** What a side is lengthened by: more than any stride can swallow, and different for the two. */
-const LONGER = { 1: 64, 2: 96 } as const;
+/** What a side is lengthened by: more than any stride can swallow, odd so that halving it is seen to round, unlike. */
+const LONGER = { 1: 65, 2: 97 } as const;
 
 export class FreeSizes {
   /** The first trace, which is what gets translated. */

@@ -44,7 +44,7 @@ async function checkpointFile(folder: string, changes: Partial<Checkpoint> = {})
     arch: 'resnet10',
     classes: CLASSES.length,
     inChannels: 1,
-    head: 'linear',
+    head: { name: 'linear' },
     stem: 'imagenet',
     width: 8,
     dropRate: 0,

@@ -1,4 +1,5 @@
 import { beforeEach, describe, test } from 'vitest';
+import { HEADS } from '../../src/models/heads/registry.js';
 import { architectures } from '../../src/models/model.js';
 import { expectSameInOnnx } from './both-ways.js';
 import { MISSING, runtime } from './onnx-runtime.js';
@@ -10,6 +11,14 @@ describe('an exported network gives our logits and features in ONNX Runtime', ()
     await expectSameInOnnx({ arch, classes: 5, width: 8 }, [65, 83]);
   });
 
+  const heads = [...HEADS.map(({ name }) => ({ name })), { name: 'csra_original', heads: 4 }];
+
+  test.each(heads)('resnet10 and convnextv2_atto with the head %o', async (head) => {
+    for (const arch of ['resnet10', 'convnextv2_atto']) {
+      await expectSameInOnnx({ arch, classes: 5, width: 8, head }, [65, 83]);
+    }
+  });
+
   test.each([
     ['resnet18', [97, 131], { inChannels: 3 }],
     ['convnext_atto', [97, 131], { inChannels: 1 }],
@@ -18,7 +27,7 @@ describe('an exported network gives our logits and features in ONNX Runtime', ()
     await expectSameInOnnx({ arch, classes: 14, ...options }, imageSize);
   });
 
-  test.each(['resnet18', 'convnext_atto_ols', 'convnextv2_atto'])(
+  test.each(['resnet18', 'resnet18d', 'convnext_atto_ols', 'convnextv2_atto'])(
     '%s at another image size than it was exported for',
     async (arch) => {
       await expectSameInOnnx({ arch, classes: 3, width: 8 }, [64, 64], {

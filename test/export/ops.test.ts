@@ -160,6 +160,10 @@ describe('convolutions and pools', () => {
     await expectSame((x) =>
       ops.averagePool2d(x, { kernel: 3, stride: 2, padding: 1, countIncludePad: false }),
     );
+    const cutOff = { kernel: 2, stride: 2, ceilMode: true, countIncludePad: false };
+    await expectSame((x) => ops.averagePool2d(x, cutOff));
+    await expectSame((x) => ops.averagePool2d(x, cutOff), { anyImageSize: true, runAt: [7, 9] });
+    await expectSame((x) => ops.maxPool2d(x, cutOff));
   });
 });
 

@@ -27,8 +27,14 @@ function changesFromPublished(model: CheckpointAbout['model']): string[] {
   return [
     ...(model.width === published.width ? [] : [`width ${model.width}`]),
     ...(model.stem === published.stem ? [] : [`stem ${model.stem}`]),
-    ...(model.head === 'linear' ? [] : [`head ${JSON.stringify(model.head)}`]),
+    ...(model.head.name === 'linear' ? [] : [`head ${describeHead(model.head)}`]),
   ];
+}
+
+/** `csra (lambda 0.1)` */
+function describeHead({ name, ...options }: CheckpointAbout['model']['head']): string {
+  const settings = Object.entries(options).map(([key, value]) => `${key} ${value}`);
+  return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
 }
 
 /** Names of ours that timm lacks (test/models/timm-shapes.test.ts holds all others to its tensors). */
