@@ -42,6 +42,8 @@ export interface Tf {
   profile(f: () => unknown): Promise<{ peakBytes: number }>;
   memory(): { numBytes: number };
   tidy<T>(f: () => T): T;
+  /** Out of reach of any `tidy`. */
+  keep(x: TfTensor): TfTensor;
   dispose(tensors: readonly TfTensor[]): void;
   tensor(values: Float32Array, shape: Shape): TfTensor;
   zeros(shape: Shape): TfTensor;
@@ -97,7 +99,11 @@ export interface Tf {
   sqrt(x: TfTensor): TfTensor;
   rsqrt(x: TfTensor): TfTensor;
   square(x: TfTensor): TfTensor;
-  sum(x: TfTensor, axes?: readonly number[]): TfTensor;
+  sum(x: TfTensor, axes?: readonly number[], keepDims?: boolean): TfTensor;
+  max(x: TfTensor, axis: number): TfTensor;
+  logSumExp(x: TfTensor, axis: number): TfTensor;
+  /** 1 where positive, else 0. */
+  step(x: TfTensor): TfTensor;
   mean(x: TfTensor, axes?: readonly number[]): TfTensor;
 }
 

@@ -2,6 +2,7 @@ import type { Workload } from '../workload.js';
 import { optimizers } from './adamw.js';
 import { asymmetricLosses } from './asymmetric-loss.js';
 import { convolutions } from './convolution.js';
+import { losses } from './losses.js';
 import { matmuls } from './matmul.js';
 import { networks, scaling } from './networks.js';
 import { normalizations } from './normalization.js';
@@ -12,6 +13,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...convolutions,
   ...normalizations,
   ...asymmetricLosses,
+  ...losses,
   ...optimizers,
   ...networks,
 ];
