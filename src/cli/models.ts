@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/** `models`: the architectures that there are and what each costs, for choosing one. */
+import { parse } from 'yaml';
+import { openDevice } from '../engine/adapters/open-device.js';
+import type { Device } from '../engine/device.js';
+import { AdapterError } from '../engine/errors.js';
+import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/model-survey.js';
+import { formatModels } from '../train/model-table.js';
+import { parseRecipe } from '../train/recipe.js';
+import { command, runCommand } from './command.js';
+import { positiveNumber } from './number-option.js';
+import { ProgressLine } from './training-display.js';
+
+interface ModelsFlags {
+  readonly size: number;
+  readonly batch: number;
+  readonly classes: number;
+  readonly channels: number;
+  readonly head: string;
+  readonly precision: string;
+  readonly adapter?: string;
+  readonly memory: boolean;
+  readonly run?: boolean;
+  readonly json?: boolean;
+}
+
+async function models(words: readonly string[], flags: ModelsFlags): Promise<void> {
+  const chosen = matchArchitectures(words);
+  const recipe = parseRecipe('', {
+    path: 'models',
+    overrides: [
+      `model.imageSize=${flags.size}`,
+      `model.head=${JSON.stringify(parse(flags.head))}`,
+      `preprocessing.channels=${flags.channels}`,
+      `batchSize=${flags.batch}`,
+      `precision=${flags.precision}`,
+    ],
+  });
+  const { device, reason } = await planningDevice(flags);
+  const progress = new ProgressLine(flags.json === true || !process.stderr.isTTY);
+  const surveyed: SurveyedModel[] = [];
+  try {
+    for (const arch of chosen) {
+      progress.show(flags.run ? 'running' : 'planning', surveyed.length, chosen.length, () => arch);
+      surveyed.push(await surveyModel(arch, { recipe, classes: flags.classes, device, run: flags.run }));
+    }
+  } finally {
+    progress.stop();
+    device?.close();
+  }
+  const { size } = recipe.preprocessing;
+  const { batchSize } = recipe;
+  process.stdout.write(
+    flags.json
+      ? `${JSON.stringify({ size, batchSize, adapter: device?.description ?? null, models: surveyed }, null, 2)}\n`
+      : `${formatModels(surveyed, { size, batchSize, withoutMemory: reason })}\n`,
+  );
+}
+
+/** What is known without an adapter is worth showing. To run a model, there must be one. */
+async function planningDevice({
+  adapter,
+  memory,
+  run,
+}: ModelsFlags): Promise<{ device?: Device; reason?: string }> {
+  if (!memory && !run) return { reason: '--no-memory was given.' };
+  try {
+    return { device: await openDevice({ adapter }) };
+  } catch (error) {
+    if (run || !(error instanceof AdapterError)) throw error;
+    return { reason: error.message };
+  }
+}
+
+await runCommand(
+  command('models', 'List the architectures: parameters, multiply-adds, activations, memory of training.')
+    .argument('[names...]', 'only those whose names contain one of these, e.g. convnextv2, or match resnet*d')
+    .option('--size <pixels>', 'side of the images', positiveNumber, 224)
+    .option('--batch <n>', 'images of a training step', positiveNumber, 32)
+    .option('--classes <n>', 'outputs', positiveNumber, 1000)
+    .option('--channels <n>', 'of an image: 1 or 3', positiveNumber, 3)
+    .option('--head <head>', 'as model.head in a recipe, e.g. csra or "{name: csra, lambda: 0.2}"', 'linear')
+    .option('--precision <f32|f16>', 'as in a recipe', 'f32')
+    .option('--adapter <name>', 'GPU to plan for (default: TAILRAY_ADAPTER, else the best; see devices)')
+    .option('--no-memory', 'leave out the memory of training; needs no adapter')
+    .option('--run', 'also score a batch of noise and train on it, and time both')
+    .option('--json', 'print everything as JSON')
+    .action(models),
+);
