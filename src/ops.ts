@@ -1,5 +1,7 @@
 /** The differentiable operations on symbolic tensors: the public namespace `ops`, for models and losses of one's own. */
+export { scaledDotProductAttention } from './kernels/attention.js';
 export { batchNorm, batchNormInference } from './kernels/batch-norm.js';
+export { bmm } from './kernels/bmm.js';
 export { conv2d, matmul } from './kernels/conv.js';
 export { globalResponseNorm } from './kernels/global-response-norm.js';
 export { layerNorm } from './kernels/layer-norm.js';

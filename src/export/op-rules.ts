@@ -1,4 +1,5 @@
 import type { Node, Op } from '../engine/tensor.js';
+import { bmmOp } from '../kernels/bmm.js';
 import { convOp } from '../kernels/conv.js';
 import { layerNormOp } from '../kernels/layer-norm.js';
 import { concatOp, padOp, permuteOp, sliceOp } from '../kernels/movement.js';
@@ -9,6 +10,7 @@ import { reshapeOp } from '../kernels/reshape.js';
 import { averagePoolRule, convRule, maxPoolRule } from './conv-rules.js';
 import { layerNormRule } from './norm-rules.js';
 import { pointwiseRule } from './pointwise-rule.js';
+import { bmmRule } from './product-rules.js';
 import { concatRule, padRule, permuteRule, reduceRule, reshapeRule, sliceRule } from './shape-rules.js';
 import type { Translation } from './translation.js';
 
@@ -17,6 +19,7 @@ export type OpRule = (node: Node, to: Translation) => void;
 
 export const OP_RULES: ReadonlyMap<Op, OpRule> = new Map([
   rule(convOp, convRule),
+  rule(bmmOp, bmmRule),
   rule(maxPoolOp, maxPoolRule),
   rule(averagePoolOp, averagePoolRule),
   rule(pointwiseOp, pointwiseRule),

@@ -44,8 +44,12 @@ export function splitsFor(products: readonly TileProduct[], shapes: readonly Til
 }
 
 /** Expected speed relative to a full GPU that computes nothing beyond the edges; more is better. */
-export function expectedSpeed(products: readonly TileProduct[], shapes: readonly TileShape[]): number {
-  const lanes = lanesOf(products, shapes) * splitsFor(products, shapes);
+export function expectedSpeed(
+  products: readonly TileProduct[],
+  shapes: readonly TileShape[],
+  splits = splitsFor(products, shapes),
+): number {
+  const lanes = lanesOf(products, shapes) * splits;
   let useful = 0;
   let spent = 0;
   for (const [i, { rows, columns, depth }] of products.entries()) {

@@ -29,46 +29,66 @@ export interface TileOperand {
   readonly dims: Readonly<Record<string, number>>;
 }
 
-/** A dense matrix of `outers` × `depth`, stored one outer after the other (`along`) or one k after the other. */
+/**
+ * A dense matrix of `outers` × `depth`, stored one outer after the other (`along`) or one k after the other. With `batch`
+ * there are many of them, one behind the other, and each share of the depth (`dims.share`, a multiple of every slice)
+ * belongs to the next one: k beyond a matrix's own depth `dims.inner` is 0.
+ */
 export function matrixOperand(
   name: TileOperand['name'],
-  { dtype, outers, depth, along }: { dtype: DType; outers: number; depth: number; along: boolean },
+  {
+    dtype,
+    outers,
+    depth,
+    along,
+    batch = false,
+  }: { dtype: DType; outers: number; depth: number; along: boolean; batch?: boolean },
 ): TileOperand {
   const vector = (along ? depth : outers) % 4 === 0;
   const Outer = name === 'left' ? 'LeftOuter' : 'RightOuter';
-  const index = along ? `outer * dims.depth + k` : `k * dims.${name}Outers + outer`;
-  const exists = `outer < dims.${name}Outers && k < dims.depth`;
+  const inner = batch ? 'dims.inner' : 'dims.depth';
+  // where the matrix begins travels along as the second digit of the odometer
+  const index = `matrix + ${along ? `outer * ${inner} + k` : `k * dims.${name}Outers + outer`}`;
+  const exists = `outer < dims.${name}Outers && k < ${inner}`;
   const code = wgsl`
 alias ${Outer} = u32;
 fn ${name}Outer(first: u32) -> u32 { return first; }
-fn ${name}Start(k: u32) -> vec3u { return vec3u(k, 0u, 0u); }
-fn ${name}Advance(at: vec3u, by: u32) -> vec3u { return vec3u(at.x + by, 0u, 0u); }
+fn ${name}Start(k: u32) -> vec3u {
+#if ${batch}
+  let number = k / dims.share;
+  return vec3u(k - number * dims.share, number * dims.${name}Outers * dims.inner, 0u);
+#else
+  return vec3u(k, 0u, 0u);
+#endif
+}
+fn ${name}Advance(at: vec3u, by: u32) -> vec3u { return vec3u(at.x + by, at.y, 0u); }
 #if ${vector}
-fn ${name}Run(outer: u32, k: u32) -> vec4f {
+fn ${name}Run(outer: u32, k: u32, matrix: u32) -> vec4f {
   let exists = ${exists};
   return select(vec4f(), vec4f(${name}[select(0u, (${index}) / 4u, exists)]), exists);
 }
 #else
-fn ${name}Element(outer: u32, k: u32) -> f32 {
+fn ${name}Element(outer: u32, k: u32, matrix: u32) -> f32 {
   let exists = ${exists};
   return select(0.0, f32(${name}[select(0u, ${index}, exists)]), exists);
 }
-fn ${name}Run(outer: u32, k: u32) -> vec4f {
+fn ${name}Run(outer: u32, k: u32, matrix: u32) -> vec4f {
 #if ${along}
-  return vec4f(${four((j) => `${name}Element(outer, k + ${j}u)`)});
+  return vec4f(${four((j) => `${name}Element(outer, k + ${j}u, matrix)`)});
 #else
-  return vec4f(${four((j) => `${name}Element(outer + ${j}u, k)`)});
+  return vec4f(${four((j) => `${name}Element(outer + ${j}u, k, matrix)`)});
 #endif
 }
 #endif
 fn ${name}Block(outer: u32, at: vec3u) -> mat4x4f {
 #if ${along}
-  return transpose(mat4x4f(${four((j) => `${name}Run(outer + ${j}u, at.x)`)}));
+  return transpose(mat4x4f(${four((j) => `${name}Run(outer + ${j}u, at.x, at.y)`)}));
 #else
-  return mat4x4f(${four((j) => `${name}Run(outer, at.x + ${j}u)`)});
+  return mat4x4f(${four((j) => `${name}Run(outer, at.x + ${j}u, at.y)`)});
 #endif
 }`;
-  return { name, dtype, vector, along, code, dims: { [`${name}Outers`]: outers } };
+  const dims = { [`${name}Outers`]: outers, ...(batch && { inner: depth }) };
+  return { name, dtype, vector, along, code, dims };
 }
 
 /** The arguments of a call, from 0 to 3. */

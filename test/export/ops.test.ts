@@ -209,6 +209,21 @@ describe('shapes', () => {
   });
 });
 
+describe('products of a batch', () => {
+  const rows = (x: Tensor) => ops.reshape(x, [x.shape[0]! * IMAGE[0], IMAGE[1], CHANNELS]);
+  const columns = (x: Tensor) => ops.permute(rows(x), [0, 2, 1]);
+
+  test('transposed or not', async () => {
+    await expectSame((x) => ops.bmm(rows(x), columns(x)));
+    await expectSame((x) => ops.bmm(rows(x), rows(x), { transposeB: true }));
+    await expectSame((x) => ops.bmm(columns(x), rows(x), { transposeA: true, transposeB: true }));
+  });
+
+  test('attention', async () => {
+    await expectSame((x) => ops.scaledDotProductAttention(x, ops.relu(x), ops.abs(x)));
+  });
+});
+
 describe('what has no ONNX form says so', () => {
   test('an unknown function', () => {
     const cube = { name: 'cube', wgsl: ([x]: readonly string[]) => `${x} * ${x} * ${x}` };

@@ -3,6 +3,7 @@ import { planProgram } from '../../src/engine/compile.js';
 import { Random } from '../../src/engine/random.js';
 import { elementCount, Graph, type Shape, type Tensor } from '../../src/engine/tensor.js';
 import { batchNorm } from '../../src/kernels/batch-norm.js';
+import { bmm } from '../../src/kernels/bmm.js';
 import { conv2d, matmul } from '../../src/kernels/conv.js';
 import { grad } from '../../src/kernels/grad.js';
 import { layerNorm } from '../../src/kernels/layer-norm.js';
@@ -74,6 +75,15 @@ const cases: readonly HalfCase[] = [
       conv2dInputGradient: 'f16 f16 → f16',
       conv2dWeightGradient: 'f16 f16 → f32',
     },
+  },
+  {
+    name: 'batched matrix product',
+    shapes: [
+      [4, 30, 64],
+      [4, 64, 36],
+    ],
+    build: ([a, b]) => bmm(a!, b!),
+    expected: { bmm: 'f16 f16 → f16' },
   },
   {
     name: 'batch norm',

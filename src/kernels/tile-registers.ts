@@ -1,0 +1,69 @@
+import type { TileKernel, TileShape } from './tile-kernel.js';
+import type { TileOperand } from './tile-operand.js';
+
+/**
+ * Tiles that nobody shares: every lane computes a block of the result from blocks of four by four that it loads itself.
+ * Without barriers, workgroup memory or subgroups, so it suits software adapters, whatever they lack; on a GPU it costs
+ * the caches more than the other tiles do.
+ */
+export const tileRegisters: TileKernel = {
+  name: 'tileRegisters',
+  unfit: () => undefined,
+  shape: () => ({
+    rows: DOWN * ROWS,
+    columns: ACROSS * COLUMNS,
+    slice: 4,
+    lanes: DOWN * ACROSS,
+    speed: 0.3,
+  }),
+  code: ({ left, right }, shape) => tileCode(left, right, shape),
+};
+
+/** Of a lane's block. */
+const ROWS = 8;
+const COLUMNS = 8;
+
+/** Lanes of a workgroup: those of a subgroup share their rows, as far as it reaches. */
+const ACROSS = 4;
+const DOWN = 4;
+
+function tileCode(_left: TileOperand, _right: TileOperand, { rows, columns, lanes }: TileShape): string {
+  const fours = (size: number) => Array.from({ length: size / 4 }, (_, i) => i);
+  const own = Array.from({ length: ROWS }, (_, r) => r);
+  const sides = fours(COLUMNS);
+  const lines = (list: readonly number[], line: (i: number) => string) => list.map(line).join('\n');
+  return `
+@compute @workgroup_size(${lanes}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let firstRow = group.y * ${rows}u + lane / ${ACROSS}u * ${ROWS}u;
+  let firstColumn = group.x * ${columns}u + lane % ${ACROSS}u * ${COLUMNS}u;
+  if (firstRow >= dims.rows || firstColumn >= dims.columns) { return; }
+  let begin = group.z * dims.share;
+  let end = min(begin + dims.share, dims.depth);
+${lines(fours(ROWS), (i) => `  let leftOnes${i} = leftOuter(firstRow + ${i * 4}u);`)}
+${lines(sides, (j) => `  let rightOnes${j} = rightOuter(firstColumn + ${j * 4}u);`)}
+  var leftAt = leftStart(begin);
+  var rightAt = rightStart(begin);
+${lines(own, (r) => lines(sides, (j) => `  var s${r}_${j} = vec4f();`))}
+  for (var k = begin; k < end; k += 4u) {
+${lines(fours(ROWS), (i) => `    let a${i} = leftBlock(leftOnes${i}, leftAt);`)}
+${lines(sides, (j) => `    let b${j} = rightBlock(rightOnes${j}, rightAt);`)}
+    leftAt = leftAdvance(leftAt, 4u);
+    rightAt = rightAdvance(rightAt, 4u);
+${lines(own, (r) =>
+  lines(sides, (j) =>
+    lines(
+      [0, 1, 2, 3],
+      (q) => `    s${r}_${j} = fma(vec4f(a${r >> 2}[${q}][${r & 3}]), b${j}[${q}], s${r}_${j});`,
+    ),
+  ),
+)}
+  }
+  // In a loop, since as many copies of the store would take a driver longer to compile than all the rest.
+  var tile = array<vec4f, ${ROWS * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
+  for (var i = 0u; i < ${ROWS}u; i++) {
+    for (var j = 0u; j < ${sides.length}u; j++) {
+      store(group.z, firstRow + i, firstColumn + j * 4u, tile[i * ${sides.length}u + j]);
+    }
+  }
+}`;
+}
