@@ -29,6 +29,7 @@ export type { Program } from './engine/program.js';
 export { Random } from './engine/random.js';
 export { store } from './engine/store.js';
 export { applyOne, Graph, type Op, type Shape, type Tensor } from './engine/tensor.js';
+export { logitShifts, shiftProbability } from './eval/logit-adjustment.js';
 export type { BootstrapOptions, Interval } from './eval/metrics/bootstrap.js';
 export { MetricError } from './eval/metrics/metric-error.js';
 export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';

@@ -4,13 +4,16 @@ import { Option } from 'commander';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import type { Device } from '../engine/device.js';
+import { adjustPredictions, describeAdjustment } from '../train/adjust-predictions.js';
 import { writeAtomically } from '../train/atomic-file.js';
 import { evaluatePredictions } from '../train/evaluation.js';
 import type { PartName } from '../train/evaluation-data.js';
-import { openEvaluation } from '../train/evaluation-subject.js';
+import { type EvaluationSubject, openEvaluation } from '../train/evaluation-subject.js';
 import { formatEvaluation } from '../train/evaluation-table.js';
+import { EvaluationError } from '../train/labelled-scores.js';
+import type { Predictions } from '../train/predictions.js';
 import { command, runCommand } from './command.js';
-import { positiveNumber } from './number-option.js';
+import { nonNegativeNumber, positiveNumber } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
 interface EvaluateFlags {
@@ -20,6 +23,7 @@ interface EvaluateFlags {
   readonly json?: string;
   readonly resamples: number;
   readonly batchSize: number;
+  readonly logitAdjust?: number;
   readonly adapter?: string;
   readonly strict?: boolean;
 }
@@ -39,6 +43,11 @@ const program = command('evaluate', 'Measure predictions against labels.')
   .option('--json <file>', 'write everything as JSON, too')
   .option('--resamples <n>', 'draws of the bootstrap over patients', positiveNumber, 1000)
   .option('--batch-size <n>', 'images at once where a checkpoint is scored', positiveNumber, 32)
+  .option(
+    '--logit-adjust <tau>',
+    'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
+    nonNegativeNumber,
+  )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--strict', 'refuse data with unreadable images')
   .action(evaluate);
@@ -52,7 +61,7 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     return device;
   };
   try {
-    const { predictions, parts, part, trainingPrevalence } = await openEvaluation(open, {
+    const opened = await openEvaluation(open, {
       ...flags,
       subject,
       cache: cacheFolder(),
@@ -64,8 +73,10 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
       },
     });
     progress.stop();
-    const { resamples } = flags;
-    const evaluation = evaluatePredictions(predictions, parts, { trainingPrevalence, resamples });
+    const { parts, part, trainingPrevalence } = opened;
+    const { resamples, logitAdjust } = flags;
+    const measured = logitAdjust === undefined ? opened.predictions : adjusted(opened, logitAdjust);
+    const evaluation = evaluatePredictions(measured, parts, { trainingPrevalence, resamples });
     process.stdout.write(`${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`);
     if (flags.json !== undefined) {
       await writeAtomically(flags.json, `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`);
@@ -74,6 +85,17 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     progress.stop();
     device?.close();
   }
+}
+
+function adjusted(subject: EvaluationSubject, tau: number): Predictions {
+  if (!subject.trainingPrevalence) {
+    throw new EvaluationError(
+      '--logit-adjust needs a run or a checkpoint: predictions alone know no class frequencies.',
+    );
+  }
+  const result = adjustPredictions(subject.predictions, subject.trainingPrevalence, tau);
+  process.stdout.write(`${describeAdjustment(tau, result)}\n`);
+  return result.predictions;
 }
 
 await runCommand(program);

@@ -11,6 +11,15 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** @throws InvalidArgumentError unless the text is a finite number, 0 or larger */
+export function nonNegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a number that is not negative.');
+  }
+  return value;
+}
+
 /** @throws InvalidArgumentError unless the text is a whole number, 1 or larger */
 export function positiveNumber(text: string): number {
   const value = wholeNumber(text);

@@ -3,20 +3,22 @@
 import { describeQuarantine } from '../data/scan.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import type { Device } from '../engine/device.js';
+import { adjustPredictions, describeAdjustment } from '../train/adjust-predictions.js';
 import { readCheckpoint } from '../train/checkpoint.js';
 import { formatExplanation } from '../train/plan-table.js';
 import { openPredictionSource } from '../train/prediction-source.js';
-import { requireFreeFile, writePredictions } from '../train/predictions.js';
+import { type Predictions, requireFreeFile, writePredictions } from '../train/predictions.js';
 import { scoreImages } from '../train/score-images.js';
 import { command, runCommand } from './command.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
-import { positiveNumber } from './number-option.js';
+import { nonNegativeNumber, positiveNumber } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
 interface PredictFlags extends KernelFlags {
   readonly images?: string;
   readonly out: string;
   readonly batchSize: number;
+  readonly logitAdjust?: number;
   readonly adapter?: string;
   readonly strict?: boolean;
   readonly force?: boolean;
@@ -28,6 +30,11 @@ const program = addKernelOptions(command('predict', 'Score images with a trained
   .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
   .option('--out <file>', 'where to write', 'predictions.csv')
   .option('--batch-size <n>', 'images at once; does not change the scores', positiveNumber, 32)
+  .option(
+    '--logit-adjust <tau>',
+    'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
+    nonNegativeNumber,
+  )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--strict', 'refuse, and write nothing, if any image is unreadable')
   .option('--force', 'replace the file in --out')
@@ -67,7 +74,13 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
     });
     progress.stop();
     say(describeQuarantine(scored.quarantined, scored.rows.length));
-    await writePredictions(flags.out, scored);
+    let predictions: Predictions = scored;
+    if (flags.logitAdjust !== undefined) {
+      const adjusted = adjustPredictions(scored, checkpoint.prevalence, flags.logitAdjust);
+      say(describeAdjustment(flags.logitAdjust, adjusted));
+      predictions = adjusted.predictions;
+    }
+    await writePredictions(flags.out, predictions);
     say(`${scored.rows.length} rows for ${checkpoint.classes.length} classes in ${flags.out}`);
   } finally {
     progress.stop();

@@ -190,3 +190,32 @@ describe('evaluate', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('--logit-adjust', () => {
+  test('predict and evaluate take the frequencies of the training off, and AP stays', async () => {
+    const table = join(data, 'train.csv');
+    const [plain, adjusted] = [await predict(best, table), await predict(best, table, '--logit-adjust', '1')];
+    expect(adjusted.code, adjusted.stderr).toBe(0);
+    expect(adjusted.stdout).toMatch(/logits adjusted by the class frequencies of the training, tau 1/);
+    const { prevalence } = await readCheckpoint(best);
+    const logits = async (path: string) =>
+      (await readPredictions(path)).rows.map(({ probabilities }) =>
+        Array.from(probabilities!, (p) => Math.log(p / (1 - p))),
+      );
+    const [before, after] = [await logits(plain.out), await logits(adjusted.out)];
+    for (const [i, row] of after.entries()) {
+      for (const [c, x] of row.entries()) {
+        const prior = prevalence[c]!;
+        expect(x).toBeCloseTo(before[i]![c]! - Math.log(prior / (1 - prior)), 4);
+      }
+    }
+    const mAP = (text: string) => /macro mAP +([\d.]+)/.exec(text)?.[1];
+    const first = await commands.run('evaluate', [run, '--resamples', '10']);
+    const second = await commands.run('evaluate', [run, '--resamples', '10', '--logit-adjust', '1']);
+    expect(second.stdout).toMatch(/^logits adjusted/);
+    expect(mAP(first.stdout)).toBeDefined();
+    expect(mAP(second.stdout)).toBe(mAP(first.stdout));
+    const unknown = await commands.run('evaluate', [plain.out, '--data', table, '--logit-adjust', '1']);
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/needs a run or a checkpoint/)]);
+  });
+});
