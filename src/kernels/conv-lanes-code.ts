@@ -1,5 +1,6 @@
 import type { Binding } from '../engine/tensor.js';
-import type { LaneGroup, LaneStyle } from './lane-group.js';
+import type { GatherWeights } from './gather-weights.js';
+import type { LaneGroup } from './lane-group.js';
 import type { Panels } from './panels.js';
 import { type StorageType, storageType } from './storage-type.js';
 import { formatOf, type Stored } from './texture-operand.js';
@@ -10,14 +11,14 @@ export function textureBinding(name: string, index: number, stored: Stored): Bin
 }
 
 /** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
-export function columnsBinding(name: string, { operand, stored }: Panels, { columnsIn }: LaneStyle): Binding {
-  return columnsIn === 'texture'
+export function columnsBinding(name: string, { operand, stored, lieIn }: Panels): Binding {
+  return lieIn === 'texture'
     ? { name, operand, access: 'texture', type: formatOf(stored) }
     : { name, operand, access: 'read', type: storageType(stored, 4) };
 }
 
-export function loadColumns(name: string, index: string, columnsIn: LaneStyle['columnsIn']): string {
-  return columnsIn === 'texture'
+export function loadColumns(name: string, index: string, lieIn: Panels['lieIn']): string {
+  return lieIn === 'texture'
     ? `textureLoad(${name}, vec2u(${index} & dims.foldMask, ${index} >> dims.foldShift))`
     : `vec4f(${name}[${index}])`;
 }
@@ -29,7 +30,7 @@ export function gatherCode(
     unroll,
     vector,
     type,
-    columnsIn,
+    weights,
   }: {
     /** Input texels a step, which the run is a multiple of. */
     readonly unroll: 1 | 2;
@@ -37,7 +38,7 @@ export function gatherCode(
     readonly vector: boolean;
     /** As what it is stored. */
     readonly type: StorageType;
-    readonly columnsIn: LaneStyle['columnsIn'];
+    readonly weights: Pick<GatherWeights, 'lieIn' | 'texelsOf'>;
   },
 ): string {
   const rowsPerUnit = rowGroups * lanes;
@@ -54,6 +55,39 @@ export function gatherCode(
     vector ? `column + ${i * lanes}u` : `(column + ${(i >> 2) * lanes}u) * 4u + ${i & 3}u`;
   const sumOf = (i: number) =>
     vector ? `sums[r * ${stored}u + ${i}u]` : `sums[r * ${columnsPerLane}u + ${i >> 2}u][${i & 3}]`;
+  const load = (index: string) => loadColumns('weights', index, weights.lieIn);
+  const byInputs = weights.texelsOf === 'inputs';
+  const beforeTaps = byInputs
+    ? `  let inputs = groupX;
+  let columnsOfGroup = dims.columnsOfGroup;
+${each(columnsPerLane, (j) => `  let w${j} = min((group.y % dims.groupPanels) * ${lanes * columnsPerLane}u + lane + ${j * lanes}u, columnsOfGroup - 1u) * 4u * rowTexels;`)}`
+    : '  var k = group.y * dims.panelTexels + lane;';
+  // A texel of four inputs for one output channel: four of them, of four channels, are transposed by naming their parts.
+  const loadWeights = byInputs
+    ? `      let depth = inputs + c;
+      let k = tapTexel + (depth >> dims.panelShift) * dims.panelTexels + (depth & dims.panelMask);
+${each(columnsPerLane, (j) =>
+  each(4, (i) =>
+    each(
+      unroll,
+      (u) => `      let i${u}_${j}_${i} = k + w${j} + ${i}u * rowTexels + ${u}u;
+      let t${u}_${j}_${i} = ${load(`i${u}_${j}_${i}`)};`,
+    ),
+  ),
+)}
+${each(depth, (q) =>
+  each(
+    columnsPerLane,
+    (j) => `      let b${q}_${j} = vec4f(${list(4, (i) => `t${q >> 2}_${j}_${i}[${q & 3}]`)});`,
+  ),
+)}`
+    : each(depth, (q) =>
+        each(
+          columnsPerLane,
+          (j) => `      let k${q}_${j} = k + ${j * lanes}u;
+      let b${q}_${j} = ${load(`k${q}_${j}`)};`,
+        ).concat('\n      k += rowTexels;'),
+      );
   return `
 struct Pixel { x: u32, y: u32, n: u32 }
 fn split(pixel: u32) -> Pixel {
@@ -80,19 +114,16 @@ ${each(
   let y${i} = p${i}.y * dims.advanceY + dims.originY + p${i}.n * dims.paddedH;`,
 )}
 ${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
-  var k = group.y * dims.panelTexels + lane;
+${beforeTaps}
   for (var tap = 0u; tap < dims.taps; tap++) {
-    let tapX = (tap % dims.tapsX) * dims.tapStepX;
-    let tapY = (tap / dims.tapsX) * dims.tapStepY;
+    let stepY = tap / dims.tapsX;
+    let stepX = tap - stepY * dims.tapsX;
+    let tapX = stepX * dims.tapStepX;
+    let tapY = stepY * dims.tapStepY;
+${byInputs ? '    let tapTexel = dims.tapTexel + stepX * dims.tapTexelsX + stepY * dims.tapTexelsY;' : ''}
     for (var c = 0u; c < run; c += ${unroll}u) {
 ${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = textureLoad(image, vec2u(x${i} + tapX + c + ${u}u, y${i} + tapY));`))}
-${each(depth, (q) =>
-  each(
-    columnsPerLane,
-    (j) => `      let k${q}_${j} = k + ${j * lanes}u;
-      let b${q}_${j} = ${loadColumns('weights', `k${q}_${j}`, columnsIn)};`,
-  ).concat('\n      k += rowTexels;'),
-)}
+${loadWeights}
 ${each(
   rowsPerUnit,
   (r) => `      {

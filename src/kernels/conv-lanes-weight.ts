@@ -1,8 +1,8 @@
 import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engine/tensor.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import { columnsBinding, loadColumns, textureBinding } from './conv-lanes-code.js';
-import { groupFor, type LaneGroup, type LaneStyle, laneStyle } from './lane-group.js';
-import { bufferPanels, copiesCut, stagePanels } from './panels.js';
+import { groupFor, type LaneGroup, laneStyle } from './lane-group.js';
+import { bufferPanels, copiesCut, type Panels, stagePanels } from './panels.js';
 import { addUp } from './split-sum.js';
 import { type PaddedImage, type Stored, stageImage } from './texture-operand.js';
 
@@ -66,7 +66,7 @@ export function weightGradientKernel(
     enables: ['subgroups'],
     bindings: [
       textureBinding('image', staged.texture, x),
-      columnsBinding('gradient', dy, style),
+      columnsBinding('gradient', dy),
       { name: 'result', operand: partials, access: 'read_write', type: 'vec4f' },
     ],
     workgroups: [units, columnBlocks, splits],
@@ -95,7 +95,7 @@ export function weightGradientKernel(
       foldMask: dy.fold.width - 1,
       foldShift: Math.log2(dy.fold.width),
     },
-    code: weightCode(group, { rowTexels, ragged: pixels % group.lanes !== 0, columnsIn: style.columnsIn }),
+    code: weightCode(group, { rowTexels, ragged: pixels % group.lanes !== 0, lieIn: dy.lieIn }),
   });
   if (splits > 1) steps.push(addUp(partials, output, splits, elements, traits));
   return { scratch, steps };
@@ -115,13 +115,13 @@ function weightCode(
   {
     rowTexels,
     ragged,
-    columnsIn,
+    lieIn,
   }: {
     /** Of a unit. */
     readonly rowTexels: number;
     /** The pixels do not fill the last group of lanes: its idle lanes load the last pixel and count it as zero. */
     readonly ragged: boolean;
-    readonly columnsIn: LaneStyle['columnsIn'];
+    readonly lieIn: Panels['lieIn'];
   },
 ): string {
   const rows = rowTexels * 4;
@@ -158,7 +158,7 @@ ${each(
 ${each(
   columnsPerLane,
   (j) => `    let k${q}_${j} = k${q} + ${j * lanes}u;
-    let b${q}_${j} = ${loadColumns('gradient', `k${q}_${j}`, columnsIn)};`,
+    let b${q}_${j} = ${loadColumns('gradient', `k${q}_${j}`, lieIn)};`,
 )}`,
 )}
 ${each(

@@ -3,7 +3,6 @@ import {
   type DeviceTraits,
   type Kernel,
   type KernelStep,
-  type Operand,
   type Problem,
   type Scratch,
   type TensorSpec,
@@ -14,18 +13,10 @@ import type { ConvGeometry } from './conv-geometry.js';
 import { columnsBinding, gatherCode, textureBinding } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
 import { type Epilogue, type FinishingVariant, NO_EPILOGUE } from './epilogue.js';
-import { laneGroup, laneStyle, panelColumns, unfitForLanes } from './lane-group.js';
-import { bufferPanels, copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
+import { type GatherWeights, stageWeights, weightsFit } from './gather-weights.js';
+import { laneGroup, laneStyle, unfitForLanes } from './lane-group.js';
 import { storageType } from './storage-type.js';
-import {
-  formatOf,
-  imageTexture,
-  linearTexture,
-  type Stored,
-  stageImage,
-  texelBytes,
-} from './texture-operand.js';
-import { packWeights } from './weight-panels.js';
+import { imageTexture, linearTexture, type Stored, stageImage } from './texture-operand.js';
 
 /**
  * Convolution for software adapters: register tiles without barriers, operands in storage textures.
@@ -85,19 +76,9 @@ function gatherVariant(
 type Operands = Pick<Problem, 'inputs' | 'outputs'>;
 
 function unfitTextures(gather: Gather, { inputs }: Operands, traits: DeviceTraits): string | undefined {
-  const taps = Math.max(...gather.passes.map(({ y, x }) => y.taps.length * x.taps.length));
-  const shape = weightShape(gather, taps, at(inputs, 1), traits);
-  return imageTexture(gather.image, at(inputs, 0), traits) && panelLayout(shape, traits)
+  return imageTexture(gather.image, at(inputs, 0), traits) && weightsFit(gather, at(inputs, 1), traits)
     ? undefined
     : 'the operands do not fit a texture';
-}
-
-function weightShape(gather: Gather, taps: number, stored: Stored, traits: DeviceTraits) {
-  const { channels, groups, image } = gather;
-  const columns = Math.ceil(channels / 4);
-  const depth = Math.ceil(image.c / groups / 4) * 4;
-  const panel = panelColumns(columns / groups, traits);
-  return { rows: Math.max(1, taps) * depth, columns, panel, stored };
 }
 
 function buildGather(
@@ -111,43 +92,14 @@ function buildGather(
   const addScratch = (need: Scratch): number => scratch.push(need) - 1;
   const [source, stored] = [at(inputs, 0), at(inputs, 1)];
   const image = stageImage(gather.image, source, { kind: 'input', index: 0 }, traits, addScratch, steps);
+  const weightsOf = stageWeights({ gather, stored, traits, addScratch, steps });
   for (const { y, x } of gather.passes) {
-    const taps = y.taps.flatMap((ky) => x.taps.map((kx) => ky * gather.kw + kx));
-    const weights = stageWeights(gather, taps, stored, traits, addScratch, steps);
+    const weights = weightsOf(y, x);
     steps.push(
       gatherStep({ gather, y, x, image, source, weights, result: at(outputs, 0), epilogue, traits }),
     );
   }
   return { scratch, steps };
-}
-
-/** The weights of a pass's taps as [tap][input channel, rounded up to texels] × [output channel], in panels. */
-function stageWeights(
-  gather: Gather,
-  taps: readonly number[],
-  stored: Stored,
-  traits: DeviceTraits,
-  addScratch: (need: Scratch) => number,
-  steps: KernelStep[],
-): Panels {
-  const shape = weightShape(gather, taps.length, stored, traits);
-  const source: Operand = { kind: 'input', index: 1 };
-  const natural =
-    !gather.transposed && gather.groups === 1 && gather.image.c % 4 === 0 && gather.channels % 4 === 0;
-  const inTexture = laneStyle(traits).columnsIn === 'texture';
-  if (natural && !inTexture) return bufferPanels({ ...shape, operand: source });
-  if (natural && copiesCut(shape)) return stagePanels(shape, source, traits, addScratch, steps);
-  const layout = panelLayout(shape, traits);
-  if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
-  const { fold } = layout;
-  const bytes = fold.width * fold.height * texelBytes(stored);
-  const packed: Operand = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes }) };
-  if (taps.length > 0) steps.push(packWeights(gather, taps, { ...layout, stored }, source, packed, traits));
-  if (!inTexture) return { ...layout, stored, operand: packed };
-  const format = formatOf(stored);
-  const texture = addScratch({ kind: 'texture', width: fold.width, height: fold.height, format });
-  if (taps.length > 0) steps.push({ kind: 'texture-copy', from: packed, to: texture });
-  return { ...layout, stored, operand: { kind: 'scratch', index: texture } };
 }
 
 function gatherStep(pass: {
@@ -156,7 +108,7 @@ function gatherStep(pass: {
   x: TapAxis;
   image: { texture: number; texels: number };
   source: Stored;
-  weights: Panels;
+  weights: GatherWeights;
   result: TensorSpec;
   epilogue: Epilogue;
   traits: DeviceTraits;
@@ -171,8 +123,8 @@ function gatherStep(pass: {
   const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
   const groupTexels = image.texels / groups;
-  // Taps side by side in the image are walked as one run of texels, as they lie in the weights too.
-  const joined = x.tapStep === 1 && x.taps.length > 1 && groups === 1;
+  // Taps side by side in the image are walked as one run of texels, where they lie so in the weights too.
+  const joined = x.tapStep === 1 && x.taps.length > 1 && groups === 1 && weights.texelsOf === 'outputs';
   const run = groupTexels * (joined ? x.taps.length : 1);
   const tapsX = joined ? 1 : x.taps.length;
   return {
@@ -180,7 +132,7 @@ function gatherStep(pass: {
     enables: ['subgroups'],
     bindings: [
       textureBinding('image', image.texture, source),
-      columnsBinding('weights', weights, style),
+      columnsBinding('weights', weights),
       ...ending.bindings,
       { name: 'result', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
     ],
@@ -211,6 +163,7 @@ function gatherStep(pass: {
       outW: gather.outW,
       rowTexels: weights.rowTexels,
       panelTexels: weights.panelTexels,
+      ...weights.dims,
       foldMask: weights.fold.width - 1,
       foldShift: Math.log2(weights.fold.width),
     },
@@ -218,7 +171,7 @@ function gatherStep(pass: {
       unroll: run % style.texels === 0 ? style.texels : 1,
       vector,
       type,
-      columnsIn: style.columnsIn,
+      weights,
     })}`,
   };
 }

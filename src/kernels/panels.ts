@@ -7,8 +7,9 @@ import { formatOf, type LinearTexture, linearTexture, rowTexelsOf, type Stored }
  * a power of two of bytes would all fall into the same few sets of the cache.
  */
 export interface Panels {
-  /** A texture, or the buffer itself where kernels read buffers. */
   readonly operand: Operand;
+  /** A texture, or the buffer that the matrix lies in anyway. */
+  readonly lieIn: 'texture' | 'buffer';
   readonly stored: Stored;
   readonly fold: LinearTexture;
   /** Texels from a row to the next, and from a panel to the next. */
@@ -52,7 +53,14 @@ export function bufferPanels({
   stored,
   operand,
 }: PanelShape & { readonly operand: Operand }): Panels {
-  return { operand, stored, fold: { width: 1, height: 1 }, rowTexels: columns, panelTexels: panel };
+  return {
+    operand,
+    lieIn: 'buffer',
+    stored,
+    fold: { width: 1, height: 1 },
+    rowTexels: columns,
+    panelTexels: panel,
+  };
 }
 
 /** Brings a matrix that `copiesCut` into panels: one copy a panel where a texture row holds one row of it. */
@@ -76,7 +84,7 @@ export function stagePanels(
   const operand: Operand = { kind: 'scratch', index: texture };
   if (columns === rowTexels) {
     steps.push({ kind: 'texture-copy', from: source, to: texture });
-    return { ...layout, operand, stored };
+    return { ...layout, operand, lieIn: 'texture', stored };
   }
   // A texture row holds `side` matrix rows side by side; each phase of them is one box.
   const side = fold.width / rowTexels;
@@ -96,5 +104,5 @@ export function stagePanels(
       steps.push({ kind: 'texture-copy', from: source, to: texture, box });
     }
   }
-  return { ...layout, operand, stored };
+  return { ...layout, operand, lieIn: 'texture', stored };
 }
