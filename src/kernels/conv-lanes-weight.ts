@@ -2,7 +2,7 @@ import type { DeviceTraits, Kernel, KernelStep, Operand, Scratch } from '../engi
 import type { ConvGeometry } from './conv-geometry.js';
 import { columnsBinding, loadColumns, textureBinding } from './conv-lanes-code.js';
 import { groupFor, type LaneGroup, laneStyle } from './lane-group.js';
-import { bufferPanels, copiesCut, type Panels, stagePanels } from './panels.js';
+import { bufferPanels, type Panels, stagePanels } from './panels.js';
 import { addUp } from './split-sum.js';
 import { type PaddedImage, type Stored, stageImage } from './texture-operand.js';
 
@@ -30,15 +30,10 @@ export function weightGradientKernel(
   const shape = { rows: pixels, columns, panel, stored };
   const style = laneStyle(traits);
   const gradient: Operand = { kind: 'input', index: 1 };
-  const cut = g.groups === 1 && copiesCut(shape);
-  const whole = { ...shape, panel: columns };
-  // Cut into panels by copies, or left as it is where copies cannot cut it, or would be one for each narrow group.
   const dy =
     style.columnsIn === 'buffer'
       ? bufferPanels({ ...shape, operand: gradient })
-      : cut
-        ? stagePanels(shape, gradient, traits, addScratch, steps)
-        : { ...stagePanels(whole, gradient, traits, addScratch, steps), panelTexels: panel };
+      : stagePanels(shape, gradient, traits, addScratch, steps);
 
   // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
   const most = style.rows / 4;

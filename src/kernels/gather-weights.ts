@@ -1,7 +1,7 @@
 import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
 import type { Gather, TapAxis } from './conv-gather.js';
 import { laneStyle, panelColumns } from './lane-group.js';
-import { bufferPanels, copiesCut, type Panels, panelLayout, stagePanels } from './panels.js';
+import { bufferPanels, copiedTexture, type Panels, panelLayout, stagePanels } from './panels.js';
 import { formatOf, rowTexelsOf, type Stored, texelBytes } from './texture-operand.js';
 import { packWeights } from './weight-panels.js';
 
@@ -31,9 +31,10 @@ const SOURCE: Operand = { kind: 'input', index: 1 };
 /** Whether the weights fit where they are wanted. */
 export function weightsFit(gather: Gather, stored: Stored, traits: DeviceTraits): boolean {
   if (readAsTheyLie(gather, traits)) return true;
+  if (liesByInputs(gather)) return copiedTexture(inputShape(gather, stored), traits) !== undefined;
   const taps = Math.max(...gather.passes.map(({ y, x }) => y.taps.length * x.taps.length));
-  const shape = liesByInputs(gather) ? inputShape(gather, stored) : outputShape(gather, taps, stored, traits);
-  return panelLayout(shape, traits) !== undefined;
+  const shape = outputShape(gather, taps, stored, traits);
+  return (liesByOutputs(gather) ? copiedTexture(shape, traits) : panelLayout(shape, traits)) !== undefined;
 }
 
 /** Adds the steps that bring the weights in place. @returns the weights of each pass */
@@ -42,7 +43,7 @@ export function stageWeights(staging: Staging): (y: TapAxis, x: TapAxis) => Gath
   if (liesByInputs(gather)) {
     const shape = inputShape(gather, stored);
     const panels = readAsTheyLie(gather, traits)
-      ? bufferPanels({ ...shape, panel: 0, operand: SOURCE })
+      ? bufferPanels({ ...shape, operand: SOURCE })
       : stagePanels(shape, SOURCE, traits, addScratch, steps);
     return (y, x) => ({ ...panels, texelsOf: 'inputs', dims: inputDims(gather, panels, y, x) });
   }
@@ -65,14 +66,17 @@ function liesByInputs({ transposed, groups, image, channels }: Gather): boolean 
 }
 
 function liesByOutputs({ transposed, groups, image, channels }: Gather): boolean {
-  return !transposed && groups === 1 && image.c % 4 === 0 && channels % 4 === 0;
+  return !transposed && (image.c / groups) % 4 === 0 && (channels / groups) % 4 === 0;
 }
 
-/** [tap, output channel] × [input channel]: the panels are a texture row wide, whatever the lanes take. */
+/** [tap, output channel] × [input channel]: lanes walk along the rows, and panels are as wide as a row of the texture. */
 function inputShape({ channels, groups, image, kh, kw }: Gather, stored: Stored) {
-  const columns = image.c / 4;
-  const row = rowTexelsOf(stored);
-  return { rows: (kh * kw * channels) / groups, columns, panel: columns % row === 0 ? row : columns, stored };
+  return {
+    rows: (kh * kw * channels) / groups,
+    columns: image.c / 4,
+    panel: rowTexelsOf(stored),
+    stored,
+  };
 }
 
 /** Where the first tap lies and each step along the image's columns and rows, and how a row goes on in the next panel. */
@@ -112,7 +116,7 @@ function stageOutputs(
   const taps = y.taps.flatMap((ky) => x.taps.map((kx) => ky * gather.kw + kx));
   const shape = outputShape(gather, taps.length, stored, traits);
   if (readAsTheyLie(gather, traits)) return bufferPanels({ ...shape, operand: SOURCE });
-  if (liesByOutputs(gather) && copiesCut(shape)) return stagePanels(shape, SOURCE, traits, addScratch, steps);
+  if (liesByOutputs(gather)) return stagePanels(shape, SOURCE, traits, addScratch, steps);
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
   const { fold } = layout;

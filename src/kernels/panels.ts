@@ -1,10 +1,17 @@
 import type { DeviceTraits, KernelStep, Operand, Scratch } from '../engine/tensor.js';
-import { formatOf, type LinearTexture, linearTexture, rowTexelsOf, type Stored } from './texture-operand.js';
+import {
+  ALIAS_BYTES,
+  formatOf,
+  type LinearTexture,
+  linearTexture,
+  type Stored,
+  texelBytes,
+} from './texture-operand.js';
 
 /**
- * A matrix [rows, columns of texels] in a texture, cut into panels of few columns that lie one behind the other, each
- * row by row. A kernel that walks down the rows of one panel then reads memory in order; in the matrix as it is, rows of
- * a power of two of bytes would all fall into the same few sets of the cache.
+ * A matrix [rows, columns of texels] whose columns lanes read side by side, panel after panel of few columns. It is
+ * copied to a texture as it lies, unless rows lie so that they would all fall into the same few sets of the cache: then
+ * the panels are laid one behind the other, so that a kernel walking down the rows of one reads memory in order.
  */
 export interface Panels {
   readonly operand: Operand;
@@ -31,9 +38,9 @@ export function panelTexels({ rows, columns, panel }: Omit<PanelShape, 'stored'>
   return columns <= panel ? rows * columns : Math.ceil(columns / panel) * rows * panel;
 }
 
-/** Whether copies alone can cut the matrix, or it must be written in panels by a kernel. */
-export function copiesCut({ columns, panel, stored }: PanelShape): boolean {
-  return columns <= panel || columns % rowTexelsOf(stored) === 0;
+/** The texture of a matrix that is copied. */
+export function copiedTexture({ rows, columns, stored }: PanelShape, traits: DeviceTraits) {
+  return linearTexture(rows * columns, stored, traits);
 }
 
 /** The texture of a matrix that a kernel writes, or has written, in panels. */
@@ -63,7 +70,7 @@ export function bufferPanels({
   };
 }
 
-/** Brings a matrix that `copiesCut` into panels: one copy a panel where a texture row holds one row of it. */
+/** Copies a matrix to a texture: at once, or panel by panel. */
 export function stagePanels(
   shape: PanelShape,
   source: Operand,
@@ -71,38 +78,34 @@ export function stagePanels(
   addScratch: (need: Scratch) => number,
   steps: KernelStep[],
 ): Panels {
-  const layout = panelLayout(shape, traits);
-  if (!layout) throw new RangeError('stagePanels: the matrix does not fit a texture');
-  const { fold, rowTexels } = layout;
-  const { rows, columns, stored } = shape;
-  const texture = addScratch({
-    kind: 'texture',
-    width: fold.width,
-    height: fold.height,
-    format: formatOf(stored),
-  });
-  const operand: Operand = { kind: 'scratch', index: texture };
-  if (columns === rowTexels) {
+  const { rows, columns, panel, stored } = shape;
+  const fold = copiedTexture(shape, traits);
+  if (!fold) throw new RangeError('stagePanels: the matrix does not fit a texture');
+  const texture = addScratch({ kind: 'texture', ...fold, format: formatOf(stored) });
+  const staged = { operand: { kind: 'scratch', index: texture }, lieIn: 'texture', stored, fold } as const;
+  const aliased = (columns * texelBytes(stored)) % ALIAS_BYTES === 0;
+  if (columns <= panel || !aliased) {
     steps.push({ kind: 'texture-copy', from: source, to: texture });
-    return { ...layout, operand, lieIn: 'texture', stored };
+    return { ...staged, rowTexels: columns, panelTexels: panel };
   }
   // A texture row holds `side` matrix rows side by side; each phase of them is one box.
-  const side = fold.width / rowTexels;
-  for (let panel = 0; panel * rowTexels < columns; panel++) {
+  const side = fold.width / panel;
+  for (let first = 0; first < columns; first += panel) {
+    const begin = (first / panel) * rows;
     for (let phase = 0; phase < side; phase++) {
-      const first = (((phase - panel * rows) % side) + side) % side;
-      const height = Math.ceil((rows - first) / side);
+      const row = (((phase - begin) % side) + side) % side;
+      const height = Math.ceil((rows - row) / side);
       if (height <= 0) continue;
       const box = {
-        offset: first * columns + panel * rowTexels,
+        offset: row * columns + first,
         pitch: side * columns,
-        x: phase * rowTexels,
-        y: Math.floor((panel * rows + first) / side),
-        width: Math.min(rowTexels, columns - panel * rowTexels),
+        x: phase * panel,
+        y: Math.floor((begin + row) / side),
+        width: panel,
         height,
       };
       steps.push({ kind: 'texture-copy', from: source, to: texture, box });
     }
   }
-  return { ...layout, operand, lieIn: 'texture', stored };
+  return { ...staged, rowTexels: panel, panelTexels: rows * panel };
 }

@@ -39,7 +39,7 @@ export function rowTexelsOf(stored: Stored): number {
 }
 
 /** Rows that are a multiple of so many bytes apart share a set of a first-level cache. */
-const ALIAS_BYTES = 4096;
+export const ALIAS_BYTES = 4096;
 
 /** A dense array of texels, folded into rows; undefined where it is too large for a texture. */
 export function linearTexture(
