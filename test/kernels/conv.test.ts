@@ -45,6 +45,9 @@ describe('conv2d, its input gradient and its weight gradient', () => {
     'padding beyond the kernel': { x: [1, 4, 4, 4], w: [1, 1, 4, 4], padding: 2 },
     'a pixel that no tap meets': { x: [1, 1, 1, 4], w: [1, 1, 4, 4], padding: 1, stride: 3 },
     'one pixel': { x: [1, 1, 1, 8], w: [1, 1, 8, 4] },
+    'rows of weights that share cache sets': { x: [1, 4, 10, 4], w: [1, 2, 4, 1024] },
+    'channels that fill no panel': { x: [1, 7, 7, 72], w: [2, 2, 72, 72] },
+    'two pixels': { x: [1, 1, 2, 72], w: [3, 3, 72, 36], padding: 1 },
     'many columns': { x: [1, 3, 5, 4], w: [3, 3, 4, 132], padding: 1 },
   };
   for (const [name, geometry] of Object.entries(named)) {
