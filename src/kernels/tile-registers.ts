@@ -8,7 +8,11 @@ import type { TileOperand } from './tile-operand.js';
  */
 export const tileRegisters: TileKernel = {
   name: 'tileRegisters',
-  unfit: () => undefined,
+  // Loads one by one, sixteen a block, take SwiftShader's compiler minutes and gigabytes.
+  unfit: ({ left, right }, { kind, subgroupSize }) =>
+    kind === 'software' && subgroupSize !== 8 && !(left.vector && right.vector)
+      ? 'operands do not go in fours'
+      : undefined,
   shape: () => ({
     rows: DOWN * ROWS,
     columns: ACROSS * COLUMNS,
