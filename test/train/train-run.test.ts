@@ -308,6 +308,34 @@ describe('a run', () => {
     expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
   });
 
+  test('with a frozen part, which is saved once, it is resumed to the same bytes', async () => {
+    const recipe = tinyRecipe(
+      'optimizer.groups=[{match: [conv1, bn1, layer1, layer2], freeze: true}]',
+      'optimizer.layerDecay=0.7',
+    );
+    const once = await train(recipe, { data });
+    const { run } = await train(recipe, { data, stopAfter: 5 });
+    await train(recipe, { data, run, resume: true });
+    expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
+    const saved = async (arena: string) => {
+      const step = (await readdir(join(run.path, 'last'))).find((name) => name.startsWith('step-'));
+      const file = await readFile(join(run.path, 'last', step ?? '', `${arena}.safetensors`));
+      return [...readSafetensors(new Uint8Array(file)).tensors.keys()];
+    };
+    expect(await saved('params')).toContain('layer1.0.conv1.weight');
+    for (const arena of ['average', 'firstMoment', 'averageStats']) {
+      const names = await saved(arena);
+      expect(names.length, arena).toBeGreaterThan(0);
+      expect(
+        names.filter((name) => /^(conv1|bn1|layer[12])\./.test(name)),
+        arena,
+      ).toEqual([]);
+    }
+    // the kept weights are whole
+    const best = await readCheckpoint(run.best);
+    expect([...best.tensors.keys()]).toContain('layer1.0.conv1.weight');
+  });
+
   test('with a sampler, the schedule follows its epochs, and it is resumed to the same bytes', async () => {
     const sampled = tinyRecipe('sampler.name=class-aware', 'sampler.epochFactor=1.5', 'schedule.epochs=2');
     const own = await examineTrainingData(folder, sampled);
