@@ -33,6 +33,8 @@ export { logitShifts, shiftProbability } from './eval/logit-adjustment.js';
 export type { BootstrapOptions, Interval } from './eval/metrics/bootstrap.js';
 export { MetricError } from './eval/metrics/metric-error.js';
 export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';
+export { type InspectOptions, inspectData } from './inspect/inspect-data.js';
+export type { Inspection } from './inspect/inspection.js';
 export { grad } from './kernels/grad.js';
 export type { ClassStatistics } from './losses/class-statistics.js';
 export { defineLoss, type LossDefinition } from './losses/define-loss.js';

@@ -1,6 +1,6 @@
-import { tailrayVersion } from '../train/version.js';
+import { htmlDocument } from './document.js';
 import type { ExaminedRun } from './examine-run.js';
-import { type Html, html, trusted } from './html.js';
+import { type Html, html } from './html.js';
 import { classCurves } from './sections/class-curves.js';
 import { classTable } from './sections/class-table.js';
 import { comparison } from './sections/comparison.js';
@@ -9,9 +9,8 @@ import { dataSection } from './sections/data.js';
 import { headline } from './sections/headline.js';
 import { provenance } from './sections/provenance.js';
 import { samples } from './sections/samples.js';
-import { STYLE } from './style.js';
 
-/** The whole page, in the order in which a reader asks; its policy lets a browser fetch nothing and run nothing. */
+/** The whole page, in the order in which a reader asks. */
 
 export interface PageOptions {
   /** Leave the sample images out. */
@@ -35,24 +34,10 @@ ${provenance(run)}
 </article>`);
   }
   const title = runs.map(({ record }) => record.name).join(', ');
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>${title} · tailray report</title>
-<style>${trusted(STYLE)}</style>
-</head>
-<body>
-<h1>tailray training report</h1>
-${banner(runs)}
+  const body = html`${banner(runs)}
 ${runs.length > 1 && comparison(runs, options.resamples)}
-${articles}
-<footer class="fine">Written by tailray ${tailrayVersion}. Research software, not a medical device: never for clinical use.</footer>
-</body>
-</html>
-`.text;
+${articles}`;
+  return htmlDocument({ title: `${title} · tailray report`, heading: 'tailray training report', body }).text;
 }
 
 function banner(runs: readonly ExaminedRun[]): Html {

@@ -46,6 +46,7 @@ li{overflow-wrap:anywhere}
 .tile span{display:block}
 .grid2,.grid3{display:grid;gap:1.25rem 2rem;align-items:start}
 @media (min-width:46rem){.grid2{grid-template-columns:1fr 1fr}.grid3{grid-template-columns:repeat(3,1fr)}}
+@media (min-width:60rem){.beside{display:grid;grid-template-columns:minmax(0,27rem) minmax(0,1fr);gap:1.25rem 2rem;align-items:start}.beside th,.beside td{padding:.28rem .4rem}.beside th.n{min-width:0}}
 figure{margin:0;min-width:0}
 figcaption{font-size:.85rem;font-weight:600;margin-bottom:.35rem}
 svg{display:block;width:100%;height:auto;overflow:visible;font:11px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;font-variant-numeric:tabular-nums}
@@ -85,6 +86,16 @@ tbody th,tfoot th{font-weight:500;position:sticky;left:0;background:var(--paper)
 tbody th{max-width:16rem;overflow:hidden;text-overflow:ellipsis}
 .n{text-align:right;font-variant-numeric:tabular-nums}
 .class-row{margin-top:1.25rem}
+.s0{--p:0%}.s1{--p:10%}.s2{--p:25%}.s3{--p:45%}.s4{--p:70%}.s5{--p:100%}
+svg .cell{fill:color-mix(in srgb,var(--series) var(--p),var(--card))}
+svg .cell-value{font-size:9px}
+svg .cell-value.light{fill:var(--paper)}
+.shade{display:inline-block;font-size:.78rem;margin-right:1rem;white-space:nowrap}
+.shade::before{content:"";display:inline-block;width:1.1em;height:1.1em;vertical-align:-.2em;margin-right:.35em;border:1px solid var(--rule);background:color-mix(in srgb,var(--series) var(--p),var(--card))}
+.findings{list-style:none;margin:0;padding:0;max-width:95ch}
+.findings li{border-left:4px solid var(--c);background:var(--card);padding:.55rem .9rem;margin:.5rem 0;border-radius:0 6px 6px 0}
+.findings span{display:block}
+.serious{--c:var(--alarm)}.warning{--c:var(--tail)}.note{--c:var(--none)}
 .samples{display:grid;grid-template-columns:repeat(2,1fr);gap:1rem}
 @media (min-width:34rem){.samples{grid-template-columns:repeat(3,1fr)}}
 @media (min-width:60rem){.samples{grid-template-columns:repeat(6,1fr)}}
@@ -101,9 +112,10 @@ dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.75rem 1rem;font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:.25rem 0}
 pre.recipe{columns:19rem;column-gap:2rem}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule)}
+.samples.three{grid-template-columns:repeat(3,1fr);gap:.5rem}
 @media print{@page{margin:14mm}body{padding:0;max-width:none;font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 section{margin-top:1.5rem}figure,tr,.tile,.class-row,.callout{break-inside:avoid}h2,h3,h4{break-after:avoid}
 .scroll{overflow:visible}tfoot{display:table-row-group}table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}tbody th{position:static}
 .tiles{grid-template-columns:repeat(4,1fr)}.grid2{grid-template-columns:1fr 1fr}.grid3{grid-template-columns:repeat(3,1fr)}
-.samples{grid-template-columns:repeat(6,1fr)}}
+.samples{grid-template-columns:repeat(6,1fr)}.samples.three{grid-template-columns:repeat(3,1fr)}}
 `;

@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { Random } from '../../src/engine/random.js';
 
 /** The picture that make_images.py makes: ((y·width + x)·7919 + y·x·31) mod 65536, [height, width]. */
 export function picture(height: number, width: number): Uint16Array {
@@ -34,4 +35,21 @@ export async function numberedPng(number: number): Promise<Buffer> {
     8,
     8,
   );
+}
+
+/** A smooth 8-bit picture with some structure, another one for each seed: [size, size]. */
+export function wavyPicture(seed: number, size = 96): Uint8Array {
+  const random = new Random(seed, 'picture');
+  const waves = Array.from({ length: 12 }, () => ({
+    x: random.uniform(-5, 5),
+    y: random.uniform(-5, 5),
+    phase: random.uniform(0, 7),
+    height: random.uniform(5, 20),
+  }));
+  return Uint8Array.from({ length: size * size }, (_, i) => {
+    const [v, u] = [Math.floor(i / size) / size, (i % size) / size];
+    let value = 128;
+    for (const { x, y, phase, height } of waves) value += height * Math.sin(3 * (x * u + y * v) + phase);
+    return Math.max(0, Math.min(255, Math.round(value)));
+  });
 }

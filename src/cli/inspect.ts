@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+/** `inspect`: what should be known of a data set before a model is trained on it. */
+import { inspectData } from '../inspect/inspect-data.js';
+import { formatInspection } from '../inspect/inspection-text.js';
+import { writeInspectionPage } from '../inspect/page/page.js';
+import { parseRecipe, resolveRecipe } from '../train/recipe.js';
+import type { Recipe } from '../train/recipe-schema.js';
+import { command, runCommand } from './command.js';
+import { ProgressLine } from './training-display.js';
+
+interface InspectFlags {
+  readonly images?: string;
+  readonly recipe?: string;
+  readonly set: string[];
+  readonly sampler?: string;
+  readonly html?: string;
+  readonly json?: boolean;
+  readonly pictures: boolean;
+}
+
+const program = command(
+  'inspect',
+  'Look at a data set before training: labels, splits, leaks, copies, pictures, and what samplers would do.',
+)
+  .argument('<data>', 'label table (CSV, gzip too), or a folder with one')
+  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .option('--recipe <file>', 'split, classes, image size and sampler as this recipe has them')
+  .option(
+    '--set <key=value>',
+    'change one setting of the recipe, e.g. data.testFraction=0.2; repeatable',
+    (value: string, before: string[]) => [...before, value],
+    [],
+  )
+  .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
+  .option('--html <file>', 'write it all as one page, with pictures')
+  .option('--json', 'print facts and findings as JSON')
+  .option('--no-pictures', 'look at the labels only')
+  .action(inspect);
+
+async function inspect(data: string, flags: InspectFlags): Promise<void> {
+  const recipe = await recipeOf(flags);
+  const progress = new ProgressLine(flags.json ?? false);
+  const inspection = await inspectData(data, recipe, {
+    pictures: flags.pictures,
+    onProgress: (done, total) => progress.show('looking', done, total, () => 'images'),
+  });
+  progress.stop();
+  if (flags.json) process.stdout.write(`${JSON.stringify(inspection, plainArrays, 2)}\n`);
+  else process.stdout.write(`${formatInspection(inspection)}\n`);
+  if (flags.html === undefined) return;
+  await writeInspectionPage(flags.html, inspection, recipe);
+  if (!flags.json) process.stdout.write(`\nwritten    ${flags.html}\n`);
+}
+
+async function recipeOf({ recipe, set, sampler, images }: InspectFlags): Promise<Recipe> {
+  const overrides = [
+    ...set,
+    ...(images === undefined ? [] : [`data.images=${JSON.stringify(images)}`]),
+    ...(sampler === undefined ? [] : [`sampler=${JSON.stringify({ name: sampler })}`]),
+  ];
+  if (recipe === undefined) return parseRecipe('', { path: 'no recipe', overrides });
+  return (await resolveRecipe(recipe, overrides)).recipe;
+}
+
+/** Typed arrays as lists of numbers. */
+function plainArrays(_key: string, value: unknown): unknown {
+  return ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value;
+}
+
+await runCommand(program);

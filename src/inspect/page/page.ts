@@ -1,0 +1,46 @@
+import { htmlDocument } from '../../report/document.js';
+import { writeAtomically } from '../../train/atomic-file.js';
+import type { Recipe } from '../../train/recipe-schema.js';
+import type { Inspection } from '../inspection.js';
+import { classSection } from './class-section.js';
+import { copySection } from './copy-section.js';
+import { findingSection, opening } from './opening.js';
+import { partSection } from './part-section.js';
+import { pictureSection } from './picture-section.js';
+import { samplerSection } from './sampler-section.js';
+import { togetherSection } from './together-section.js';
+
+/** An inspection as one HTML file that needs nothing else to be read. */
+
+/**
+ * Writes the page; the same data give the same bytes.
+ * @throws StorageError
+ */
+export async function writeInspectionPage(
+  path: string,
+  inspection: Inspection,
+  recipe: Pick<Recipe, 'preprocessing'>,
+): Promise<void> {
+  await writeAtomically(path, await renderInspection(inspection, recipe));
+}
+
+/** The text of the file, in the order in which a reader asks. */
+export async function renderInspection(
+  inspection: Inspection,
+  { preprocessing }: Pick<Recipe, 'preprocessing'>,
+): Promise<string> {
+  return htmlDocument({
+    title: `${inspection.path} · tailray inspect`,
+    heading: 'tailray: a data set before training',
+    body: [
+      opening(inspection),
+      findingSection(inspection),
+      classSection(inspection),
+      samplerSection(inspection),
+      togetherSection(inspection),
+      partSection(inspection),
+      pictureSection(inspection),
+      await copySection(inspection, preprocessing),
+    ],
+  }).text;
+}

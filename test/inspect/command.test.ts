@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { png8, wavyPicture } from '../data/pictures.js';
+import { temporaryFolder } from '../data/temporary-folder.js';
+import { writePlantedData } from './planted-data.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.resetModules();
+  process.exitCode = undefined;
+});
+
+/** Runs the command in this process, as `node dist/cli/inspect.js ...words` would. */
+async function command(...words: string[]): Promise<{ printed: string; code: number }> {
+  let printed = '';
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed += text;
+      return true;
+    });
+  }
+  const argv = process.argv;
+  process.argv = ['node', 'inspect.js', ...words];
+  try {
+    await import('../../src/cli/inspect.js');
+  } finally {
+    process.argv = argv;
+  }
+  return { printed, code: Number(process.exitCode ?? 0) };
+}
+
+test('prints and writes a page that needs nothing else, the same each time', async () => {
+  const folder = await writePlantedData(await temporaryFolder());
+  const page = join(folder, 'page.html');
+  const { printed, code } = await command(folder, '--sampler', 'class-aware', '--html', page);
+  expect(code, printed).toBe(0);
+  expect(printed).toContain('SERIOUS');
+  expect(printed).toContain(`written    ${page}`);
+  const text = await readFile(page, 'utf8');
+  expect(text).toContain("default-src 'none'");
+  expect(text).not.toMatch(/(?:src|href)="(?!data:)/);
+  for (const heading of [
+    'Findings, worst first',
+    'The long tail, class by class',
+    'What samplers would do',
+    'Which findings come together',
+    'Parts',
+    'Pictures',
+    'Copies (2)',
+  ]) {
+    expect(text).toContain(`<h3>${heading}</h3>`);
+  }
+  // two pictures of each group of copies
+  expect(text.match(/<img src="data:image\/png/g)).toHaveLength(4);
+  vi.resetModules();
+  await command(folder, '--sampler', 'class-aware', '--html', page);
+  expect(await readFile(page, 'utf8')).toBe(text);
+});
+
+test('names from the table are text, not markup', async () => {
+  const rows = Array.from({ length: 30 }, (_, i) => `"<i>${i}.png",p${i},${i % 2},${i % 3 === 0 ? 1 : 0}`);
+  const folder = await temporaryFolder({
+    'a.csv': `ImageID,PatientID,"<script>alert(1)</script>",Mass\n${rows.join('\n')}\n`,
+  });
+  const page = join(folder, 'page.html');
+  const { code, printed } = await command(join(folder, 'a.csv'), '--html', page);
+  expect(code, printed).toBe(0);
+  const text = await readFile(page, 'utf8');
+  expect(text).toContain('&lt;script&gt;');
+  expect(text).not.toMatch(/<script|<i>\d/);
+});
+
+test('--json has every fact, and nothing else is printed', async () => {
+  const folder = await writePlantedData(await temporaryFolder());
+  const { printed, code } = await command(folder, '--json', '--no-pictures');
+  expect(code).toBe(0);
+  const facts = JSON.parse(printed);
+  expect(facts.pictures).toBeNull();
+  expect(facts.together.images.pairs).toHaveLength(16);
+  expect(facts.patientIds[0]).toMatchObject({ column: 'PatientID', missing: 1 });
+  expect(facts.findings.length).toBeGreaterThan(5);
+});
+
+test('pictures in another folder', async () => {
+  const pictures = await temporaryFolder({ '0.png': await png8(wavyPicture(1, 20), 20, 20) });
+  const folder = await temporaryFolder({ 'a.csv': 'ImageID,PatientID,Mass\n0.png,p,1\n1.png,q,0\n' });
+  const { printed } = await command(join(folder, 'a.csv'), '--images', pictures);
+  expect(printed).toMatch(/1 of 2 are readable/);
+});
+
+test.each([
+  [['/nowhere.csv'], /error: \/nowhere\.csv: no such file/],
+  [['.', '--sampler', 'class-awre'], /there is no sampler "class-awre"; did you mean "class-aware"\?/],
+  [['.', '--recipe', '/nowhere.yaml'], /there is no such recipe/],
+  [[], /missing required argument 'data'/],
+])('%j is refused', async (words, message) => {
+  const { printed, code } = await command(...words);
+  expect(printed).toMatch(message);
+  expect(code).toBe(2);
+});
