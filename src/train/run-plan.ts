@@ -93,9 +93,12 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   };
 }
 
+/** Stands for the number of classes until the data are read; names of parameters do not depend on it. */
+const ANY_CLASSES = 30;
+
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
 function checkNetwork(recipe: Recipe): void {
-  groupParameters(modelOf(recipe, 1), recipe.optimizer);
+  groupParameters(modelOf(recipe, recipe.data.classes?.length ?? ANY_CLASSES), recipe.optimizer);
 }
 
 function overridesOf({ set = [], seed, loss, memory, data, images }: RunRequest): string[] {

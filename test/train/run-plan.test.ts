@@ -33,6 +33,15 @@ describe('a plan', () => {
     await expect(planRun({ recipe, out: recipe })).rejects.toThrow(/is a file/);
   });
 
+  test('refuses a network that there is not, and patterns that match none of it, before any data are read', async () => {
+    const { recipe } = await recipeFile('model: {arch: resnet18}\n');
+    const set = (text: string) => planRun({ recipe, set: [text], data: '/no/such/table.csv' });
+    await expect(set('model.arch=resnet19')).rejects.toThrow(/no architecture "resnet19"/);
+    await expect(set('optimizer.groups=[{match: layer9, freeze: true}]')).rejects.toThrow(
+      /optimizer\.groups\.0\.match: "layer9" matches no parameter of resnet18/,
+    );
+  });
+
   test('to resume needs no recipe, and takes no other settings', async () => {
     const { folder, recipe } = await recipeFile();
     const out = join(folder, 'run');
