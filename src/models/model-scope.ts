@@ -25,6 +25,8 @@ export interface ParameterSpec {
   /** Whether weight decay applies: not on norms and biases, nor on any other vector. */
   readonly decay: boolean;
   readonly group: 'backbone' | 'head';
+  /** Never trained, whatever a recipe says: a constant of the network that its state dict holds. */
+  readonly fixed: boolean;
   /** Which layer of the network it belongs to, from the input's side: see `ModelScope.nextLayer`. */
   readonly layer: number;
 }
@@ -102,18 +104,25 @@ export class ModelScope {
   }
 
   parameter(name: string, shape: Shape, layout: ParameterSpec['layout'], init: Initializer): Tensor {
+    return this.#parameter(name, { shape, layout, init, fixed: false });
+  }
+
+  /** Values that are drawn once and never trained. */
+  fixed(name: string, shape: Shape, init: Initializer): Tensor {
+    return this.#parameter(name, { shape, layout: 'same', init, fixed: true });
+  }
+
+  #parameter(name: string, spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed'>): Tensor {
     const full = this.#name(name);
     this.parameters.push({
+      ...spec,
       name: full,
-      shape,
       dtype: 'f32',
-      layout,
-      init,
-      decay: shape.length > 1,
+      decay: spec.shape.length > 1 && !spec.fixed,
       group: this.group,
       layer: this.#layer,
     });
-    return this.graph.variable(PARAMETERS, full, shape);
+    return this.graph.variable(PARAMETERS, full, spec.shape);
   }
 
   /** A convolution; without bias unless one is asked for. @param x [n, h, w, c] @returns [n, oh, ow, outputs] */

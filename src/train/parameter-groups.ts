@@ -15,12 +15,13 @@ import type { OptimizerRecipe } from './recipe-schema.js';
  *   with layers numbered as `ModelScope.nextLayer` does (the stem 0, a residual block each, with the downsampling before
  *   it; the last norm and the head L), a parameter of layer l has its rate times d^(L − l). So the head learns at the full
  *   rate. A group's factor multiplies it.
+ * - **Fixed** values of a network (`ParameterSpec.fixed`) are frozen, whatever matches them.
  * - **Frozen** parameters have no gradient, no optimizer state and no average of their own, and keep every bit. A batch
  *   norm whose weight and bias are both frozen goes by its running statistics, as in evaluation, and leaves those as they
  *   are, unless the recipe says `freezeNorms: false`. Dropout and stochastic depth stay as in training.
  */
 export interface ParameterGroups {
-  /** In the recipe's order; the parameters that no group matches are the last one, where there are any. */
+  /** In the recipe's order; then what no group matches, and what the network itself says is fixed, where there are such. */
   readonly groups: readonly ParameterGroupSettings[];
   /** The parameters that training changes, in the network's order. */
   readonly trained: readonly ParameterSpec[];
@@ -126,6 +127,9 @@ function assign(
       })),
     };
   };
+  const fixed = definition.parameters.filter((spec) => spec.fixed);
+  const constants =
+    fixed.length > 0 ? [take({ match: ['fixed values'], lrScale: 1, freeze: true }, fixed)] : [];
   const groups = rulesOf(optimizer.groups).map((rule, index) => {
     const matched = rule.match.flatMap((pattern) => matchGroup(pattern, definition, index));
     const specs = definition.parameters.filter((spec) => matched.includes(spec) && left.has(spec));
@@ -136,9 +140,8 @@ function assign(
     );
   });
   const others = [...left];
-  return others.length > 0
-    ? [...groups, take({ match: ['others'], lrScale: 1, freeze: false }, others)]
-    : groups;
+  const rest = others.length > 0 ? [take({ match: ['others'], lrScale: 1, freeze: false }, others)] : [];
+  return [...groups, ...rest, ...constants];
 }
 
 function matchGroup(

@@ -24,6 +24,8 @@ from make_resnet import margin
 SAMPLES = 6
 
 CSRA = {"name": "csra", "lambda": 0.1}
+SMALL_DECODER = {"name": "ml_decoder", "queries": 5, "width": 32, "heads": 4, "feedForward": 48, "dropout": 0}
+DECODER = {"name": "ml_decoder", "queries": 100, "width": 768, "heads": 8, "feedForward": 2048, "dropout": 0}
 
 ALONE = [
     {"head": CSRA, "map": [3, 5, 7, 24]},
@@ -31,17 +33,24 @@ ALONE = [
     {"head": {"name": "csra_original", "heads": 1, "lambda": 0.1}, "map": [3, 5, 7, 24]},
     {"head": {"name": "csra_original", "heads": 2, "lambda": 0.4}, "map": [3, 5, 7, 22]},
     {"head": {"name": "csra_original", "heads": 6, "lambda": 0.3}, "map": [2, 7, 9, 24]},
+    {"head": SMALL_DECODER, "map": [3, 5, 7, 24]},
+    {"head": DECODER, "map": [2, 5, 7, 36]},
+    {"head": {"name": "projection", "dims": 16, "hidden": 0}, "map": [3, 24]},
+    {"head": {"name": "projection", "dims": 18, "hidden": 20}, "map": [3, 22]},
 ]
 
 IMAGES = [1, 97, 131, 1]
 NETWORKS = [
     {"arch": "resnet18", "head": CSRA, "images": IMAGES},
     {"arch": "resnet18", "head": {"name": "csra_original", "heads": 4, "lambda": 0.3}, "images": IMAGES},
+    {"arch": "resnet18", "head": DECODER, "images": IMAGES},
+    {"arch": "resnet18", "head": {"name": "projection", "dims": 64, "hidden": 0}, "images": IMAGES},
     {"arch": "convnext_atto", "head": CSRA, "images": [2, 97, 131, 1]},
+    {"arch": "convnext_atto", "head": DECODER, "images": [2, 97, 131, 1]},
 ]
 
 # by number of the case, found by --search
-PICTURES = {5: 20, 6: 20}
+PICTURES = {5: 7, 6: 33, 9: 20, 10: 20, 11: 20, 12: 20, 14: 1}
 
 
 class ResNetMap(torch.nn.Module):

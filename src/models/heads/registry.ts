@@ -3,9 +3,11 @@ import { csra } from './csra.js';
 import { csraOriginal } from './csra-original.js';
 import type { BoundHead, Head } from './head.js';
 import { linear } from './linear.js';
+import { mlDecoder } from './ml-decoder.js';
+import { projection } from './projection.js';
 
 /** The heads that recipes can name. */
-export const HEADS: readonly Head[] = [linear, csra, csraOriginal];
+export const HEADS: readonly Head[] = [linear, csra, csraOriginal, mlDecoder, projection];
 
 /** A head by its name, or with options beside it, such as `{ name: 'csra', lambda: 0.2 }`. */
 export type HeadChoice = string | ({ readonly name: string } & Readonly<Record<string, unknown>>);
