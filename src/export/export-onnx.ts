@@ -26,7 +26,8 @@ export interface OnnxExportOptions extends Omit<OnnxAbout, 'name'> {
 
 /**
  * The bytes of an ONNX file (opset 17, f32). Its input `image` is [batch, channels, height, width], normalised; its
- * outputs are `logits` [batch, classes] and `features` [batch, f], what the head is given. The batch is free.
+ * outputs are `logits` [batch, classes], `features` [batch, f], pooled, and `embedding` [batch, d] of heads that have
+ * one. The batch is free.
  * @throws ExportError for what has no ONNX form; WeightsError when the weights are not the network's
  */
 export function exportOnnx(options: OnnxExportOptions): Uint8Array {
@@ -35,20 +36,31 @@ export function exportOnnx(options: OnnxExportOptions): Uint8Array {
   const sizes = new FreeSizes(definition, imageSize, anyImageSize);
   const onnx = new OnnxGraph();
   const to = new Translation(onnx, sizes, (tensor) => load(tensor, options, onnx));
-  const { images, logits, features, graph } = sizes.base;
+  const { images, graph } = sizes.base;
   const [height, width]: OnnxDimension[] = anyImageSize ? ['height', 'width'] : [...imageSize];
   const shape = ['batch', definition.config.inChannels, height ?? 0, width ?? 0];
   to.set(images, onnx.input('image', shape, 'normalised; see the metadata'), CHANNELS_FIRST);
-  translate(graph.nodes, [logits, features], to);
-  for (const [name, tensor, text] of [
-    ['logits', logits, 'one for each class; sigmoid gives probabilities'],
-    ['features', features, 'what the head is given'],
-  ] as const) {
+  const outputs = OUTPUTS.flatMap(([name, text]) => {
+    const tensor = sizes.base[name];
+    return tensor ? [{ name, text, tensor }] : [];
+  });
+  translate(
+    graph.nodes,
+    outputs.map(({ tensor }) => tensor),
+    to,
+  );
+  for (const { name, text, tensor } of outputs) {
     const dimensions = inOrder(tensor).map((axis) => sizes.fixed(tensor, axis) ?? 'batch');
     onnx.output(name, dimensions, to.ordered(tensor), text);
   }
   return onnx.encode({ name: definition.config.arch, ...about });
 }
+
+const OUTPUTS = [
+  ['logits', 'one for each class; sigmoid gives probabilities'],
+  ['features', 'of the image, pooled'],
+  ['embedding', 'of length 1, to be compared with others'],
+] as const;
 
 /** Writes what the wanted tensors depend on, in the order in which it was traced. */
 function translate(nodes: readonly Node[], wanted: readonly Tensor[], to: Translation): void {

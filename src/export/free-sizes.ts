@@ -11,7 +11,7 @@ import { ExportError } from './export-error.js';
 /** Sizes of the input: axes 0, 1, 2 of [n, h, w, c]. */
 export type InputAxis = 0 | 1 | 2;
 
-export interface Trace extends Pick<TracedModel, 'logits' | 'features'> {
+export interface Trace extends Pick<TracedModel, 'logits' | 'features' | 'embedding'> {
   readonly graph: Graph;
   readonly images: Tensor;
 }
@@ -84,8 +84,8 @@ export class FreeSizes {
 function trace(definition: ModelDefinition, [n = 1, h = 1, w = 1]: readonly number[]): Trace {
   const graph = new Graph();
   const images = graph.input('images', [n, h, w, definition.config.inChannels]);
-  const { logits, features } = definition.trace(graph, images, 'eval');
-  return { graph, images, logits, features };
+  const { observed: _none, ...outputs } = definition.trace(graph, images, 'eval');
+  return { graph, images, ...outputs };
 }
 
 function tensorsOf(graph: Graph): (Tensor | undefined)[] {

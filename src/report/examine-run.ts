@@ -1,10 +1,11 @@
 import { type FrequencyGroup, frequencyGroup } from '../data/findings.js';
+import { areSimulated } from '../data/simulated.js';
 import { countLabels } from '../data/table.js';
 import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
-import { areSimulated, type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
+import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
 /**
@@ -96,12 +97,13 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
   const validation = evaluated('validation');
   const test = evaluated('test');
   const primary = test ?? validation;
+  const labels = options.data ?? record.recipe.data.path;
   if (record.summary !== null && record.summary.data.test === null) {
     missing.push('There is no test part: validation also chose the epoch, so its scores are too good.');
   }
   return {
     record,
-    simulated: await areSimulated(record.recipe, options.data),
+    simulated: record.checkpoint?.simulated ?? (labels === undefined || (await areSimulated(labels))),
     data,
     classes,
     validation,

@@ -1,5 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type DataPart, type DataSource, resolveDataSource } from '../data/data-source.js';
 import { patientsOf } from '../data/split.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
@@ -40,14 +39,6 @@ export async function findData(recipe: Recipe, path?: string): Promise<FoundData
     if (error instanceof TailrayError) return { reason: error.message };
     throw error;
   }
-}
-
-/** Whether the pictures were drawn by `synth`: where the recipe names no data, or the data folder says so itself. */
-export async function areSimulated(recipe: Recipe, path = recipe.data.path): Promise<boolean> {
-  if (path === undefined) return true;
-  const folder = (await stat(path).catch(() => null))?.isFile() ? dirname(path) : path;
-  const text = await readFile(join(folder, 'dataset.json'), 'utf8').catch(() => '');
-  return /"generator":\s*"tailray synth"/.test(text);
 }
 
 /**

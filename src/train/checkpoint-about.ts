@@ -12,7 +12,7 @@ export function checkpointAbout({
   ...rest
 }: Pick<CheckpointAbout, 'model' | 'weights' | 'epoch' | 'step' | 'metrics'> & {
   recipe: Recipe;
-  data: Pick<TrainingData, 'classes' | 'positives' | 'known'>;
+  data: Pick<TrainingData, 'classes' | 'positives' | 'known' | 'simulated'>;
 }): CheckpointAbout {
   return {
     ...rest,
@@ -22,6 +22,7 @@ export function checkpointAbout({
       const known = data.known[c] ?? 0;
       return known > 0 ? count / known : null;
     }),
+    simulated: data.simulated,
     recipe: withoutPaths(recipe),
     tailray: tailrayVersion,
   };

@@ -44,6 +44,8 @@ const aboutSchema = z.object({
   metrics: z.object({ mAP: z.number().nullable(), auroc: z.number().nullable() }),
   /** Per class, positives / known labels of the training split; null where none is known. */
   prevalence: z.array(z.number().nullable()),
+  /** Whether the pictures it was trained on were drawn by a program; absent in older files. */
+  simulated: z.boolean().optional(),
   /** The recipe, without the paths of the machine it ran on. */
   recipe: z.record(z.string(), z.unknown()),
   /** Version of tailray that wrote the file. */

@@ -55,10 +55,11 @@ export function checkpointAsStateDict(
   return writeSafetensors(tensors, { format: 'pt', ...aboutTexts(about) });
 }
 
-function describe({ model, classes, preprocessing }: Omit<Checkpoint, 'tensors'>): string {
+function describe({ model, classes, preprocessing, simulated }: Omit<Checkpoint, 'tensors'>): string {
   return [
     `${model.arch} for ${classes.length} findings in chest radiographs: ${classes.join(', ')}.`,
     'Research software, not a medical device: not for clinical use.',
+    ...(simulated ? ['Trained on simulated images: it knows nothing of patients.'] : []),
     `To prepare an image: ${describePreprocessing(preprocessing).join(' ')}`,
     'logits are one for each class, in this order; the sigmoid of one is its probability.',
   ].join('\n');

@@ -2,6 +2,7 @@ import { type DataPart, type DataSource, resolveDataSource } from '../data/data-
 import { type Dataset, openDataset } from '../data/dataset.js';
 import { ImageStore } from '../data/image-store.js';
 import { type Quarantined, scanImages } from '../data/scan.js';
+import { areSimulated } from '../data/simulated.js';
 import { patientsOf } from '../data/split.js';
 import { countLabels } from '../data/table.js';
 import { TailrayError } from '../engine/errors.js';
@@ -39,6 +40,8 @@ export interface TrainingData {
   /** [classes], of the same: positive labels, and labels known at all. */
   readonly positives: readonly number[];
   readonly known: readonly number[];
+  /** Whether the pictures were drawn by a program. */
+  readonly simulated: boolean;
   /** What was found, a sentence each. */
   readonly notes: readonly string[];
   /** Fingerprint of all identifiers and labels in use: a resumed run must see the same. */
@@ -90,6 +93,7 @@ export async function examineTrainingData(
     samples: train.readable.length,
     positives: [...positives],
     known: [...known],
+    simulated: await areSimulated(path),
     notes: source.notes,
     digest: await fingerprint({ train, validation, test }),
   };

@@ -67,6 +67,7 @@ async function checkpointFile(folder: string, changes: Partial<Checkpoint> = {})
     step: 30,
     metrics: { mAP: 0.25, auroc: 0.75 },
     prevalence: [0.5, 0.02, null],
+    simulated: true,
     recipe: { seed: 7 },
     tailray: '0.0.0-test',
     ...changes,
@@ -106,7 +107,8 @@ test('writes ONNX with all that the checkpoint says of itself, the weights, and 
 
   const card = await readFile(join(out, 'model-card.md'), 'utf8');
   expect(card).toContain('Mass \\| "x"');
-  expect(card).toContain('not known here');
+  expect(card).toContain('are not known here');
+  for (const text of [card, model.docString]) expect(text).toContain('knows nothing of patients');
 });
 
 test('what was exported gives the probabilities of the checkpoint, in batches', async ({ skip }) => {

@@ -224,6 +224,31 @@ describe('products of a batch', () => {
   });
 });
 
+test('the embedding of a head that has one is an output, too', async () => {
+  const definition: ModelDefinition = {
+    ...network((x) => x),
+    trace(_graph, images) {
+      const features = ops.mean(images, [1, 2]);
+      const length = ops.sqrt(ops.reshape(ops.sum(ops.square(features), [1]), [images.shape[0]!, 1]));
+      return {
+        logits: ops.relu(features),
+        features,
+        embedding: ops.div(features, length),
+        observed: new Map(),
+      };
+    },
+  };
+  const model = exportOnnx({ definition, tensors: new Map(), imageSize: IMAGE, version: 'test' });
+  const values = hashUniform('image', BATCH * 6 * 9 * CHANNELS);
+  await withOnnx(model, async (run) => {
+    const { embedding } = await run({ image: channelsFirst(values, [BATCH, 6, 9, CHANNELS]) });
+    expect(embedding?.dims).toEqual([BATCH, CHANNELS]);
+    for (let n = 0; n < BATCH; n++) {
+      expect(Math.hypot(...embedding!.data.subarray(n * CHANNELS, (n + 1) * CHANNELS))).toBeCloseTo(1, 5);
+    }
+  });
+});
+
 describe('what has no ONNX form says so', () => {
   test('an unknown function', () => {
     const cube = { name: 'cube', wgsl: ([x]: readonly string[]) => `${x} * ${x} * ${x}` };

@@ -10,6 +10,8 @@ export interface CardFacts {
   readonly name: string;
   readonly about: CheckpointAbout;
   readonly parameters: number;
+  /** Whether the images were drawn by a program; null where neither run nor checkpoint says so. */
+  readonly simulated: boolean | null;
   /** Null for a checkpoint without its run directory. */
   readonly run: ExaminedRun | null;
   /** By column of the run's primary part: how sure the metrics of a class are. Null where nothing was measured. */
@@ -29,6 +31,7 @@ export async function readCardFacts(path: string, options: ExamineOptions = {}):
     name: run?.record.name ?? basename(path).replace(/\.safetensors$/, ''),
     about,
     parameters: parameterCount(defineModel(about.model)),
+    simulated: run?.simulated ?? about.simulated ?? null,
     run,
     classIntervals: run && classIntervals(run, options.resamples),
   };

@@ -7,7 +7,7 @@ import type { CardFacts } from './card-facts.js';
  * (hub documentation, "Model Cards", "model-index").
  */
 export function frontMatter(facts: CardFacts, license: string): string {
-  const { about, run } = facts;
+  const { about, simulated } = facts;
   const fields = {
     license,
     library_name: 'tailray',
@@ -18,7 +18,7 @@ export function frontMatter(facts: CardFacts, license: string): string {
       'multi-label-classification',
       'long-tailed',
       about.model.arch,
-      ...(run?.simulated ? ['simulated-data'] : []),
+      ...(simulated ? ['simulated-data'] : []),
     ],
     metrics: ['mean_average_precision', 'roc_auc'],
     ...results(facts),

@@ -16,9 +16,9 @@ export function introduction(facts: CardFacts): string {
   ].join('\n\n');
 }
 
-function warning({ run }: CardFacts): string {
+function warning({ simulated }: CardFacts): string {
   const lines = ['**Research software. Not a medical device: not for clinical use.**'];
-  if (run?.simulated) {
+  if (simulated) {
     lines.push(
       '**Simulated data:** the images that it was trained and measured on were drawn by a program. It knows nothing of patients.',
     );

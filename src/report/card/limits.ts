@@ -4,28 +4,33 @@ import type { CardFacts } from './card-facts.js';
 import { list, plain } from './markdown.js';
 
 /** What the model is for and what not, as far as the numbers themselves say it. */
-export function limits({ run }: CardFacts): string {
+export function limits({ run, simulated }: CardFacts): string {
   const items = [
     'For research on long-tailed and multi-label classification: comparing methods, reproducing results, teaching.',
     'Not for diagnosis, triage or any decision about a person. It has not been validated for any clinical use.',
+    SOURCE[String(simulated) as keyof typeof SOURCE],
     ...(run === null ? [UNKNOWN_TRAINING] : limitsOfRun(run)),
   ];
   return `## Intended use and limits\n\n${list(items)}`;
 }
 
 const UNKNOWN_TRAINING =
-  'This card was written from the checkpoint alone: what it was trained and tested on, whether those images were real ' +
-  'or simulated, and how it does on each finding are not known here.';
+  'This card was written from the checkpoint alone: what it was trained and tested on, and how it does on each finding, ' +
+  'are not known here.';
+
+const SOURCE = {
+  true: 'The phantoms are drawings: scores on them say nothing about radiographs of patients.',
+  false:
+    'Tested, if at all, on images of the same source as it was trained on: other hospitals, scanners and populations are unknown.',
+  null: 'Whether it was trained on radiographs or on simulated images is not recorded in the checkpoint.',
+} as const;
 
 /** Fewer positives than this tell little about a class. */
 const FEW = 10;
 
 function limitsOfRun(run: ExaminedRun): string[] {
-  const { simulated, primary, classes } = run;
+  const { primary, classes } = run;
   return [
-    simulated
-      ? 'The phantoms are drawings: scores on them say nothing about radiographs of patients.'
-      : 'Tested, if at all, on images of the same source as it was trained on: other hospitals, scanners and populations are unknown.',
     'Labels that were taken from reports by a program are often wrong, in training and in the test alike.',
     ...rareInTraining(classes),
     ...(primary === null
