@@ -128,7 +128,7 @@ describe('the card of a run', () => {
 
   test('limits name the classes that nobody could learn or measure', () => {
     expect(card.section('Intended use and limits')).toContain(
-      `Fewer than 10 positives in training: Nodule (8 images), ${NEVER} (0 images).`,
+      `Fewer than 10 positives in training: Nodule (8), ${NEVER} (0).`,
     );
     expect(card.section('Intended use and limits')).toContain(`not measured at all: ${NEVER}.`);
     expect(card.body).toContain('Not a medical device');

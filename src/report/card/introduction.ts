@@ -72,6 +72,7 @@ function reading({ primary }: NonNullable<CardFacts['run']>, part: string): stri
       primary.drawn === 'patients' ? 'patients' : 'images (the table names no patients: too narrow)';
     sentences.push(
       `Intervals: percentile bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
+      'In each draw a class that lost all its positives drops out, so with few positives an interval may lie askew.',
     );
   }
   return sentences.join(' ');

@@ -1,5 +1,5 @@
 import { type ClassFact, classSummary, type ExaminedRun } from '../examine-run.js';
-import { counted, decimals } from '../format.js';
+import { decimals } from '../format.js';
 import type { CardFacts } from './card-facts.js';
 import { list, plain } from './markdown.js';
 
@@ -21,7 +21,8 @@ const UNKNOWN_TRAINING =
 const SOURCE = {
   true: 'The phantoms are drawings: scores on them say nothing about radiographs of patients.',
   false:
-    'Tested, if at all, on images of the same source as it was trained on: other hospitals, scanners and populations are unknown.',
+    'Tested, if at all, on images of the same source as it was trained on: other hospitals, scanners and populations are unknown. ' +
+    'Labels that were taken from reports by a program are often wrong, in training and in the test alike.',
   null: 'Whether it was trained on radiographs or on simulated images is not recorded in the checkpoint.',
 } as const;
 
@@ -31,7 +32,6 @@ const FEW = 10;
 function limitsOfRun(run: ExaminedRun): string[] {
   const { primary, classes } = run;
   return [
-    'Labels that were taken from reports by a program are often wrong, in training and in the test alike.',
     ...rareInTraining(classes),
     ...(primary === null
       ? ['**How it does on each class is missing:** the labels could not be read.']
@@ -72,5 +72,5 @@ function rareInTest(part: NonNullable<ExaminedRun['primary']>, classes: readonly
 }
 
 function counts(name: string, positives: number): string {
-  return `${plain(name)} (${counted(positives, 'image')})`;
+  return `${plain(name)} (${positives})`;
 }
