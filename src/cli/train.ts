@@ -6,12 +6,12 @@ import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import { registeredLosses } from '../losses/registry.js';
 import { writeModelCard } from '../report/model-card.js';
-import { epochSampler } from '../train/epoch-sampler.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { providePhantoms } from '../train/phantom-source.js';
 import { planRun } from '../train/run-plan.js';
 import { formatSampling } from '../train/sampling-table.js';
 import type { MacroScores } from '../train/scores.js';
+import { planStages, type Stage } from '../train/stage-plan.js';
 import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
 import { command, runCommand } from './command.js';
@@ -98,8 +98,10 @@ async function train(flags: TrainFlags): Promise<void> {
     });
     progress.stop();
     for (const line of describeData(path, data)) say(line);
-    const sampled = sampledFrequencies(data.train.readable, epochSampler(recipe, data));
-    for (const line of formatSampling(recipe.sampler, sampled)) say(line);
+    for (const { recipe: own, sampler } of distinctSamplers(planStages(recipe, data))) {
+      const sampled = sampledFrequencies(data.train.readable, sampler);
+      for (const line of formatSampling(own.sampler, sampled)) say(line);
+    }
     const device = await openDevice({ adapter: flags.adapter });
     say(`adapter    ${device.description}`);
     interrupt.protect();
@@ -126,6 +128,12 @@ async function train(flags: TrainFlags): Promise<void> {
   } finally {
     interrupt.release();
   }
+}
+
+/** The first stage with each choice of images. */
+function distinctSamplers(stages: readonly Stage[]): Stage[] {
+  const choices = stages.map(({ recipe }) => JSON.stringify(recipe.sampler));
+  return stages.filter((_, i) => choices.indexOf(choices[i] ?? '') === i);
 }
 
 function describeData(path: string, data: TrainingData): string[] {

@@ -5,6 +5,7 @@ import type { EpochLine } from '../train/metrics-log.js';
 import { type ExplainWhat, formatExplanation } from '../train/plan-table.js';
 import type { Recipe } from '../train/recipe-schema.js';
 import type { Progress } from '../train/saved-state.js';
+import type { Stage } from '../train/stage-plan.js';
 import type { TrainRunObserver } from '../train/train-run.js';
 import type { Trainer } from '../train/trainer.js';
 
@@ -29,16 +30,17 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
   };
   const meter = new Meter(recipe.batchSize);
   const bar = new ProgressLine(quiet);
-  let totalSteps = 0;
+  let extent = { stages: 1, epochs: 0, steps: 0 };
   let loss = Number.NaN;
   const describe = (step: number) =>
-    `loss ${Number.isNaN(loss) ? '–' : loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, totalSteps))} left`;
+    `loss ${Number.isNaN(loss) ? '–' : loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, extent.steps))} left`;
   return {
     onNote: (note) => say(note),
-    onReady(trainer, progress) {
-      totalSteps = trainer.schedule.totalSteps;
+    onReady(trainer, progress, stage) {
+      extent = stage.run;
       meter.start(progress.step);
-      for (const line of describeTrainer(trainer, recipe, progress)) say(line);
+      bar.stop();
+      for (const line of describeTrainer(trainer, stage, progress)) say(line);
     },
     onExplanation(explanation) {
       bar.stop();
@@ -46,7 +48,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
     },
     onStep(step, epoch) {
       meter.step(step);
-      bar.show(`epoch ${epoch}/${recipe.schedule.epochs}, step`, step, totalSteps, () => describe(step));
+      bar.show(`epoch ${epoch}/${extent.epochs}, step`, step, extent.steps, () => describe(step));
     },
     onLoss(_step, value) {
       loss = value;
@@ -54,7 +56,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
     onValidation: (done, total) => bar.show('validation', done, total, () => 'images'),
     onEpoch(line) {
       bar.stop();
-      say(describeEpoch(line, recipe.schedule.epochs));
+      say(describeEpoch(line, extent.epochs));
     },
     onScoring: (done, total) => {
       bar.show('scoring the best checkpoint', done, total, () => 'images');
@@ -134,23 +136,33 @@ class Meter {
   }
 }
 
-function describeTrainer(trainer: Trainer, recipe: Recipe, progress: Progress): string[] {
+function describeTrainer(trainer: Trainer, stage: Stage, progress: Progress): string[] {
+  const { recipe, run, firstStep } = stage;
   const { arch, stem, width, head } = trainer.definition.config;
   const { name, reduction, ...parameters } = recipe.loss;
   const settings = Object.entries(parameters).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   const { totalSteps } = trainer.schedule;
   const { epochs } = recipe.schedule;
   const { optimizer, ema } = recipe;
+  const done = progress.step - firstStep;
   return [
+    ...(run.stages > 1 ? [`stage      ${describeStage(stage)}`] : []),
     `model      ${arch}, width ${width}, stem ${stem}${head.name === 'linear' ? '' : `, head ${head.name}`}: ${trainer.parameters.toLocaleString('en-US')} parameters`,
     `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
     ...formatGroups(trainer.state.groups).map((line, i) => `${(i === 0 ? 'groups' : '').padEnd(11)}${line}`),
-    `steps      ${totalSteps - progress.step} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
+    `steps      ${totalSteps - done} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
       `of ${recipe.batchSize} images`,
     `memory     ${describeMemory(trainer)}`,
   ];
+}
+
+/** `2 of 2, balanced: from the last weights, with a fresh head` */
+function describeStage({ number, name, start, head, run }: Stage): string {
+  const title = `${number} of ${run.stages}${name === undefined ? '' : `, ${name}`}`;
+  if (number === 1) return title;
+  return `${title}: from the ${start} weights of the one before${head === 'reset' ? ', with a fresh head' : ''}`;
 }
 
 /** The peak, and what keeps it that low. */

@@ -42,6 +42,7 @@ const number = z.number().nullable();
 const lineSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('step'),
+    stage: z.number().optional(),
     step: z.number(),
     epoch: z.number(),
     loss: number,
@@ -51,6 +52,7 @@ const lineSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('epoch'),
+    stage: z.number().optional(),
     epoch: z.number(),
     step: z.number(),
     loss: number,

@@ -32,7 +32,10 @@ export function checkpointAbout({
 function withoutPaths(recipe: Recipe): Record<string, unknown> {
   const { path: _path, images: _images, ...data } = recipe.data;
   const { weights: _weights, ...model } = recipe.model;
-  const { name } = recipe.loss;
-  const loss = { ...recipe.loss, name: isLossFile(name) ? basename(name) : name };
-  return { ...recipe, data, model, loss };
+  const named = (loss: Recipe['loss']) => ({
+    ...loss,
+    name: isLossFile(loss.name) ? basename(loss.name) : loss.name,
+  });
+  const stages = recipe.stages?.map((stage) => (stage.loss ? { ...stage, loss: named(stage.loss) } : stage));
+  return { ...recipe, data, model, loss: named(recipe.loss), ...(stages && { stages }) };
 }

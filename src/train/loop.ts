@@ -1,5 +1,4 @@
 import { BatchLoader } from '../data/loader.js';
-import type { Sampler } from '../data/sampler.js';
 import type { Device } from '../engine/device.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { checkpointAbout } from './checkpoint-about.js';
@@ -10,6 +9,7 @@ import type { Recipe } from './recipe-schema.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Progress } from './saved-state.js';
 import { type MacroScores, macroScores, scoreDataset } from './scores.js';
+import type { Stage } from './stage-plan.js';
 import { HISTORY } from './step-program.js';
 import { SubmitPace } from './submit-pace.js';
 import type { Trainer } from './trainer.js';
@@ -38,10 +38,18 @@ export interface SessionOptions {
 
 export interface LoopOptions extends SessionOptions {
   readonly trainer: Trainer;
-  /** Of the training part's readable pictures. */
-  readonly sampler: Sampler;
+  readonly stage: Stage;
   readonly progress: Progress;
+  /** Keeps the trainer's state, to resume from. */
+  readonly save: (progress: Progress) => Promise<void>;
   readonly observer?: LoopObserver | undefined;
+}
+
+export interface LoopEnd {
+  readonly status: 'finished' | 'stopped';
+  readonly progress: Progress;
+  /** Steps done in this session. */
+  readonly steps: number;
 }
 
 /** What a progress display may want to know; called in the order of the run. */
@@ -65,10 +73,10 @@ export const START: Progress = {
 };
 
 /**
- * Trains to the end of the schedule, or until told to stop; the state is saved either way.
+ * Trains to the end of the stage, or until told to stop; the state is saved either way.
  * @throws DivergedError after saving; StorageError; what the device reports
  */
-export async function runLoop(options: LoopOptions): Promise<'finished' | 'stopped'> {
+export async function runLoop(options: LoopOptions): Promise<LoopEnd> {
   return new Loop(options).run();
 }
 
@@ -95,15 +103,15 @@ class Loop {
     }
   }
 
-  async run(): Promise<'finished' | 'stopped'> {
-    const end = await this.#trainToTheEnd();
+  async run(): Promise<LoopEnd> {
+    const status = await this.#trainToTheEnd();
     await this.#explainer?.finish();
-    return end;
+    return { status, progress: this.#progress, steps: this.#steps };
   }
 
-  async #trainToTheEnd(): Promise<'finished' | 'stopped'> {
-    const { epochs } = this.#options.recipe.schedule;
-    while (this.#progress.epochsClosed < epochs) {
+  async #trainToTheEnd(): Promise<LoopEnd['status']> {
+    const { endEpoch } = this.#options.stage;
+    while (this.#progress.epochsClosed < endEpoch) {
       this.#epochStart = performance.now();
       if (!(await this.#trainEpoch(this.#progress.epochsClosed))) return 'stopped';
       if (!(await this.#closeEpoch(this.#progress.epochsClosed + 1))) return 'stopped';
@@ -111,10 +119,11 @@ class Loop {
     return 'finished';
   }
 
-  /** The steps of epoch `epoch` (from 0) that are still to do. @returns false when stopped */
+  /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped */
   async #trainEpoch(epoch: number): Promise<boolean> {
-    const { recipe, data, trainer, sampler, observer } = this.#options;
-    const stepsPerEpoch = Math.floor(sampler.length / recipe.batchSize);
+    const { data, trainer, stage, observer } = this.#options;
+    const { recipe, sampler, stepsPerEpoch } = stage;
+    const firstStep = stage.firstStep + (epoch - stage.firstEpoch) * stepsPerEpoch;
     const loader = new BatchLoader({
       dataset: data.train.readable,
       order: sampler.order(epoch),
@@ -122,7 +131,7 @@ class Loop {
       lastBatch: 'drop',
       seed: recipe.seed,
       epoch,
-      startBatch: this.#progress.step - epoch * stepsPerEpoch,
+      startBatch: this.#progress.step - firstStep,
       ...(recipe.augment !== false && { augmentation: recipe.augment }),
     });
     const explainer = this.#explainer;
@@ -147,7 +156,7 @@ class Loop {
       await explainer?.endStep();
       if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
         await this.#readScalars();
-        await this.#save();
+        await this.#options.save(this.#progress);
         return false;
       }
     }
@@ -175,6 +184,7 @@ class Loop {
       if (sound && step % recipe.logEvery !== 0) continue;
       lines.push({
         kind: 'step',
+        ...this.#stage,
         step,
         epoch: this.#progress.epochsClosed + 1,
         loss: finite(loss),
@@ -189,19 +199,19 @@ class Loop {
     const last = scalars.at(-1);
     if (last) observer?.onLoss?.(this.#unread, last.loss);
     if (diverged) {
-      await this.#save();
+      await this.#options.save(this.#progress);
       throw diverged;
     }
   }
 
   /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
   async #closeEpoch(epoch: number): Promise<boolean> {
-    const { recipe, data, run, observer } = this.#options;
-    const last = epoch === recipe.schedule.epochs;
+    const { recipe, data, run, stage, observer } = this.#options;
+    const last = epoch === stage.endEpoch;
     const due = data.validation !== null && (last || epoch % recipe.validation.every === 0);
     const scores = due ? await this.#validate() : null;
     if (scores === 'stopped') {
-      await this.#save();
+      await this.#options.save(this.#progress);
       return false;
     }
     const best = scores === null ? last && data.validation === null : isBetter(scores, this.#progress.best);
@@ -209,6 +219,7 @@ class Loop {
     const { sum, steps } = this.#progress.epochLoss;
     const line: EpochLine = {
       kind: 'epoch',
+      ...this.#stage,
       epoch,
       step: this.#progress.step,
       loss: steps > 0 ? sum / steps : null,
@@ -219,7 +230,7 @@ class Loop {
     this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
     await run.metrics.append([line]);
     observer?.onEpoch?.(line);
-    if (last || epoch % recipe.checkpoint.every === 0) await this.#save();
+    if (last || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
     return true;
   }
 
@@ -255,17 +266,10 @@ class Loop {
     this.#progress = { ...this.#progress, best: { epoch, ...metrics } };
   }
 
-  async #save(): Promise<void> {
-    const { run, trainer, data, device } = this.#options;
-    await run.saved.save(
-      {
-        progress: this.#progress,
-        data: data.digest,
-        adapter: device.description,
-        kernels: trainer.kernels,
-      },
-      trainer.state.contents,
-    );
+  /** For the lines of a run in stages. */
+  get #stage(): { stage?: number } {
+    const { number, run } = this.#options.stage;
+    return run.stages > 1 ? { stage: number } : {};
   }
 }
 

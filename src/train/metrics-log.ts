@@ -5,7 +5,9 @@ import type { Progress } from './saved-state.js';
 /** A training step; one line every `logEvery` steps. What is no number (NaN, infinite) is null. */
 export interface StepLine {
   readonly kind: 'step';
-  /** From 1. */
+  /** Of a run in stages, from 1. */
+  readonly stage?: number | undefined;
+  /** From 1, through all stages. */
   readonly step: number;
   readonly epoch: number;
   readonly loss: number | null;
@@ -19,7 +21,8 @@ export interface StepLine {
 /** The end of an epoch. */
 export interface EpochLine {
   readonly kind: 'epoch';
-  /** From 1. */
+  readonly stage?: number | undefined;
+  /** From 1, through all stages. */
   readonly epoch: number;
   readonly step: number;
   /** Mean over the epoch's steps. */

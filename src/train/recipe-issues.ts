@@ -121,7 +121,7 @@ function knownKeys(path: readonly (string | number)[], input: unknown): string[]
   for (const key of path) {
     value = isRecord(value) ? value[key] : undefined;
     nodes = alternatives(nodes).flatMap((node) => {
-      const child = node.properties?.[key];
+      const child = typeof key === 'number' ? node.items : node.properties?.[key];
       return isSchema(child) ? [child] : [];
     });
   }

@@ -154,6 +154,41 @@ const emaSchema = z.union([
 /** Checked by the loss itself (see recipe.ts): a loss brings its own parameters and their ranges. */
 const lossParameter = z.unknown();
 
+const lossSchema = z
+  .object({
+    name: z.string().min(1).default('bce').describe('a registered loss, or a file with one of your own'),
+    reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
+  })
+  .catchall(lossParameter)
+  .describe('the other fields are the loss’s own parameters');
+
+const optimizerSchema = z.union([adamWSchema, sgdSchema]);
+const augmentationSchema = z.union([z.literal(false), augmentSchema]);
+const batchSizeSchema = z.int().min(1).max(65536);
+const precisionSchema = z.enum(['f32', 'f16']);
+
+/** One of several trainings in a row (see stages.ts). What is absent is as in the recipe, not as in the stage before. */
+const stageSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, 'letters, digits, ".", "_" and "-" only')
+    .optional()
+    .describe('in what is printed'),
+  start: z
+    .enum(['last', 'best'])
+    .default('last')
+    .describe('from which weights of the stage before: the validated ones after its last step, or its best'),
+  head: z.enum(['keep', 'reset']).default('keep').describe('reset: the head starts from fresh weights'),
+  augment: augmentationSchema.optional(),
+  sampler: samplerSchema.optional(),
+  loss: lossSchema.optional(),
+  optimizer: optimizerSchema.optional(),
+  schedule: scheduleSchema.optional(),
+  batchSize: batchSizeSchema.optional(),
+  precision: precisionSchema.optional(),
+  ema: emaSchema.optional(),
+});
+
 export const recipeSchema = z.strictObject({
   name: z
     .string()
@@ -163,26 +198,18 @@ export const recipeSchema = z.strictObject({
   seed: z.int().min(0).default(0).describe('of everything random in training'),
   data: dataSchema.prefault({}),
   preprocessing: preprocessingSchema.prefault({}),
-  augment: z.union([z.literal(false), augmentSchema]).prefault({}),
+  augment: augmentationSchema.prefault({}),
   sampler: samplerSchema
     .prefault({})
     .describe(
       'which images an epoch visits, and how often: shuffled, repeat-factor, class-aware, square-root',
     ),
   model: modelSchema.prefault({}),
-  loss: z
-    .object({
-      name: z.string().min(1).default('bce').describe('a registered loss, or a file with one of your own'),
-      reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
-    })
-    .catchall(lossParameter)
-    .prefault({})
-    .describe('the other fields are the loss’s own parameters'),
-  optimizer: z.union([adamWSchema, sgdSchema]).prefault({}),
+  loss: lossSchema.prefault({}),
+  optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
-  batchSize: z.int().min(1).max(65536).default(32),
-  precision: z
-    .enum(['f32', 'f16'])
+  batchSize: batchSizeSchema.default(32),
+  precision: precisionSchema
     .default('f32')
     .describe(
       'f16: activations and weights in half precision, f32 master weights and sums, dynamic loss scaling',
@@ -209,9 +236,18 @@ export const recipeSchema = z.strictObject({
   checkpoint: z
     .strictObject({
       every: z.int().min(1).default(1).describe('epochs between two saved states for resuming'),
+      best: z
+        .enum(['last-stage', 'any-stage'])
+        .default('last-stage')
+        .describe('where there are stages: whose epochs compete for best.safetensors'),
     })
     .prefault({}),
   logEvery: z.int().min(1).max(10_000).default(10).describe('steps between two lines of metrics.jsonl'),
+  stages: z
+    .array(stageSchema)
+    .min(1)
+    .optional()
+    .describe('trainings one after the other, each with its changes to the recipe'),
 });
 
 type ParsedRecipe = z.infer<typeof recipeSchema>;
@@ -221,3 +257,4 @@ export type Recipe = Omit<ParsedRecipe, 'model'> & {
   readonly model: Omit<ParsedRecipe['model'], 'imageSize'>;
 };
 export type OptimizerRecipe = Recipe['optimizer'];
+export type StageRecipe = NonNullable<Recipe['stages']>[number];

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
+import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
 import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
@@ -8,6 +9,7 @@ import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
 import { type Recipe, recipeSchema } from './recipe-schema.js';
+import { spreadStages } from './recipe-stages.js';
 
 /**
  * From a YAML file and the changes on the command line to a complete recipe. What comes out is what the run directory
@@ -87,18 +89,53 @@ export function recipeDifferences(from: Recipe, to: Recipe): string[] {
 }
 
 function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
-  const parsed = recipeSchema.safeParse(spreadImageSize(given));
-  if (!parsed.success) return { issues: recipeIssues(parsed.error, given) };
+  const spread = spreadStages(given);
+  const parsed = recipeSchema.safeParse(spreadImageSize(spread));
+  if (!parsed.success) return { issues: recipeIssues(parsed.error, spread) };
   const { imageSize, ...model } = parsed.data.model;
   const bound = bindLoss(parsed.data.loss);
   const checked = checkHead(model.head);
+  const staged = bindStages(parsed.data);
   const issues = [
     ...imageSizeIssues(imageSize, parsed.data.preprocessing.size),
     ...('issues' in bound ? bound.issues : []),
     ...('issues' in checked ? checked.issues : []),
+    ...('issues' in staged ? staged.issues : []),
   ];
-  if (issues.length > 0 || 'issues' in bound || 'issues' in checked) return { issues };
-  return { recipe: { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } } };
+  if (issues.length > 0 || 'issues' in bound || 'issues' in checked || 'issues' in staged) return { issues };
+  const { stages } = staged;
+  const recipe = { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } };
+  return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
+}
+
+/** The losses of the stages that have their own, their parameters complete. */
+function bindStages({
+  loss: runLoss,
+  stages: given,
+}: Pick<Recipe, 'loss' | 'stages'>): { stages: Recipe['stages'] } | { issues: RecipeIssue[] } {
+  const bound = given?.map(({ loss, ...stage }) => {
+    if (loss === undefined) return { stage };
+    if (isLossFile(loss.name) && loss.name !== runLoss.name) {
+      const message =
+        'only the loss of the whole recipe may be a file: name it there, and the others in stages';
+      return { issues: [{ path: ['loss', 'name'], message }] };
+    }
+    const own = bindLoss(loss);
+    return 'issues' in own ? own : { stage: { ...stage, loss: own.loss } };
+  });
+  const [first] = given ?? [];
+  if (first?.start === 'best' || first?.head === 'reset') {
+    const key = first.head === 'reset' ? 'head' : 'start';
+    const message = `the first stage has none before it: it starts as model.weights says`;
+    return { issues: [{ path: ['stages', 0, key], message }] };
+  }
+  const issues = bound?.flatMap((each, i) =>
+    'issues' in each
+      ? each.issues.map(({ path, message }) => ({ path: ['stages', i, ...path], message }))
+      : [],
+  );
+  if (issues !== undefined && issues.length > 0) return { issues };
+  return { stages: bound?.flatMap((each) => ('stage' in each ? [each.stage] : [])) };
 }
 
 function flatten(value: unknown, prefix = ''): Map<string, string> {

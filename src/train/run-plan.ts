@@ -7,6 +7,7 @@ import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from './r
 import { RecipeError } from './recipe-error.js';
 import { bindLossFile } from './recipe-loss.js';
 import type { Recipe } from './recipe-schema.js';
+import { stageRecipes } from './recipe-stages.js';
 import { RunDirectory } from './run-directory.js';
 import { modelOf } from './trainer.js';
 import { ResumeError } from './training-error.js';
@@ -98,7 +99,8 @@ const ANY_CLASSES = 30;
 
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
 function checkNetwork(recipe: Recipe): void {
-  groupParameters(modelOf(recipe, recipe.data.classes?.length ?? ANY_CLASSES), recipe.optimizer);
+  const network = modelOf(recipe, recipe.data.classes?.length ?? ANY_CLASSES);
+  for (const { optimizer } of stageRecipes(recipe)) groupParameters(network, optimizer);
 }
 
 function overridesOf({ set = [], seed, loss, memory, data, images }: RunRequest): string[] {
@@ -121,7 +123,9 @@ async function complete(given: Recipe): Promise<Pick<RunPlan, 'recipe' | 'lossFi
   const recipe = withAbsolutePaths(given);
   if (!isLossFile(recipe.loss.name)) return { recipe };
   const lossFile = await readLossFile(recipe.loss.name);
-  return { recipe: { ...recipe, loss: bindLossFile(recipe.loss, lossFile) }, lossFile };
+  const bind = (loss: Recipe['loss']) => (isLossFile(loss.name) ? bindLossFile(loss, lossFile) : loss);
+  const stages = recipe.stages?.map((stage) => (stage.loss ? { ...stage, loss: bind(stage.loss) } : stage));
+  return { recipe: { ...recipe, loss: bind(recipe.loss), ...(stages && { stages }) }, lossFile };
 }
 
 /** A run goes on with its copy of a loss file, whatever has become of the file. */
@@ -140,6 +144,11 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
   const { path, images } = recipe.data;
   const { weights } = recipe.model;
   const { loss } = recipe;
+  const named = (given: Recipe['loss']) => ({
+    ...given,
+    ...(isLossFile(given.name) && { name: resolve(given.name) }),
+  });
+  const stages = recipe.stages?.map((stage) => (stage.loss ? { ...stage, loss: named(stage.loss) } : stage));
   return {
     ...recipe,
     data: {
@@ -147,7 +156,8 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
       ...(path !== undefined && { path: resolve(path) }),
       ...(images !== undefined && { images: resolve(images) }),
     },
-    loss: { ...loss, ...(isLossFile(loss.name) && { name: resolve(loss.name) }) },
+    loss: named(loss),
     model: { ...recipe.model, ...(weights !== undefined && { weights: resolve(weights) }) },
+    ...(stages && { stages }),
   };
 }

@@ -34,6 +34,8 @@ const progressSchema = z.strictObject({
   best: z
     .strictObject({ epoch: z.int().min(1), mAP: z.number().nullable(), auroc: z.number().nullable() })
     .nullable(),
+  /** The stage that the saved arenas belong to, from 1; absent in a run without stages. */
+  stage: z.int().min(1).optional(),
 });
 
 /** Where a run stands, apart from its weights. */
@@ -66,8 +68,8 @@ export interface ArenaContent {
 export class SavedState {
   readonly folder: string;
   readonly #files: FileSystem;
-  /** Arenas on disk, by the step they are of: a second save at one step need not write them again. */
-  #written: { step: number; files: Record<string, { file: string; sha256: string }> } | undefined;
+  /** Arenas on disk: a second save at one place need not write them again. */
+  #written: { folder: string; files: Record<string, { file: string; sha256: string }> } | undefined;
 
   constructor(folder: string, files: FileSystem = nodeFiles) {
     this.folder = folder;
@@ -79,10 +81,10 @@ export class SavedState {
    * @throws StorageError; the previous save is then as it was
    */
   async save(about: SavedAbout, arenas: readonly ArenaContent[]): Promise<void> {
-    const { step } = about.progress;
-    if (this.#written?.step !== step) {
+    const folder = folderOf(about.progress);
+    if (this.#written?.folder !== folder) {
       await this.#clean();
-      this.#written = { step, files: await this.#writeArenas(`step-${step}`, arenas) };
+      this.#written = { folder, files: await this.#writeArenas(folder, arenas) };
     }
     const content = { version: FORMAT_VERSION, ...about, files: this.#written.files };
     const state = { content, sha256: await sha256(JSON.stringify(content)) };
@@ -120,7 +122,7 @@ export class SavedState {
       throw new CheckpointError('damaged', file, 'was cut short or changed since it was saved.');
     }
     const tensors = decode(bytes, file);
-    this.#written = { step: content.progress.step, files: content.files };
+    this.#written = { folder: folderOf(content.progress), files: content.files };
     return matchShapes(tensors, shapes, file);
   }
 
@@ -175,6 +177,11 @@ export class SavedState {
     }
     return state.data.content;
   }
+}
+
+/** Where one stage ends another begins, at the same step. */
+function folderOf({ step, stage = 1 }: Progress): string {
+  return stage === 1 ? `step-${step}` : `step-${step}-stage-${stage}`;
 }
 
 async function encodeArena({ shapes, read }: ArenaContent): Promise<Uint8Array<ArrayBuffer>> {

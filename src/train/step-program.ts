@@ -54,6 +54,8 @@ export interface StepProgramOptions {
   readonly schedule: Schedule;
   /** For losses that change after some epochs. */
   readonly stepsPerEpoch: number;
+  /** The run's step at which schedule, optimizer and average begin; 0 when absent. */
+  readonly firstStep?: number | undefined;
   readonly batchSize: number;
   /** [height, width, channels] */
   readonly imageShape: readonly [number, number, number];
@@ -127,7 +129,7 @@ export class StepProgram {
     return this.#program.kernels;
   }
 
-  /** Submits step number `step` (from 0) and returns at once. */
+  /** Submits step number `step` of the run (from 0) and returns at once. */
   run(batch: StepBatch, step: number): HostCost {
     return this.#program.run(this.#feeds(batch, step));
   }
@@ -147,10 +149,10 @@ export class StepProgram {
     }));
   }
 
-  /** The learning rate of a step, before the groups' factors. */
+  /** The learning rate of a step of the run, before the groups' factors. */
   learningRate(step: number): number {
-    const { recipe, schedule } = this.#options;
-    return recipe.optimizer.lr * scheduleFactor(schedule, step);
+    const { recipe, schedule, firstStep = 0 } = this.#options;
+    return recipe.optimizer.lr * scheduleFactor(schedule, step - firstStep);
   }
 
   destroy(): void {
@@ -159,22 +161,26 @@ export class StepProgram {
 
   /** What the loss is told of where the training stands. */
   #scheduled(step: number): readonly number[] {
-    const { schedule, stepsPerEpoch } = this.#options;
+    const { schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
     if (this.#loss.kind === 'batch') return [];
-    const epoch = Math.floor(step / stepsPerEpoch);
-    return this.#loss.schedule({ epoch, progress: step / schedule.totalSteps });
+    const done = step - firstStep;
+    return this.#loss.schedule({
+      epoch: Math.floor(done / stepsPerEpoch),
+      progress: done / schedule.totalSteps,
+    });
   }
 
   #feeds({ images, targets }: StepBatch, step: number) {
-    const { recipe, definition, state } = this.#options;
+    const { recipe, definition, state, firstStep = 0 } = this.#options;
     const { optimizer } = recipe;
+    const update = step - firstStep;
     const learningRate = this.learningRate(step);
-    const averageDecay = recipe.ema === false ? 1 : emaDecay(recipe.ema, step);
+    const averageDecay = recipe.ema === false ? 1 : emaDecay(recipe.ema, update);
     const hyper =
       optimizer.name === 'adamw'
         ? adamWHyper({
             learningRate,
-            step: step + 1,
+            step: update + 1,
             beta1: optimizer.betas[0],
             beta2: optimizer.betas[1],
             epsilon: optimizer.eps,

@@ -1,36 +1,25 @@
-import type { Sampler } from '../data/sampler.js';
-import { keptVariants, type Tuning } from '../engine/tune.js';
+import { keptVariants } from '../engine/tune.js';
 import { checkLossFile } from './check-loss-file.js';
-import { epochSampler } from './epoch-sampler.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import type { InitialWeights } from './initial-weights.js';
-import { type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
-import type { LossFile } from './loss-file.js';
+import { START } from './loop.js';
+import { isLossFile } from './loss-file.js';
 import { lossOf } from './recipe-loss.js';
+import { stageRecipes } from './recipe-stages.js';
 import type { Progress } from './saved-state.js';
-import { Trainer } from './trainer.js';
+import { Session, type SessionObserver, type StagesOptions } from './session.js';
+import type { Trainer } from './trainer.js';
 import { ResumeError } from './training-error.js';
 
 /**
  * A whole run, from examined data to summary.json: what the command `train` does, for callers with a device of their
  * own. Until the network stands compiled on the device, nothing is written.
  */
-export interface TrainRunOptions extends SessionOptions {
-  /** Where the recipe names a file: the loss in it, which is checked first. */
-  readonly lossFile?: LossFile | undefined;
-  /** Continue what the directory holds, instead of replacing it. */
-  readonly resume?: boolean | undefined;
-  /**
-   * Which kernels a fresh run uses; absent: the rule's. A resumed one keeps those it was begun with, as it would not be
-   * the same run otherwise.
-   */
-  readonly tuning?: Tuning | undefined;
+export interface TrainRunOptions extends StagesOptions {
   readonly observer?: TrainRunObserver | undefined;
 }
 
-export interface TrainRunObserver extends LoopObserver {
-  /** Everything is on the device; the first step comes next. */
-  onReady?(trainer: Trainer, progress: Progress): void;
+export interface TrainRunObserver extends SessionObserver {
   /** Something that the person should know. */
   onNote?(note: string): void;
   /** Training is over; the best checkpoint is being scored. */
@@ -43,54 +32,55 @@ export interface TrainRunObserver extends LoopObserver {
  *   what the device reports
  */
 export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
-  const { device, recipe, data, run, lossFile } = options;
-  const sampler = epochSampler(recipe, data);
-  const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
-  if (lossFile) {
-    const bound = lossOf(recipe.loss, lossFile.loss);
-    const about = { path: lossFile.path, bound, statistics, classNames: data.classes };
-    options.observer?.onNote?.(await checkLossFile(device, about));
-  }
-  const begun = options.resume ? await run.saved.about() : null;
-  const trainer = await Trainer.create(device, {
-    recipe,
-    classes: data.classes.length,
-    loss: lossFile?.loss,
-    statistics,
-    stepsPerEpoch: Math.floor(sampler.length / recipe.batchSize),
-    tuning: begun?.adapter === device.description ? keptVariants(begun.kernels ?? {}) : options.tuning,
-  });
+  await checkOwnLoss(options);
+  const session = await Session.open(options);
   let release = async () => {};
   try {
-    const fresh = options.resume ? null : await trainer.initialise();
-    release = await run.lock();
-    const summary = await trainAndScore(options, { trainer, sampler }, fresh);
-    await run.writeSummary(summary);
+    const fresh = options.resume ? null : await session.trainer.initialise();
+    release = await options.run.lock();
+    const summary = await trainAndScore(options, session, fresh);
+    await options.run.writeSummary(summary);
     return summary;
   } finally {
-    trainer.destroy();
+    session.close();
     await release();
+  }
+}
+
+/** The loss of a file, with the parameters of each stage that uses it. @throws LossError */
+async function checkOwnLoss({ device, recipe, data, lossFile, observer }: TrainRunOptions): Promise<void> {
+  if (!lossFile) return;
+  const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
+  const losses = stageRecipes(recipe).flatMap(({ loss }) => (isLossFile(loss.name) ? [loss] : []));
+  for (const text of new Set(losses.map((loss) => JSON.stringify(loss)))) {
+    const bound = lossOf(JSON.parse(text), lossFile.loss);
+    const about = { path: lossFile.path, bound, statistics, classNames: data.classes };
+    observer?.onNote?.(await checkLossFile(device, about));
   }
 }
 
 /** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
 async function trainAndScore(
   options: TrainRunOptions,
-  { trainer, sampler }: { trainer: Trainer; sampler: Sampler },
+  session: Session,
   fresh: InitialWeights['notes'] | null,
 ): Promise<RunSummary> {
   const { observer, run, recipe, lossFile } = options;
   if (fresh !== null) await run.begin(recipe, lossFile);
   const { progress, notes } =
-    fresh === null ? await restore(options, trainer) : { progress: START, notes: fresh };
+    fresh === null ? await restore(options, session.trainer) : { progress: session.start, notes: fresh };
   for (const note of notes) observer?.onNote?.(note);
-  observer?.onReady?.(trainer, progress);
-  const end = await runLoop({ ...options, trainer, sampler, progress });
-  // the best checkpoint is scored by the kernels that validated it
-  const ended = { ...options, peakBytes: trainer.peakBytes, tuning: keptVariants(trainer.kernels) };
+  const status = await session.train(progress);
+  // the best checkpoint is scored by the kernels that validated it, at their batch size
+  const ended = {
+    ...options,
+    recipe: { ...recipe, batchSize: session.stage.recipe.batchSize },
+    peakBytes: session.peakBytes,
+    tuning: keptVariants(session.kernels),
+  };
   // its memory is wanted for the checkpoint that is read back
-  trainer.destroy();
-  if (end === 'stopped') return stoppedSummary(ended);
+  session.close();
+  if (status === 'stopped') return stoppedSummary(ended);
   return finishRun({ ...ended, onProgress: (done, total) => observer?.onScoring?.(done, total) });
 }
 

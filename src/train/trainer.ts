@@ -3,7 +3,7 @@ import type { Tuning } from '../engine/tune.js';
 import type { Loss } from '../losses/loss.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../models/model.js';
 import type { SafetensorsTensor } from '../models/safetensors.js';
-import { exportTimm } from '../models/timm-weights.js';
+import { exportTimm, type ModelWeights } from '../models/timm-weights.js';
 import type { InferenceProgram } from './inference-program.js';
 import { freshWeights, type InitialWeights, weightsFrom } from './initial-weights.js';
 import type { Recipe } from './recipe-schema.js';
@@ -21,6 +21,8 @@ export interface TrainerOptions {
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: StepProgramOptions['statistics'];
   readonly stepsPerEpoch: number;
+  /** Steps of the run before this training's first; 0 when absent. */
+  readonly firstStep?: number;
   /** Which kernels to use; absent: the rule's. */
   readonly tuning?: Tuning | undefined;
 }
@@ -74,6 +76,7 @@ export class Trainer {
           loss: options.loss,
           statistics: options.statistics,
           stepsPerEpoch: options.stepsPerEpoch,
+          firstStep: options.firstStep,
         },
       };
     });
@@ -97,13 +100,15 @@ export class Trainer {
     return weights.notes;
   }
 
-  /** The weights that are validated and kept, under timm's names. */
-  async tensors(): Promise<Map<string, SafetensorsTensor>> {
+  /** The weights that are validated and kept. */
+  async weights(): Promise<ModelWeights> {
     const { params, stats } = this.state.weights(this.kept);
-    return exportTimm(this.definition, {
-      parameters: await params.readAll(),
-      statistics: await stats.readAll(),
-    });
+    return { parameters: await params.readAll(), statistics: await stats.readAll() };
+  }
+
+  /** The same under timm's names. */
+  async tensors(): Promise<Map<string, SafetensorsTensor>> {
+    return exportTimm(this.definition, await this.weights());
   }
 
   /** The kernel variants in use, by problem: with the same ones, a resumed run computes the same bits. */

@@ -1,0 +1,36 @@
+/**
+ * A recipe with changes put over it, both plain data as read from YAML: stages of a recipe and variants of a comparison
+ * say only what is different.
+ *
+ * Sections are merged setting by setting. One that names another alternative (another loss, optimizer, sampler, head) is
+ * replaced as a whole, since the old one's settings mean nothing there. Lists and single values are replaced.
+ */
+
+/** What a section without a `name` is, by its place; the schema's own defaults (a test holds them equal). */
+export const UNNAMED: Readonly<Record<string, string>> = {
+  loss: 'bce',
+  optimizer: 'adamw',
+  sampler: 'shuffled',
+  'model.head': 'linear',
+};
+
+/**
+ * @param place of both in the recipe, such as `model.head`; '' for whole recipes
+ * @returns a new value; what is shared with `recipe` and `changes` isn't copied
+ */
+export function mergeRecipe(recipe: unknown, changes: unknown, place = ''): unknown {
+  if (!isSection(recipe) || !isSection(changes)) return changes === undefined ? recipe : changes;
+  const unnamed = UNNAMED[place];
+  if (unnamed !== undefined && (changes.name ?? recipe.name ?? unnamed) !== (recipe.name ?? unnamed)) {
+    return changes;
+  }
+  const merged: Record<string, unknown> = { ...recipe };
+  for (const [key, value] of Object.entries(changes)) {
+    merged[key] = mergeRecipe(recipe[key], value, place === '' ? key : `${place}.${key}`);
+  }
+  return merged;
+}
+
+export function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
