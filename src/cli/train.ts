@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
+import { Option } from 'commander';
 import { sampledFrequencies } from '../data/sampled-frequencies.js';
 import { describeQuarantine } from '../data/scan.js';
 import { cacheFolder } from '../engine/adapters/cache-folder.js';
@@ -24,6 +25,8 @@ interface TrainFlags extends KernelFlags {
   readonly recipe?: string;
   readonly data?: string;
   readonly images?: string;
+  readonly weights?: string;
+  readonly head?: 'keep' | 'reset';
   readonly out?: string;
   readonly set: string[];
   readonly seed?: number;
@@ -44,6 +47,13 @@ const program = addKernelOptions(command('train', 'Train a chest X-ray classifie
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
   .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
   .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .option('--weights <file>', 'safetensors file to start from, the same as --set model.weights=…')
+  .addOption(
+    new Option('--head <what>', 'the head in --weights: keep it, or reset to a fresh one').choices([
+      'keep',
+      'reset',
+    ]),
+  )
   .option('--out <dir>', 'run directory (default: runs/<recipe>-seed<seed>)')
   .option(
     '--set <key=value>',

@@ -1,7 +1,9 @@
-import { TailrayError } from '../engine/errors.js';
 import { elementCount, type Shape, sameShape } from '../engine/tensor.js';
+import { moduleOf, ownHeadModules } from './head-tensors.js';
 import type { ModelDefinition } from './model.js';
 import { type SafetensorsTensor, toFloat32 } from './safetensors.js';
+import type { TensorDifference } from './tensor-differences.js';
+import { WeightsError } from './weights-error.js';
 
 /** What of a model has values to keep: parameters and running statistics. */
 export type ModelTensors = Pick<ModelDefinition, 'parameters' | 'statistics'>;
@@ -13,23 +15,6 @@ export type ModelTensors = Pick<ModelDefinition, 'parameters' | 'statistics'>;
 export interface ModelWeights {
   readonly parameters: ReadonlyMap<string, Float32Array>;
   readonly statistics: ReadonlyMap<string, Float32Array>;
-}
-
-/** The weights of a file are not those of the model; lists every tensor that differs. */
-export class WeightsError extends TailrayError {
-  constructor(
-    readonly missing: readonly string[],
-    readonly unexpected: readonly string[],
-    readonly mismatched: readonly string[],
-  ) {
-    const list = (title: string, names: readonly string[]) =>
-      names.length > 0
-        ? `\n  ${title}: ${names.slice(0, 8).join(', ')}${names.length > 8 ? `, … (${names.length})` : ''}`
-        : '';
-    super(
-      `the weights do not fit the model:${list('missing', missing)}${list('unexpected', unexpected)}${list('of another shape', mismatched)}`,
-    );
-  }
 }
 
 /** The tensors of the model's state dict, by timm's name, with PyTorch's shapes. */
@@ -66,11 +51,7 @@ export function importTimm(
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): ModelWeights {
   requireTensors(definition, tensors);
-  const take = (name: string) => {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new WeightsError([name], [], []);
-    return toFloat32(tensor);
-  };
+  const take = (name: string) => toFloat32(tensors.get(name) as SafetensorsTensor);
   return {
     parameters: new Map(
       definition.parameters.map(({ name, shape, layout }) => [
@@ -87,23 +68,39 @@ export function requireTensors(
   definition: ModelTensors,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): void {
-  const expected = timmShapes(definition);
-  const missing: string[] = [];
-  const mismatched: string[] = [];
-  for (const [name, shape] of expected) {
-    const tensor = tensors.get(name);
-    if (!tensor) missing.push(name);
-    else if (!sameShape(tensor.shape, shape)) {
-      mismatched.push(`${name} [${tensor.shape}] instead of [${shape}]`);
-    }
-  }
-  const unexpected = [...tensors.keys()].filter(
-    (name) => !expected.has(name) && !name.endsWith('num_batches_tracked'),
-  );
-  if (missing.length + mismatched.length + unexpected.length > 0) {
-    throw new WeightsError(missing, unexpected, mismatched);
-  }
+  const differences = compareTensors(definition, tensors, ownHeadModules(definition));
+  if (differences.length > 0) throw new WeightsError(differences);
 }
+
+/**
+ * Every tensor in which a file differs from the model, in the model's order and then the file's. PyTorch's
+ * `num_batches_tracked` counters may be there or not; element types may be any floating-point ones.
+ * @param heads modules that a tensor which the model has not counts as a head's in
+ */
+export function compareTensors(
+  definition: ModelTensors,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+  heads: ReadonlySet<string>,
+): TensorDifference[] {
+  const differences: TensorDifference[] = [];
+  const shapes = timmShapes(definition);
+  for (const { name, group: part } of [...definition.parameters, ...definition.statistics]) {
+    const expected = shapes.get(name) ?? [];
+    const found = tensors.get(name);
+    if (!found) differences.push({ kind: 'missing', name, part, expected });
+    else if (!sameShape(found.shape, expected)) {
+      differences.push({ kind: 'shape', name, part, found, expected });
+    } else if (!FLOATS.has(found.dtype)) differences.push({ kind: 'dtype', name, part, found, expected });
+  }
+  for (const [name, found] of tensors) {
+    if (shapes.has(name) || name.endsWith('.num_batches_tracked')) continue;
+    const part = heads.has(moduleOf(name)) ? 'head' : 'backbone';
+    differences.push({ kind: 'unexpected', name, part, found });
+  }
+  return differences;
+}
+
+const FLOATS: ReadonlySet<string> = new Set(['F16', 'BF16', 'F32', 'F64']);
 
 function torchShape(shape: Shape, layout: 'conv' | 'linear' | 'same'): number[] {
   if (layout === 'same') return [...shape];
@@ -143,6 +140,6 @@ function forEachWeight(shape: Shape, visit: (ours: number, torch: number) => voi
 
 function required(values: ReadonlyMap<string, Float32Array>, name: string): Float32Array<ArrayBuffer> {
   const data = values.get(name);
-  if (!data) throw new WeightsError([name], [], []);
+  if (!data) throw new RangeError(`there are no values for ${name}`);
   return data as Float32Array<ArrayBuffer>;
 }

@@ -6,6 +6,8 @@ export type CheckpointErrorKind =
   | 'missing'
   /** no file of ours: no safetensors file, or one without our metadata */
   | 'foreign'
+  /** PyTorch's own format, which is a program */
+  | 'pickle'
   /** cut short, or changed since it was written */
   | 'damaged'
   /** whole, but of another model, other classes or other data than what it is to be used with */

@@ -1,13 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { preprocessingSchema } from '../data/preprocessing.js';
 import { STEMS } from '../models/backbone.js';
-import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../models/safetensors.js';
-import { SafetensorsError } from '../models/safetensors-header.js';
+import { type SafetensorsFile, type SafetensorsTensor, writeSafetensors } from '../models/safetensors.js';
+import type { PretrainedConfig } from '../models/timm-config.js';
 import { type FileSystem, writeAtomically } from './atomic-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { contentDigest, DIGEST_KEY } from './content-digest.js';
 import { headSchema } from './head-schema.js';
+import { isShardIndex, readShards } from './sharded-weights.js';
+import { decodeWeights, readWeightFile } from './weight-file.js';
 
 /**
  * A trained model in one file: weights under timm's names, and in the metadata all that is needed to use them as they
@@ -89,15 +90,18 @@ export async function writeCheckpoint(
 
 /**
  * Reads a checkpoint and checks that it is whole and unchanged.
- * @throws CheckpointError 'missing', 'foreign', 'newer' or 'damaged'
+ * @throws CheckpointError 'missing', 'foreign', 'pickle', 'newer' or 'damaged'
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(path), path);
+  return checkpointOf(await readWeightFile(path), path);
 }
 
 /** The same from bytes. `path` is for messages. @throws CheckpointError */
 export async function decodeCheckpoint(bytes: Uint8Array, path: string): Promise<Checkpoint> {
-  const { tensors, metadata } = decode(bytes, path);
+  return checkpointOf(decodeWeights(bytes, path), path);
+}
+
+async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string): Promise<Checkpoint> {
   if (metadata.format !== FORMAT) {
     throw new CheckpointError(
       'foreign',
@@ -129,27 +133,23 @@ export async function decodeCheckpoint(bytes: Uint8Array, path: string): Promise
 }
 
 /**
- * Reads tensors from any safetensors file, to start a training from. A checkpoint of ours is verified as well.
- * @throws CheckpointError 'missing', 'foreign' or 'damaged'
+ * Reads any safetensors file, or the index of several, to start a training from. A checkpoint of ours is verified as well.
+ * @throws CheckpointError 'missing', 'pickle' or 'damaged'
  */
-export async function readWeights(path: string): Promise<ReadonlyMap<string, SafetensorsTensor>> {
-  const { tensors, metadata } = decode(await readBytes(path), path);
-  if (metadata.format === FORMAT) await verify(tensors, metadata, path);
-  return tensors;
+export async function readWeights(path: string): Promise<SafetensorsFile> {
+  if (isShardIndex(path)) return readShards(path);
+  const file = await readWeightFile(path);
+  if (file.metadata.format === FORMAT) await verify(file.tensors, file.metadata, path);
+  return file;
 }
 
-function decode(bytes: Uint8Array, path: string) {
-  try {
-    return readSafetensors(bytes);
-  } catch (error) {
-    if (!(error instanceof SafetensorsError)) throw error;
-    throw new CheckpointError(
-      'damaged',
-      path,
-      `is no safetensors file, or was cut short or changed: ${error.message}`,
-      { cause: error },
-    );
-  }
+/** What a file of ours, a checkpoint or an exported one, says of its training; null for anybody else's. */
+export function pretrainingOf(metadata: Readonly<Record<string, string>>): PretrainedConfig | null {
+  const model = modelSchema.safeParse(parseField(metadata.model));
+  const preprocessing = preprocessingSchema.safeParse(parseField(metadata.preprocessing));
+  if (!model.success || !preprocessing.success) return null;
+  const { mean, std } = preprocessing.data;
+  return { architecture: model.data.arch, mean, std };
 }
 
 async function verify(
@@ -164,18 +164,6 @@ async function verify(
       'its content has changed since it was written (the SHA-256 in its metadata differs): ' +
         'restore it from a copy, or train again.',
     );
-  }
-}
-
-/** A whole file as bytes that begin at a multiple of 8, as typed views need. */
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    const buffer = await readFile(path);
-    return buffer.byteOffset % 8 === 0 ? buffer : new Uint8Array(buffer);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT') throw new CheckpointError('missing', path, 'there is no such file.');
-    throw new CheckpointError('missing', path, `can't be read (${String(code)}).`, { cause: error });
   }
 }
 

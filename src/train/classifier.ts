@@ -1,7 +1,8 @@
 import { Arena, ArenaLayout } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import { defineModel } from '../models/model.js';
-import { importTimm, WeightsError } from '../models/timm-weights.js';
+import { importTimm } from '../models/timm-weights.js';
+import { WeightsError } from '../models/weights-error.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { type InferenceOptions, InferenceProgram } from './inference-program.js';

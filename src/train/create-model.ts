@@ -11,8 +11,10 @@ import { freshWeights, weightsFrom } from './initial-weights.js';
 export interface CreateModelOptions extends ModelConfig {
   /** Pixels a side, or [height, width]: what `forward` insists on. Absent: any size the network can take. */
   readonly imageSize?: number | readonly [number, number];
-  /** Safetensors file in timm's naming; a classifier for other classes starts afresh. Absent: fresh weights. */
+  /** Safetensors file in timm's naming. Absent: fresh weights. */
   readonly weights?: string;
+  /** `reset`: a fresh head instead of the one in `weights`, which else must fit. */
+  readonly weightsHead?: 'keep' | 'reset';
   /** Of fresh weights; default 0. */
   readonly seed?: number;
 }
@@ -25,10 +27,12 @@ export type ImageBatchShape = readonly [number, number, number, number];
  * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit
  */
 export async function createModel(device: Device, options: CreateModelOptions): Promise<Model> {
-  const { weights, seed = 0, imageSize, ...config } = options;
+  const { weights, weightsHead: head = 'keep', seed = 0, imageSize, ...config } = options;
   const definition = defineModel(config);
   const start =
-    weights === undefined ? freshWeights(definition, seed) : await weightsFrom(weights, definition, seed);
+    weights === undefined
+      ? freshWeights(definition, seed)
+      : await weightsFrom(weights, definition, { head, seed });
   const limit = device.traits.maxBindingBytes;
   const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
   const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));

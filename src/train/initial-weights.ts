@@ -1,14 +1,24 @@
+import type { Preprocessing } from '../data/preprocessing.js';
 import { fromCxrLt } from '../models/cxrlt-names.js';
+import { type FitOptions, fitWeights } from '../models/fit-weights.js';
 import { initialParameters, initialStatistics, type ModelDefinition } from '../models/model.js';
-import { exportTimm, importTimm, type ModelWeights, WeightsError } from '../models/timm-weights.js';
+import type { ModelWeights } from '../models/timm-weights.js';
 import { fromTorchvision } from '../models/torchvision-names.js';
-import { readWeights } from './checkpoint.js';
+import { WeightsError } from '../models/weights-error.js';
+import { pretrainingOf, readWeights } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
+import { normalisationNote } from './normalisation-note.js';
+import { openWeightSource, requireArchitecture } from './weight-source.js';
 
 /** Where a training starts: random by the seed, or from somebody's weights. */
 export interface InitialWeights extends ModelWeights {
-  /** What was taken from where, a sentence each. */
+  /** What was taken from where, and what was changed, a sentence each. */
   readonly notes: readonly string[];
+}
+
+export interface WeightsFromOptions extends FitOptions {
+  /** How images will be prepared; what the weights were trained with is compared with it. */
+  readonly preprocessing?: Preprocessing | undefined;
 }
 
 /** Fresh weights; the same seed gives the same. */
@@ -21,33 +31,38 @@ export function freshWeights(definition: ModelDefinition, seed: number): Initial
 }
 
 /**
- * Weights of a safetensors file in timm's naming or torchvision's. A classifier for other classes (another shape, or none) is replaced
- * by a fresh one, and said so; anything else that differs is an error.
- * @throws CheckpointError 'missing', 'foreign', 'damaged' or 'mismatch'
+ * Weights of a safetensors file in timm's naming or torchvision's. Nothing that differs is passed over: a head is
+ * replaced only where the caller says so, a stem for other image channels is adapted and that is noted, all else is an
+ * error that lists the tensors.
+ * @param source a path; see weight-source.ts
+ * @throws CheckpointError 'missing', 'foreign', 'pickle', 'damaged' or 'mismatch'
  */
 export async function weightsFrom(
-  path: string,
+  source: string,
   definition: ModelDefinition,
-  seed: number,
+  { preprocessing, ...fit }: WeightsFromOptions,
 ): Promise<InitialWeights> {
-  const tensors = new Map(fromCxrLt(fromTorchvision(await readWeights(path))));
-  const fresh = exportTimm(definition, freshWeights(definition, seed));
-  const replaced: string[] = [];
-  for (const { name, group } of definition.parameters) {
-    const own = fresh.get(name);
-    if (group !== 'head' || own === undefined) continue;
-    if (tensors.get(name)?.shape.join() === own.shape.join()) continue;
-    tensors.set(name, own);
-    replaced.push(name);
-  }
-  const notes = [`weights from ${path}.`];
-  if (replaced.length > 0) {
-    notes.push(`the classifier (${replaced.join(', ')}) is for other classes there and starts afresh.`);
-  }
+  const { place, ...opened } = openWeightSource(source);
+  const config = await opened.config();
+  requireArchitecture(config, definition.config.arch, place);
+  const path = await opened.file();
+  const { tensors, metadata } = await readWeights(path);
+  const pretraining = config ?? pretrainingOf(metadata);
+  requireArchitecture(pretraining, definition.config.arch, place);
+  const note = pretraining && preprocessing && normalisationNote(pretraining, preprocessing);
   try {
-    return { ...importTimm(definition, tensors), notes };
+    const fitted = fitWeights(definition, fromCxrLt(fromTorchvision(tensors)), fit);
+    const notes = [`weights from ${place}.`, ...fitted.notes, ...(note ? [note] : [])];
+    return { ...fitted, notes };
   } catch (error) {
     if (!(error instanceof WeightsError)) throw error;
-    throw new CheckpointError('mismatch', path, error.message, { cause: error });
+    throw new CheckpointError('mismatch', place, `${error.message}${advice(error)}`, { cause: error });
   }
+}
+
+function advice({ headOnly }: WeightsError): string {
+  return headOnly
+    ? '\nOnly the head differs. To leave it out and start with a fresh one: --head reset, in a recipe ' +
+        "model.weightsHead: reset, in code weightsHead: 'reset'."
+    : '';
 }

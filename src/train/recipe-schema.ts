@@ -88,6 +88,10 @@ const modelSchema = z.strictObject({
     .default(0)
     .describe('stochastic depth: rises over the residual blocks from 0 to this'),
   weights: z.string().min(1).optional().describe('safetensors file in timm’s naming to start from'),
+  weightsHead: z
+    .enum(['keep', 'reset'])
+    .default('keep')
+    .describe('reset: start with a fresh head instead of the one in the weights, which else must fit'),
 });
 
 const optimizerFields = {

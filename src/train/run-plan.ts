@@ -26,6 +26,10 @@ export interface RunRequest {
   /** Label table or folder, instead of the recipe's. */
   readonly data?: string | undefined;
   readonly images?: string | undefined;
+  /** What to start from, instead of the recipe's `model.weights`. */
+  readonly weights?: string | undefined;
+  /** Whether the head comes from the weights, too, instead of the recipe's `model.weightsHead`. */
+  readonly head?: 'keep' | 'reset' | undefined;
   /** Run directory; default `runs/<recipe's name>-seed<seed>`. */
   readonly out?: string | undefined;
   readonly resume?: boolean | undefined;
@@ -72,10 +76,12 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
     ? (await complete(named.recipe)).recipe
     : withAbsolutePaths(parseRecipe(formatRecipe(recipe), { path: out, overrides }));
   const differences = recipeDifferences(recipe, wanted);
-  // a recipe file says nothing of data that were named on the command line when the run began
+  // a recipe file says nothing of data and weights that were named on the command line when the run began
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
     ...(request.images === undefined ? ['data.images:'] : []),
+    ...(request.weights === undefined ? ['model.weights:'] : []),
+    ...(request.head === undefined ? ['model.weightsHead:'] : []),
     // results do not depend on it
     'memory:',
   ];
@@ -103,7 +109,7 @@ function checkNetwork(recipe: Recipe): void {
   for (const { optimizer } of stageRecipes(recipe)) groupParameters(network, optimizer);
 }
 
-function overridesOf({ set = [], seed, loss, memory, data, images }: RunRequest): string[] {
+function overridesOf({ set = [], seed, loss, memory, data, images, weights, head }: RunRequest): string[] {
   return [
     ...set,
     ...(seed === undefined ? [] : [`seed=${seed}`]),
@@ -111,6 +117,8 @@ function overridesOf({ set = [], seed, loss, memory, data, images }: RunRequest)
     ...(memory === undefined ? [] : [`memory=${JSON.stringify(memory)}`]),
     ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
+    ...(weights === undefined ? [] : [`model.weights=${JSON.stringify(weights)}`]),
+    ...(head === undefined ? [] : [`model.weightsHead=${head}`]),
   ];
 }
 

@@ -91,11 +91,15 @@ export class Trainer {
 
   /** Puts the starting weights in place: the recipe's file, else fresh ones. @throws CheckpointError */
   async initialise(): Promise<InitialWeights['notes']> {
-    const { seed, model } = this.#recipe;
+    const { seed, model, preprocessing } = this.#recipe;
     const weights =
       model.weights === undefined
         ? freshWeights(this.definition, seed)
-        : await weightsFrom(model.weights, this.definition, seed);
+        : await weightsFrom(model.weights, this.definition, {
+            head: model.weightsHead,
+            seed,
+            preprocessing,
+          });
     this.state.initialise(weights.parameters, weights.statistics);
     return weights.notes;
   }
@@ -134,7 +138,7 @@ export class Trainer {
 
 /** The network that a recipe describes. @throws ModelError */
 export function modelOf({ model, preprocessing }: Recipe, classes: number): ModelDefinition {
-  const { weights: _weights, ...config } = model;
+  const { weights: _weights, weightsHead: _head, ...config } = model;
   return defineModel({ ...config, classes, inChannels: preprocessing.channels });
 }
 

@@ -106,7 +106,7 @@ describe('a checkpoint', () => {
     const bytes = writeSafetensors(checkpoint.tensors);
     expect((await refusal(bytes)).kind).toBe('foreign');
     const folder = await temporaryFolder({ 'w.safetensors': bytes });
-    expect([...(await readWeights(join(folder, 'w.safetensors'))).keys()].sort()).toEqual([
+    expect([...(await readWeights(join(folder, 'w.safetensors'))).tensors.keys()].sort()).toEqual([
       'fc.bias',
       'fc.weight',
     ]);

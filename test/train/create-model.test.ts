@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import * as tailray from '../../src/index.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
+import { stateDict } from '../models/named-tensors.js';
 
 const config = { arch: 'resnet10', classes: 3, stem: 'small-stride2', width: 4 } as const;
 const shape = [2, 16, 16, 1] as const;
@@ -46,11 +47,35 @@ describe('a model by hand', () => {
     const model = await tailray.createModel(device, { ...config, weights: path });
     const fresh = await tailray.createModel(device, config);
     expect(await model.forward(images, shape)).not.toEqual(await fresh.forward(images, shape));
-    const five = await tailray.createModel(device, { ...config, classes: 5, weights: path });
-    expect(five.notes.join(' ')).toMatch(/classifier \(fc\.weight, fc\.bias\) is for other classes/);
-    expect(await five.features(images, shape)).toEqual(await model.features(images, shape));
+    const five = { ...config, classes: 5, weights: path };
+    await expect(tailray.createModel(device, five)).rejects.toThrow(
+      /2 tensors differ\n.*\n {2}fc\.weight +\[3, 32\] +\[5, 32\]\n {2}fc\.bias +\[3\] +\[5\]\nOnly the head differs.*weightsHead: 'reset'/,
+    );
+    const reset = await tailray.createModel(device, { ...five, weightsHead: 'reset' });
+    expect(reset.notes.join(' ')).toMatch(/the head starts afresh \(fc\.weight, fc\.bias\)/);
+    expect(await reset.features(images, shape)).toEqual(await model.features(images, shape));
     const wider = tailray.createModel(device, { ...config, width: 8, weights: path });
     await expect(wider).rejects.toMatchObject({ kind: 'mismatch' });
+  });
+
+  test('weights for RGB images score a grey one as if it were in every channel', async () => {
+    const device = await testDevice();
+    const folder = await temporaryFolder();
+    const path = join(folder, 'rgb.safetensors');
+    const rgb = { ...config, inChannels: 3 };
+    await writeFile(path, tailray.writeSafetensors(stateDict(tailray.defineModel(rgb))));
+    const colour = await tailray.createModel(device, { ...rgb, weights: path });
+    const repeated = Float32Array.from(
+      { length: 3 * images.length },
+      (_, i) => images[Math.floor(i / 3)] ?? 0,
+    );
+    const expected = await colour.forward(repeated, [2, 16, 16, 3]);
+    const grey = await tailray.createModel(device, { ...config, weights: path });
+    expect(grey.notes.join(' ')).toMatch(
+      /conv1\.weight reads one grey channel: the sum of its weights for 3/,
+    );
+    const logits = await grey.forward(images, shape);
+    for (const [i, value] of expected.entries()) expect(logits[i]).toBeCloseTo(value, 4);
   });
 
   test('says what doesn’t fit', async () => {

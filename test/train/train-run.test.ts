@@ -258,7 +258,7 @@ describe('a run', () => {
 
   test('a gradient that is no number stops the run with its step, and the weights stay as they were', async () => {
     const { run: sound } = await train(recipe, { data, stopAfter: 5 });
-    const tensors = new Map(await readWeights(sound.best));
+    const tensors = new Map((await readWeights(sound.best)).tensors);
     const head = { dtype: 'F32', shape: [2, 32], data: new Float32Array(64).fill(3e38) } as const;
     const huge = join(folder, 'huge.safetensors');
     await writeFile(huge, writeSafetensors(tensors.set('fc.weight', head)));
@@ -277,18 +277,26 @@ describe('a run', () => {
     );
   });
 
-  test('starts from somebody’s weights, with a new classifier where the classes differ', async () => {
+  test('starts from somebody’s weights; with another head only if that is asked for', async () => {
     const { run } = await train(recipe, { data, stopAfter: 4 + 1 });
     const notes: string[] = [];
-    const from = tinyRecipe(`model.weights=${run.best}`);
+    const from = (...more: string[]) => tinyRecipe(`model.weights=${run.best}`, ...more);
     const observer = { onNote: (note: string) => void notes.push(note) };
-    await train(from, { data, observer, stopAfter: 1 });
+    await train(from(), { data, observer, stopAfter: 1 });
     expect(notes).toEqual([`weights from ${run.best}.`]);
+    await train(from('preprocessing.mean=[0.4]'), { data, observer, stopAfter: 1 });
+    expect(notes.at(-1)).toMatch(/mean \[0\.5\] and std \[0\.25\], the recipe has mean \[0\.4\]/);
+
     const three = { ...data, classes: ['a', 'b', 'c'], positives: [1, 1, 1] };
-    await train(from, { data: three, observer, stopAfter: 1 }).catch(() => undefined);
-    expect(notes.at(-1)).toMatch(/classifier \(fc\.weight, fc\.bias\) is for other classes there/);
-    const wider = tinyRecipe(`model.weights=${run.best}`, 'model.width=8');
-    await expect(train(wider, { data })).rejects.toMatchObject({ kind: 'mismatch' });
+    await expect(train(from(), { data: three })).rejects.toThrow(/fc\.bias +\[2\] +\[3\]\n.*--head reset/);
+    // goes on to read labels of three classes, which these data have not
+    await train(from('model.weightsHead=reset'), { data: three, observer, stopAfter: 1 }).catch(() => {});
+    expect(notes.at(-1)).toMatch(/head starts afresh \(fc\.weight, fc\.bias\); not used of the file: /);
+
+    await expect(train(from('model.width=8'), { data })).rejects.toMatchObject({ kind: 'mismatch' });
+    await expect(train(from('model.arch=resnet18'), { data })).rejects.toThrow(
+      /has weights of resnet10, the model is a resnet18: set model\.arch to resnet10/,
+    );
   });
 
   test('a network without running statistics, with stochastic depth, is resumed to the same bytes', async () => {
