@@ -1,7 +1,9 @@
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import { at, Graph } from '../engine/tensor.js';
+import type { Program } from '../engine/program.js';
+import { at, Graph, type Tensor } from '../engine/tensor.js';
 import { grad } from '../kernels/grad.js';
+import { LARGEST_SINGLE } from '../kernels/loss-kernel.js';
 import type { ClassStatistics } from './class-statistics.js';
 import type { EntryLoss, Moment, ValueAndSlope } from './loss.js';
 import { BEGINNING } from './reference-loss.js';
@@ -10,7 +12,8 @@ import { traceBoundLoss } from './trace-loss.js';
 /**
  * What whoever writes a loss wants to know first: does the WGSL compute what the float64 reference says, and is the
  * slope the derivative of the value? A grid of logits meets every kind of target in every class, in rows of mixed
- * targets, by the kernel that training runs.
+ * targets, by the kernel that training runs. Values are compared in the most frequent class, the rarest and the median
+ * one: they take a run each.
  */
 export interface LossCheck {
   /** Where the kernel's value, and its slope, is furthest from the reference's. */
@@ -44,10 +47,13 @@ const FAR = [15, 19, 25, 40, 60, 80, 88, 104, 1_000, 10_000];
 const NEAR = Array.from({ length: 49 }, (_, i) => i / 4 - 6.01);
 const LOGITS = [...FAR.map((x) => -x), ...NEAR.map((x) => 2 * x), ...NEAR, ...FAR].map(Math.fround);
 const TARGETS = [0, 1, Number.NaN, 0.5, 0.9].map(Math.fround);
+const GRID_ROWS = LOGITS.length * TARGETS.length;
 /** Beyond, differences of values in the thousands have no digits left. */
 const FURTHEST_DIFFERENCE = 104;
-/** Values are asked for one by one: of so many classes, from the most frequent to the rarest. */
-const VALUE_CLASSES = 3;
+/** Prime to the number of pairs, and so large that neighbouring classes differ in logit and target. */
+const STRIDE = 127;
+/** Runs whose values are kept before they are read. */
+const HISTORY = 1024;
 /** A loss may change in the course of a training. */
 const MOMENTS: readonly Moment[] = [BEGINNING, { epoch: 1_000, progress: 0.999 }];
 
@@ -65,51 +71,133 @@ export async function checkLoss(
   bound: EntryLoss,
   statistics: ClassStatistics,
 ): Promise<LossCheck> {
-  const found: LossCheck[] = [];
-  const start = bound.schedule(BEGINNING).join();
-  for (const moment of MOMENTS) {
-    if (found.length > 0 && bound.schedule(moment).join() === start) continue;
-    found.push(await checkMoment(device, new Examination(bound, statistics, moment)));
+  const kernel = await BlockKernel.create(device, bound, statistics);
+  try {
+    const found: LossCheck[] = [];
+    const start = bound.schedule(BEGINNING).join();
+    for (const moment of MOMENTS) {
+      if (found.length > 0 && bound.schedule(moment).join() === start) continue;
+      found.push(await checkMoment(kernel, new Examination(bound, statistics, moment)));
+    }
+    return {
+      value: worst(found.map(({ value }) => value)),
+      slope: worst(found.map(({ slope }) => slope)),
+      difference: bound.partialGradient
+        ? null
+        : worst(found.flatMap(({ difference }) => (difference ? [difference] : []))),
+    };
+  } finally {
+    kernel.destroy();
   }
+}
+
+async function checkMoment(kernel: BlockKernel, exam: Examination): Promise<LossCheck> {
+  const { classes, classCounts = [] } = exam.statistics;
+  const rows = exam.grid();
+  const slopes = await kernel.slopes(rows, exam.scheduled);
+  const byCount = Array.from({ length: classes }, (_, c) => c).sort(
+    (a, b) => (classCounts[b] ?? 0) - (classCounts[a] ?? 0),
+  );
+  const chosen = new Set([at(byCount, 0), at(byCount, classes >> 1), at(byCount, -1)]);
+  const entries = rows.flat();
+  const known = entries.filter(({ y }) => !Number.isNaN(y));
+  const alone = known
+    .filter((entry) => chosen.has(entry.class))
+    .map((entry) => ({ ...entry, row: exam.rowTerm(entry) }));
+  const values = await kernel.values(alone, exam.scheduled);
   return {
-    value: worst(found.map(({ value }) => value)),
-    slope: worst(found.map(({ slope }) => slope)),
-    difference: bound.partialGradient
-      ? null
-      : worst(found.flatMap(({ difference }) => (difference ? [difference] : []))),
+    value: worst(alone.map((entry, i) => exam.deviation(entry, 'value', at(values, i)))),
+    slope: worst(entries.map((entry, i) => exam.deviation(entry, 'slope', at(slopes, i)))),
+    difference: worst(
+      known.filter(({ x }) => Math.abs(x) <= FURTHEST_DIFFERENCE).map((entry) => exam.difference(entry)),
+    ),
   };
 }
 
-async function checkMoment(device: Device, exam: Examination): Promise<LossCheck> {
-  const { classes } = exam.statistics;
-  const grid = exam.grid();
-  const slopes = await exam.slopesOf(device, grid);
-  const counts = exam.statistics.classCounts ?? [];
-  const byCount = Array.from({ length: classes }, (_, c) => c).sort(
-    (a, b) => (counts[b] ?? 0) - (counts[a] ?? 0),
-  );
-  const chosen = new Set(
-    [at(byCount, 0), at(byCount, classes >> 1), at(byCount, -1)].slice(0, VALUE_CLASSES),
-  );
-  const alone = grid
-    .filter((entry) => chosen.has(entry.class) && !Number.isNaN(entry.y))
-    .map((entry) => ({ ...entry, row: exam.rowTerm(entry) }));
-  const values = await exam.valuesOf(device, alone);
-  return {
-    value: worst(alone.map((entry, i) => exam.deviation(entry, 'value', at(values, i)))),
-    slope: worst(grid.map((entry, i) => exam.deviation(entry, 'slope', at(slopes, i)))),
-    difference: worst(
-      grid
-        .filter(({ x, y }) => Math.abs(x) <= FURTHEST_DIFFERENCE && !Number.isNaN(y))
-        .map((e) => exam.difference(e)),
-    ),
-  };
+/** The kernel that training runs, for so many rows that one workgroup takes them. */
+class BlockKernel {
+  readonly #program: Program;
+  readonly #slopes: Tensor;
+  readonly #rows: number;
+  readonly #classes: number;
+
+  private constructor(program: Program, slopes: Tensor) {
+    this.#program = program;
+    this.#slopes = slopes;
+    [this.#rows = 1, this.#classes = 1] = slopes.shape;
+  }
+
+  static async create(device: Device, bound: EntryLoss, statistics: ClassStatistics): Promise<BlockKernel> {
+    const graph = new Graph();
+    const { classes } = statistics;
+    const shape = [Math.max(1, Math.min(GRID_ROWS, Math.floor(LARGEST_SINGLE / classes))), classes];
+    const logits = graph.input('logits', shape);
+    const numbers = bound.schedule(BEGINNING).length;
+    const value = traceBoundLoss(bound, logits, graph.input('targets', shape), {
+      ...statistics,
+      reduction: 'sum',
+      scheduled: numbers > 0 ? graph.input('scheduled', [numbers]) : undefined,
+    });
+    const slopes = at(grad(value, [logits]), 0);
+    if (!slopes) throw new RangeError('a loss has a gradient');
+    const program = await compile(device, {
+      graph,
+      outputs: [slopes],
+      records: [value],
+      recordCapacity: HISTORY,
+    });
+    return new BlockKernel(program, slopes);
+  }
+
+  /** [rows, classes] */
+  async slopes(rows: readonly (readonly Entry[])[], scheduled: readonly number[]): Promise<Float32Array> {
+    const slopes = new Float32Array(rows.length * this.#classes);
+    for (let first = 0; first < rows.length; first += this.#rows) {
+      const block = rows.slice(first, first + this.#rows);
+      this.#run(block, scheduled);
+      const got = await this.#program.read(this.#slopes);
+      slopes.set(got.subarray(0, block.length * this.#classes), first * this.#classes);
+      await this.#program.history();
+    }
+    return slopes;
+  }
+
+  /** Values of entries that are alone. */
+  async values(entries: readonly Entry[], scheduled: readonly number[]): Promise<number[]> {
+    const values: number[] = [];
+    for (let first = 0; first < entries.length; first += HISTORY) {
+      for (const entry of entries.slice(first, first + HISTORY)) this.#run([[entry]], scheduled);
+      values.push(...(await this.#program.history()).map(([value = Number.NaN]) => value));
+    }
+    return values;
+  }
+
+  destroy(): void {
+    this.#program.destroy();
+  }
+
+  /** Classes without an entry are unknown. */
+  #run(rows: readonly (readonly Entry[])[], scheduled: readonly number[]): void {
+    const logits = new Float32Array(this.#rows * this.#classes);
+    const targets = new Float32Array(logits.length).fill(Number.NaN);
+    for (const [i, row] of rows.entries()) {
+      for (const { x, y, class: c } of row) {
+        logits[i * this.#classes + c] = x;
+        targets[i * this.#classes + c] = y;
+      }
+    }
+    this.#program.run({
+      logits,
+      targets,
+      ...(scheduled.length > 0 && { scheduled: Float32Array.from(scheduled) }),
+    });
+  }
 }
 
 /** A loss at one moment of a training. */
 class Examination {
   readonly #constants: readonly (readonly number[])[];
-  readonly #scheduled: readonly number[];
+  readonly scheduled: readonly number[];
 
   constructor(
     readonly bound: EntryLoss,
@@ -117,20 +205,17 @@ class Examination {
     readonly moment: Moment,
   ) {
     const rows = bound.classConstants(statistics);
-    // what the kernel is given is f32
     this.#constants = Array.from({ length: statistics.classes }, (_, c) => rows.map((row) => at(row, c)));
-    this.#scheduled = bound.schedule(moment);
+    this.scheduled = bound.schedule(moment);
   }
 
-  /** [logits × targets, classes]: every pair in every class, other pairs beside it. */
-  grid(): Entry[] {
+  /** Rows in which every class meets every pair of logit and target once, beside other pairs. */
+  grid(): Entry[][] {
     const { classes } = this.statistics;
     const pairs = TARGETS.flatMap((y) => LOGITS.map((x) => ({ x, y })));
-    // prime to the number of pairs, so that neighbours differ in logit and target
-    const stride = 127;
-    return pairs.flatMap((_, i) => {
+    return pairs.map((_, i) => {
       const row = Array.from({ length: classes }, (_, c) => ({
-        ...at(pairs, (i + stride * c) % pairs.length),
+        ...at(pairs, (i + STRIDE * c) % pairs.length),
         class: c,
         row: 0,
       }));
@@ -170,60 +255,11 @@ class Examination {
       : central;
   }
 
-  /** Slopes of all entries of whole rows, in one run. */
-  async slopesOf(device: Device, entries: readonly Entry[]): Promise<Float32Array> {
-    const { classes } = this.statistics;
-    const { graph, value, logits } = this.#trace(entries.length / classes);
-    const [slopes] = grad(value, [logits]);
-    if (!slopes) throw new RangeError('a loss has a gradient');
-    const program = await compile(device, { graph, outputs: [slopes] });
-    try {
-      program.run({
-        logits: Float32Array.from(entries, ({ x }) => x),
-        targets: Float32Array.from(entries, ({ y }) => y),
-      });
-      return await program.read(slopes);
-    } finally {
-      program.destroy();
-    }
-  }
-
-  /** Values of entries that are alone in their row, one a run. */
-  async valuesOf(device: Device, entries: readonly Entry[]): Promise<number[]> {
-    const { graph, value } = this.#trace(1);
-    const program = await compile(device, { graph, records: [value], recordCapacity: entries.length });
-    const logits = new Float32Array(this.statistics.classes);
-    const targets = new Float32Array(this.statistics.classes);
-    try {
-      for (const { x, y, class: c } of entries) {
-        logits[c] = x;
-        targets.fill(Number.NaN)[c] = y;
-        program.run({ logits, targets });
-      }
-      return (await program.history()).map(([each = Number.NaN]) => each);
-    } finally {
-      program.destroy();
-    }
-  }
-
-  #trace(rows: number) {
-    const graph = new Graph();
-    const shape = [rows, this.statistics.classes];
-    const logits = graph.input('logits', shape);
-    const numbers = Float32Array.from(this.#scheduled);
-    const value = traceBoundLoss(this.bound, logits, graph.input('targets', shape), {
-      ...this.statistics,
-      reduction: 'sum',
-      scheduled: numbers.length > 0 ? graph.constant(numbers, [numbers.length]) : undefined,
-    });
-    return { graph, logits, value };
-  }
-
   #at({ y, class: c, row }: Entry, x: number, target = this.#smoothed(y)): ValueAndSlope {
     return this.bound.reference(x, target, {
       constants: at(this.#constants, c),
       row,
-      scheduled: this.#scheduled,
+      scheduled: this.scheduled,
     });
   }
 
