@@ -1,5 +1,6 @@
 import { type Interval, pairedBootstrapInterval } from '../eval/metrics/bootstrap.js';
-import { type EvaluatedPart, type ExaminedRun, inColumnOrder, shapeOf } from './examine-run.js';
+import type { LabelledScores } from '../train/labelled-scores.js';
+import { type ExaminedRun, inColumnOrder, shapeOf } from './examine-run.js';
 
 /**
  * Runs held against the first one on the very same images and labels. Where two runs were scored on others, no
@@ -41,7 +42,7 @@ export function differenceFrom(
 }
 
 /** The other run's scores in the order of `base`'s images; null when images or labels differ. */
-function alignedScores(base: EvaluatedPart, other: EvaluatedPart): Float32Array | null {
+export function alignedScores(base: LabelledScores, other: LabelledScores): Float32Array | null {
   const rowOf = new Map(other.images.map((image, row) => [image, row]));
   const classes = base.scores.length / base.n;
   const scores = new Float32Array(base.scores.length);

@@ -125,6 +125,21 @@ export class RunDirectory {
     return parseRecipe(text, { path });
   }
 
+  /** Whether summary.json is there and tells of a run that came to its end. */
+  async isFinished(): Promise<boolean> {
+    const text = await readFile(join(this.path, NAMES.summary), 'utf8').catch(() => '{}');
+    try {
+      return JSON.parse(text).status === 'finished';
+    } catch (error) {
+      throw new RunDirectoryError(
+        `${this.path}: ${NAMES.summary} is not valid JSON: restore it, or remove it.`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
   /** @throws StorageError */
   async writeSummary(summary: object): Promise<void> {
     await writeAtomically(

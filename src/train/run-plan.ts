@@ -61,7 +61,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const run = new RunDirectory(request.out ?? defaultFolder(name, recipe.seed));
   if (request.force) await run.traces();
   else await run.requireFree();
-  return { ...(await complete(recipe)), run, notes: [] };
+  return { ...(await completeRecipe(recipe)), run, notes: [] };
 }
 
 async function planResume(request: RunRequest, overrides: readonly string[]): Promise<RunPlan> {
@@ -73,7 +73,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   const run = new RunDirectory(out);
   const recipe = await run.recipe();
   const wanted = named
-    ? (await complete(named.recipe)).recipe
+    ? (await completeRecipe(named.recipe)).recipe
     : withAbsolutePaths(parseRecipe(formatRecipe(recipe), { path: out, overrides }));
   const differences = recipeDifferences(recipe, wanted);
   // a recipe file says nothing of data and weights that were named on the command line when the run began
@@ -127,7 +127,7 @@ function defaultFolder(name: string, seed: number): string {
 }
 
 /** With the loss of its file, where it names one, and all of that one's parameters. @throws LossError, RecipeError */
-async function complete(given: Recipe): Promise<Pick<RunPlan, 'recipe' | 'lossFile'>> {
+export async function completeRecipe(given: Recipe): Promise<Pick<RunPlan, 'recipe' | 'lossFile'>> {
   const recipe = withAbsolutePaths(given);
   if (!isLossFile(recipe.loss.name)) return { recipe };
   const lossFile = await readLossFile(recipe.loss.name);

@@ -126,11 +126,44 @@ function interval(options: BootstrapOptions, statistic: (weights?: Uint32Array) 
 
 /** Of several statistics, each over the draws in which it is defined. */
 function intervals(options: BootstrapOptions, statistics: (weights?: Uint32Array) => number[]): Interval[] {
-  const { n, patients, resamples = 1000, level = 0.95, seed = 0 } = options;
+  const { level = 0.95 } = options;
+  if (!(level > 0 && level < 1)) throw new MetricError(`level ${level}: expected a number between 0 and 1.`);
+  const { estimates, draws } = bootstrap(options, statistics);
+  return estimates.map((estimate, i) => {
+    const values = draws.map((draw) => draw[i] ?? Number.NaN);
+    return percentileInterval(estimate, values, level);
+  });
+}
+
+/** The middle of the defined draws that holds a share `level` of them. */
+export function percentileInterval(estimate: number, draws: readonly number[], level: number): Interval {
+  const sorted = Float64Array.from(draws.filter((value) => !Number.isNaN(value))).sort();
+  return {
+    estimate,
+    low: quantile(sorted, (1 - level) / 2),
+    high: quantile(sorted, (1 + level) / 2),
+    level,
+    resamples: sorted.length,
+  };
+}
+
+export interface PatientDraws extends Pick<BootstrapOptions, 'patients' | 'resamples' | 'seed'> {
+  /** Number of images. */
+  readonly n: number;
+}
+
+/**
+ * Statistics of the data as they are, and of each draw of patients.
+ * @param statistics of images that count `weights` times ([n]), once each when absent
+ * @throws MetricError for impossible options
+ */
+export function bootstrap(
+  { n, patients, resamples = 1000, seed = 0 }: PatientDraws,
+  statistics: (weights?: Uint32Array) => number[],
+): { estimates: number[]; draws: number[][] } {
   if (!Number.isInteger(resamples) || resamples < 1) {
     throw new MetricError(`${resamples} bootstrap draws: expected a positive integer.`);
   }
-  if (!(level > 0 && level < 1)) throw new MetricError(`level ${level}: expected a number between 0 and 1.`);
   if (patients !== undefined && patients.length !== n) {
     throw new MetricError(`${patients.length} patients for ${n} images: give one for each image.`);
   }
@@ -138,17 +171,7 @@ function intervals(options: BootstrapOptions, statistics: (weights?: Uint32Array
   const draws = Array.from({ length: resamples }, (_, draw) =>
     statistics(drawPatients(patientOf, new Random(seed, 'bootstrap', draw))),
   );
-  return statistics().map((estimate, i) => {
-    const values = draws.map((draw) => draw[i] ?? Number.NaN).filter((value) => !Number.isNaN(value));
-    const sorted = Float64Array.from(values).sort();
-    return {
-      estimate,
-      low: quantile(sorted, (1 - level) / 2),
-      high: quantile(sorted, (1 + level) / 2),
-      level,
-      resamples: sorted.length,
-    };
-  });
+  return { estimates: statistics(), draws };
 }
 
 interface Patients {

@@ -1,0 +1,191 @@
+import { bootstrap, percentileInterval } from '../eval/metrics/bootstrap.js';
+import { classMetric, type MetricName, meanOfDefined, rankClasses } from '../eval/metrics/class-metrics.js';
+import { holm } from '../eval/metrics/multiple-tests.js';
+import { type MeanInterval, meanInterval, tTest } from '../eval/metrics/student-t.js';
+import { tally } from '../eval/metrics/tally.js';
+import type { CollectedScores, ScoredRun } from './collect-scores.js';
+import { CompareError } from './compare-error.js';
+
+/**
+ * Which variant is better than the baseline, and how sure that is.
+ *
+ * A difference can be luck in two ways, and is tested against both: luck of the test patients by a paired bootstrap (the
+ * same draws of patients for all runs, the difference of the means over seeds in each), luck of the seed by a paired
+ * t-test over seeds. Only the larger of the two p-values counts (a difference must withstand both), and it is corrected
+ * after Holm for the number of differences that are tested.
+ */
+export interface Comparison {
+  readonly baseline: string;
+  /** In the plan's order. */
+  readonly variants: readonly ComparedVariant[];
+  /** Differences that were tested: what the p-values are corrected for. */
+  readonly tests: number;
+  readonly resamples: number;
+}
+
+/** What is averaged over classes: all of them, or one group. */
+export const MEASURES = {
+  mAP: { title: 'mAP', metric: 'mAP', group: null },
+  head: { title: 'head mAP', metric: 'mAP', group: 'head' },
+  medium: { title: 'medium mAP', metric: 'mAP', group: 'medium' },
+  tail: { title: 'tail mAP', metric: 'mAP', group: 'tail' },
+  auroc: { title: 'AUROC', metric: 'auroc', group: null },
+} as const satisfies Record<string, { title: string; metric: MetricName; group: string | null }>;
+export type Measure = keyof typeof MEASURES;
+
+/** Those whose differences are tested. */
+export const TESTED = ['mAP', 'tail'] as const satisfies readonly Measure[];
+export type TestedMeasure = (typeof TESTED)[number];
+
+export interface ComparedVariant {
+  readonly name: string;
+  readonly seeds: readonly number[];
+  /** [seeds] of each measure; NaN where no class has it. */
+  readonly values: Readonly<Record<Measure, readonly number[]>>;
+  /** Means over seeds, 95 % t-interval. */
+  readonly means: Readonly<Record<Measure, MeanInterval>>;
+  /** From the baseline; null for itself and where they have no seed in common. */
+  readonly differences: Readonly<Record<TestedMeasure, Difference | null>>;
+}
+
+export interface Difference {
+  /** Mean over the seeds that both have. */
+  readonly estimate: number;
+  readonly seeds: number;
+  /** 95 % intervals by either luck. */
+  readonly overPatients: readonly [low: number, high: number];
+  readonly overSeeds: readonly [low: number, high: number];
+  readonly pPatients: number;
+  /** NaN for a single seed. */
+  readonly pSeeds: number;
+  /** The larger, corrected; NaN for a single seed. */
+  readonly p: number;
+  /** Supported at the 95 % level. */
+  readonly verdict: 'better' | 'worse' | 'undecided';
+}
+
+const LEVEL = 0.95;
+
+/**
+ * @param resamples bootstrap draws; when absent 1,000, or more where many comparisons need more
+ * @throws CompareError for fewer draws than could ever support a difference
+ */
+export function compareVariants(
+  scores: Pick<CollectedScores, 'part' | 'classNames' | 'groups' | 'runs'>,
+  variants: readonly string[],
+  baseline: string,
+  resamples = Math.max(1000, 4 * fewestDraws(variants)),
+): Comparison {
+  if (resamples < fewestDraws(variants)) {
+    throw new CompareError(
+      `${resamples} bootstrap draws can't support a difference among ${variants.length} variants: take ${fewestDraws(variants)} or more.`,
+    );
+  }
+  const { part, classNames, runs } = scores;
+  const perRun = runs.map((run) => measuring(run, scores));
+  const measures = Object.keys(MEASURES) as Measure[];
+  const values = perRun.map((measured) => new Map(measures.map((name) => [name, measured(name)])));
+  const { draws } = bootstrap({ n: part.n, patients: part.patients, resamples }, (weights) =>
+    perRun.flatMap((measured) => TESTED.map((name) => measured(name, weights))),
+  );
+  const runsOf = (variant: string) => [...runs.keys()].filter((i) => runs[i]?.variant === variant);
+  const untested = variants.map((name) => {
+    const own = runsOf(name);
+    const pairs = pairUp(runs, own, runsOf(baseline));
+    const difference = (measure: TestedMeasure) =>
+      name === baseline || pairs.length === 0
+        ? null
+        : differ(
+            pairs.map(
+              ([a, b]) => (values[a]?.get(measure) ?? Number.NaN) - (values[b]?.get(measure) ?? Number.NaN),
+            ),
+            draws.map((draw) => {
+              const at = (run: number) => draw[run * TESTED.length + TESTED.indexOf(measure)] ?? Number.NaN;
+              return pairs.reduce((sum, [a, b]) => sum + at(a) - at(b), 0) / pairs.length;
+            }),
+          );
+    const list = (measure: Measure) => own.map((i) => values[i]?.get(measure) ?? Number.NaN);
+    return {
+      name,
+      seeds: own.map((i) => runs[i]?.seed ?? Number.NaN),
+      values: record(measures, list),
+      means: record(measures, (measure) => meanInterval(list(measure), LEVEL)),
+      differences: record(TESTED, difference),
+    };
+  });
+  const all = untested.flatMap(({ differences }) => TESTED.map((measure) => differences[measure]));
+  const corrected = holm(all.map((each) => (each ? Math.max(each.pPatients, each.pSeeds) : Number.NaN)));
+  return {
+    baseline,
+    resamples,
+    tests: corrected.filter((p) => !Number.isNaN(p)).length,
+    variants: untested.map((variant, v) => ({
+      ...variant,
+      differences: record(TESTED, (measure) => {
+        const each = variant.differences[measure];
+        const p = corrected[v * TESTED.length + TESTED.indexOf(measure)] ?? Number.NaN;
+        return each && { ...each, p, verdict: verdict(each.estimate, p) };
+      }),
+    })),
+  };
+
+  function measuring({ scores: own }: ScoredRun, { groups }: Pick<CollectedScores, 'groups'>) {
+    const rankings = rankClasses(own, part.targets, { n: part.n, classes: classNames.length, classNames });
+    return (name: Measure, weights?: Uint32Array): number => {
+      const { metric, group } = MEASURES[name];
+      const chosen = group === null ? rankings : rankings.filter((_, c) => groups[c] === group);
+      return meanOfDefined(chosen.map((ranking) => classMetric(metric, tally(ranking, weights), {})));
+    };
+  }
+}
+
+/** The smallest p-value that draws can give is 2 / (draws + 1), which is then multiplied by the number of comparisons. */
+function fewestDraws(variants: readonly string[]): number {
+  return Math.ceil((2 * TESTED.length * (variants.length - 1)) / (1 - LEVEL));
+}
+
+/** Pairs of runs with the same seed. */
+function pairUp(runs: readonly ScoredRun[], own: readonly number[], base: readonly number[]) {
+  return own.flatMap((a): [own: number, base: number][] => {
+    const b = base.find((i) => runs[i]?.seed === runs[a]?.seed);
+    return b === undefined ? [] : [[a, b]];
+  });
+}
+
+/** @param paired [seeds] differences @param draws [resamples] of their mean */
+function differ(paired: readonly number[], draws: readonly number[]): Omit<Difference, 'p' | 'verdict'> {
+  const { mean, low, high } = meanInterval(paired, LEVEL);
+  const patients = percentileInterval(mean, draws, LEVEL);
+  return {
+    estimate: mean,
+    seeds: paired.length,
+    overPatients: [patients.low, patients.high],
+    overSeeds: [low, high],
+    pPatients: bootstrapP(draws),
+    pSeeds: tTest(paired),
+  };
+}
+
+/** Two-sided: twice the smaller share of draws on one side of 0, never quite 0 (Davison & Hinkley 1997, section 4.2). */
+function bootstrapP(draws: readonly number[]): number {
+  const defined = draws.filter((value) => !Number.isNaN(value));
+  const share = (side: (value: number) => boolean) =>
+    (1 + defined.filter(side).length) / (1 + defined.length);
+  return Math.min(
+    1,
+    2 *
+      Math.min(
+        share((value) => value <= 0),
+        share((value) => value >= 0),
+      ),
+  );
+}
+
+function verdict(estimate: number, p: number): Difference['verdict'] {
+  if (!(p < 1 - LEVEL)) return 'undecided';
+  return estimate > 0 ? 'better' : 'worse';
+}
+
+function record<K extends string, T>(keys: readonly K[], value: (key: K) => T): Record<K, T> {
+  return Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, T>;
+}

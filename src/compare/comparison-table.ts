@@ -1,0 +1,117 @@
+import type { MeanInterval } from '../eval/metrics/student-t.js';
+import type { CollectedScores } from './collect-scores.js';
+import {
+  type ComparedVariant,
+  type Comparison,
+  type Difference,
+  MEASURES,
+  type Measure,
+  TESTED,
+  type TestedMeasure,
+} from './compare-variants.js';
+
+/** A comparison in words: what withstands the tests and what doesn't, and a table in Markdown. */
+
+/** One sentence or two for each measure that is tested. */
+export function conclusions({ baseline, variants, tests, resamples }: Comparison): string[] {
+  const others = variants.filter(({ name, seeds }) => name !== baseline && seeds.length > 0);
+  if (others.every(({ differences }) => TESTED.every((measure) => !decidable(differences[measure])))) {
+    return [
+      `No winner is called: with one seed, a difference from ${baseline} can be the luck of the seed. Add seeds.`,
+    ];
+  }
+  return TESTED.map((measure) => {
+    const { title } = MEASURES[measure];
+    const those = (verdict: Difference['verdict']) =>
+      others.filter(({ differences }) => differences[measure]?.verdict === verdict).map(({ name }) => name);
+    const better = those('better');
+    const worse = those('worse');
+    const basis = `at the 95 % level, corrected for ${tests} comparisons, over patients (${resamples.toLocaleString('en-US')} draws) and over seeds`;
+    const parts = [
+      better.length > 0
+        ? `${title}: better than ${baseline}: ${better.join(', ')} (${basis})` +
+          `${better.length > 1 ? '; which of them is best is not decided by this' : ''}.`
+        : `${title}: no variant is better than ${baseline} (${basis}).`,
+    ];
+    if (worse.length > 0) parts.push(`Worse: ${worse.join(', ')}.`);
+    return parts.join(' ');
+  });
+}
+
+/** The whole as Markdown. @param title of the comparison @param command what made it */
+export function comparisonMarkdown(
+  comparison: Comparison,
+  scores: CollectedScores,
+  { title, command }: { readonly title: string; readonly command: string },
+): string {
+  const { part, groups, missing, simulated } = scores;
+  const count = (group: string) => groups.filter((each) => each === group).length;
+  const patients = new Set(part.patients.filter((patient) => patient !== null)).size;
+  const measures = (Object.keys(MEASURES) as Measure[]).filter((measure) =>
+    comparison.variants.some(({ means }) => Number.isFinite(means[measure].mean)),
+  );
+  const head = [
+    'variant',
+    'seeds',
+    ...measures.map((measure) => MEASURES[measure].title),
+    ...TESTED.map((measure) => `${MEASURES[measure].title} against ${comparison.baseline}`),
+  ];
+  const rows = comparison.variants.map((variant) => [
+    variant.name,
+    String(variant.seeds.length),
+    ...measures.map((measure) => spread(variant.means[measure])),
+    ...TESTED.map((measure) => differenceText(variant, measure, comparison.baseline)),
+  ]);
+  return `# ${title}
+
+${simulated ? '**Simulated data: the images are phantoms drawn by a program; this says nothing about patients.**\n\n' : ''}${conclusions(comparison).join('\n\n')}
+
+${markdownTable([head, ...rows])}
+
+Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets the wider of the 95 % intervals over patients (paired bootstrap) and over seeds (paired t); p is the larger of the two p-values, corrected after Holm for ${comparison.tests} comparisons.
+${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(', ')}.\n` : ''}
+    ${command}
+`;
+}
+
+function differenceText({ name, differences }: ComparedVariant, measure: TestedMeasure, baseline: string) {
+  const difference = differences[measure];
+  if (name === baseline) return 'baseline';
+  if (!difference) return '–';
+  const [low, high] = wider(difference);
+  const text = `${signed(difference.estimate)} [${signed(low)}, ${signed(high)}], p ${pValue(difference.p)}`;
+  return difference.verdict === 'undecided' ? text : `**${text}**`;
+}
+
+/** The interval, over patients or over seeds, that is the wider one. */
+export function wider({ overPatients, overSeeds }: Difference): readonly [low: number, high: number] {
+  const width = ([low, high]: readonly [number, number]) => high - low;
+  return width(overSeeds) > width(overPatients) ? overSeeds : overPatients;
+}
+
+function decidable(difference: Difference | null): boolean {
+  return difference !== null && !Number.isNaN(difference.p);
+}
+
+function spread({ mean, high }: MeanInterval): string {
+  if (!Number.isFinite(mean)) return '–';
+  return Number.isFinite(high) ? `${mean.toFixed(3)} ± ${(high - mean).toFixed(3)}` : mean.toFixed(3);
+}
+
+function signed(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+}
+
+function pValue(p: number): string {
+  if (!Number.isFinite(p)) return '–';
+  return p < 0.001 ? '< 0.001' : p.toFixed(3);
+}
+
+function markdownTable([head = [], ...rows]: string[][]): string {
+  const widths = head.map((cell, c) => Math.max(cell.length, ...rows.map((row) => row[c]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join(' | ')} |`;
+  const rule = widths.map((width, c) => (c === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { Device } from '../engine/device.js';
+import type { Tuning } from '../engine/tune.js';
+import type { RunSummary } from '../train/finish-run.js';
+import { recipeDifferences } from '../train/recipe.js';
+import type { Recipe } from '../train/recipe-schema.js';
+import { RunDirectory } from '../train/run-directory.js';
+import { RunDirectoryError } from '../train/run-directory-error.js';
+import { completeRecipe } from '../train/run-plan.js';
+import { type TrainRunObserver, trainRun } from '../train/train-run.js';
+import { examineTrainingData, type TrainingData } from '../train/training-data.js';
+import { CompareError } from './compare-error.js';
+import type { Cell } from './comparison-plan.js';
+
+/**
+ * Trains the runs of a comparison that are not there yet. A run is an ordinary run directory, so any of them can be looked
+ * at, resumed or reported by itself; what is finished is left alone, what was stopped goes on, and several processes can
+ * share the work.
+ */
+
+/** What was, or has to be, done about a cell. */
+export type CellState = 'finished' | 'stopped' | 'absent';
+
+export interface Shard {
+  /** From 0 on. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Every `count`-th cell, from the one of that index on. */
+export function shardOf(cells: readonly Cell[], { index, count }: Shard): Cell[] {
+  return cells.filter((_, i) => i % count === index);
+}
+
+/** The run directory of a cell in the directory of a comparison. */
+export function runOf(out: string, { name }: Cell): RunDirectory {
+  return new RunDirectory(join(out, 'runs', name));
+}
+
+/**
+ * How far a cell's run is.
+ * @throws CompareError when the directory holds a run of other settings
+ */
+export async function cellState(run: RunDirectory, cell: Cell): Promise<CellState> {
+  const traces = await run.traces();
+  if (!traces.includes('recipe.yaml')) return 'absent';
+  const { recipe } = await completeRecipe(cell.recipe);
+  // results do not depend on the memory
+  const differences = recipeDifferences(await run.recipe(), recipe).filter(
+    (text) => !text.startsWith('memory:'),
+  );
+  if (differences.length > 0) {
+    throw new CompareError(
+      `${run.path} holds a run of other settings: ${differences.join('; ')}. Compare into another --out, or remove it.`,
+    );
+  }
+  if (!traces.includes('summary.json')) return traces.includes('last') ? 'stopped' : 'absent';
+  return (await run.isFinished()) ? 'finished' : 'stopped';
+}
+
+export interface RunCellsOptions {
+  readonly device: Device;
+  /** Where the data of a recipe lie. */
+  dataPath(recipe: Recipe): Promise<string>;
+  readonly tuning?: Tuning | undefined;
+  readonly signal: AbortSignal;
+  readonly observer: RunCellsObserver;
+}
+
+export interface RunCellsObserver {
+  /** A cell that needs nothing; `reason` says why. */
+  onSkipped(cell: Cell, reason: string): void;
+  /** @returns what watches the run */
+  onBegin(cell: Cell, place: number, total: number): TrainRunObserver;
+  onEnd(cell: Cell, summary: RunSummary): Promise<void>;
+}
+
+/**
+ * Works through cells in their order until they are done or the signal comes.
+ * @throws CompareError, and what training throws; runs that are done stay done
+ */
+export async function runCells(
+  out: string,
+  cells: readonly Cell[],
+  { device, dataPath, tuning, signal, observer }: RunCellsOptions,
+): Promise<void> {
+  const examined = new Map<string, Promise<TrainingData>>();
+  const dataOf = (recipe: Recipe) => {
+    const { data, preprocessing, batchSize } = recipe;
+    const key = JSON.stringify([data, preprocessing, batchSize]);
+    const known = examined.get(key) ?? dataPath(recipe).then((path) => examineTrainingData(path, recipe));
+    examined.set(key, known);
+    return known;
+  };
+  for (const [i, cell] of cells.entries()) {
+    if (signal.aborted) return;
+    const run = runOf(out, cell);
+    const state = await cellState(run, cell);
+    if (state === 'finished') {
+      observer.onSkipped(cell, 'finished already');
+      continue;
+    }
+    const { recipe, lossFile } = await completeRecipe(cell.recipe);
+    const data = await dataOf(recipe);
+    try {
+      const summary = await trainRun({
+        device,
+        recipe,
+        data,
+        run,
+        lossFile,
+        tuning,
+        signal,
+        resume: state === 'stopped',
+        observer: observer.onBegin(cell, i, cells.length),
+      });
+      await observer.onEnd(cell, summary);
+    } catch (error) {
+      // another process works on it: that is how several share a comparison
+      if (!(error instanceof RunDirectoryError)) throw error;
+      observer.onSkipped(cell, error.message);
+    }
+  }
+}
