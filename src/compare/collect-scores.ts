@@ -1,13 +1,8 @@
 import { type FrequencyGroup, frequencyGroup } from '../data/findings.js';
+import { areSimulated } from '../data/simulated.js';
 import { countLabels } from '../data/table.js';
 import { alignedScores } from '../report/compare-runs.js';
-import {
-  areSimulated,
-  type FoundData,
-  findData,
-  type LabelledPart,
-  labelledPart,
-} from '../report/run-labels.js';
+import { type FoundData, findData, type LabelledPart, labelledPart } from '../report/run-labels.js';
 import { readRunRecord } from '../report/run-record.js';
 import { CompareError } from './compare-error.js';
 import type { Cell, ComparisonPlan } from './comparison-plan.js';
@@ -67,7 +62,7 @@ export async function collectScores(out: string, plan: ComparisonPlan): Promise<
       part,
       classNames: source.classes,
       groups: groupsOf(await data),
-      simulated: await areSimulated(cell.recipe),
+      simulated: record.checkpoint?.simulated ?? (await areSimulated((await data).path)),
     };
     const scores = first.part.name === part.name ? alignedScores(first.part, part) : null;
     if (scores === null) {
