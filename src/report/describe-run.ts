@@ -1,11 +1,20 @@
+import { basename } from 'node:path';
+import { isLossFile } from '../train/loss-file.js';
 import type { Recipe } from '../train/recipe-schema.js';
 
 /** What a run was, in a few words. */
 
+/** The loss's name; of one in a file the file's, without its folder: a report may travel. */
+export function lossName({ loss: { name } }: Pick<Recipe, 'loss'>): string {
+  return isLossFile(name) ? basename(name) : name;
+}
+
 /** `asl (gammaNeg 4, margin 0.05)` */
 export function describeLoss({ loss }: Pick<Recipe, 'loss'>): string {
-  const { name, reduction, ...parameters } = loss;
+  const { name: _name, reduction, sha256, ...parameters } = loss;
+  const name = lossName({ loss });
   const settings = Object.entries(parameters).map(([key, value]) => `${key} ${plain(value)}`);
+  if (typeof sha256 === 'string') settings.push(`sha256 ${sha256.slice(0, 12)}…`);
   if (reduction !== 'mean') settings.push(`reduction ${reduction}`);
   return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
 }
@@ -15,8 +24,11 @@ export function describeLoss({ loss }: Pick<Recipe, 'loss'>): string {
  * `asl (gammaNeg 4)`.
  */
 export function distinguishLosses(recipes: readonly Pick<Recipe, 'loss'>[]): string[] {
-  return recipes.map(({ loss }) => {
-    const namesakes = recipes.filter((other) => other.loss.name === loss.name);
+  const named: Pick<Recipe, 'loss'>[] = recipes.map(({ loss }) => ({
+    loss: { ...loss, name: lossName({ loss }) },
+  }));
+  return named.map(({ loss }) => {
+    const namesakes = named.filter((other) => other.loss.name === loss.name);
     const settings = Object.entries(loss).filter(([key, value]) =>
       namesakes.some((other) => JSON.stringify(other.loss[key]) !== JSON.stringify(value)),
     );

@@ -171,5 +171,12 @@ describe('parameters and statistics', () => {
     const check = await checkLoss(device, entryLoss(findLoss('test-margin')), { classes: 2 });
     expect(check.difference!.error).toBeLessThan(1e-6);
     expect(() => registerLoss(findLoss('test-margin'))).toThrow(/registered already/);
+    // or without registering it
+    const same = await evaluateLoss(device, { name: findLoss('test-margin'), scale: 2 }, [0, 4], [1, 1], {
+      n: 1,
+      classes: 2,
+      reduction: 'sum',
+    });
+    expect(same.value).toBe(value);
   });
 });

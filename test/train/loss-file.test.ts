@@ -1,6 +1,7 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { describeLoss } from '../../src/report/describe-run.js';
 import { readCheckpoint } from '../../src/train/checkpoint.js';
 import { readLossFile } from '../../src/train/loss-file.js';
 import { RunDirectory } from '../../src/train/run-directory.js';
@@ -66,6 +67,9 @@ describe('the loss of the README, copied into a file', () => {
     // whoever reads the run needs no loss
     expect(await new RunDirectory(run.path).recipe()).toEqual(recipe);
     expect(recipe.loss.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(describeLoss(recipe)).toMatch(
+      /^my-loss\.ts \(margin 0\.25, labelSmoothing 0, sha256 [0-9a-f]{12}…\)$/,
+    );
     // and a checkpoint says nothing of folders
     expect((await readCheckpoint(run.best)).recipe).toMatchObject({
       loss: { name: 'my-loss.ts', margin: 0.25 },

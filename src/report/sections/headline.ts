@@ -1,4 +1,4 @@
-import { describeModel } from '../describe-run.js';
+import { describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun, PrimaryPart } from '../examine-run.js';
 import { count, counted, decimals, range, times } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
@@ -12,7 +12,7 @@ export function headline(run: ExaminedRun): Html {
   const other = scores?.part === 'test' ? partScores(run, 'validation') : null;
   return html`<header>
 <h2>${record.name}</h2>
-<p class="lead">${describeModel(recipe)} trained with the loss <b>${recipe.loss.name}</b>, seed ${recipe.seed}, on ${trainedOn(run)}.</p>
+<p class="lead">${describeModel(recipe)} trained with the loss <b>${lossName(recipe)}</b>, seed ${recipe.seed}, on ${trainedOn(run)}.</p>
 ${scores === null ? html`<p>No image has been scored yet.</p>` : tiles(run, scores, other)}
 ${scores !== null && html`<p class="fine">${reading(run, scores)}</p>`}
 ${run.primary !== null && groupTable(run.primary)}
