@@ -5,6 +5,7 @@ import { ShapeError } from '../engine/errors.js';
 import type { Program } from '../engine/program.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
 import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
+import { ModelError } from '../models/model-error.js';
 import { freshWeights, weightsFrom } from './initial-weights.js';
 
 /** A network to call from code: numbers in, numbers out. Runs and checkpoints have programs of their own. */
@@ -45,6 +46,7 @@ interface Compiled {
   readonly program: Program;
   readonly logits: Tensor;
   readonly features: Tensor;
+  readonly embedding: Tensor | undefined;
 }
 
 export class Model {
@@ -88,6 +90,21 @@ export class Model {
     return program.read(features);
   }
 
+  /**
+   * What a head that compares embeddings makes of images: [n, d], each of length 1, to be compared with others by their
+   * dot products.
+   * @throws ModelError where the head makes none
+   */
+  async embeddings(images: Float32Array, shape: ImageBatchShape): Promise<Float32Array> {
+    const { program, embedding } = await this.#compiled(shape);
+    if (!embedding) {
+      const { name } = this.definition.config.head;
+      throw new ModelError(`the head ${name} makes no embeddings; projection does`);
+    }
+    program.run({ images });
+    return program.read(embedding);
+  }
+
   /** Frees the weights and everything compiled. */
   async destroy(): Promise<void> {
     for (const compiled of this.#programs.values()) (await compiled).program.destroy();
@@ -117,8 +134,10 @@ export class Model {
 
   async #compile(shape: ImageBatchShape): Promise<Compiled> {
     const graph = new Graph();
-    const { logits, features } = this.definition.trace(graph, graph.input('images', shape), 'eval');
-    const program = await compile(this.#device, { graph, outputs: [logits, features], arenas: this.#arenas });
-    return { program, logits, features };
+    const traced = this.definition.trace(graph, graph.input('images', shape), 'eval');
+    const { logits, features, embedding } = traced;
+    const outputs = [logits, features, ...(embedding ? [embedding] : [])];
+    const program = await compile(this.#device, { graph, outputs, arenas: this.#arenas });
+    return { program, logits, features, embedding };
   }
 }
