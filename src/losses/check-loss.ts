@@ -47,7 +47,8 @@ const FAR = [15, 19, 25, 40, 60, 80, 88, 104, 1_000, 10_000];
 const NEAR = Array.from({ length: 49 }, (_, i) => i / 4 - 6.01);
 const LOGITS = [...FAR.map((x) => -x), ...NEAR.map((x) => 2 * x), ...NEAR, ...FAR].map(Math.fround);
 const TARGETS = [0, 1, Number.NaN, 0.5, 0.9].map(Math.fround);
-const GRID_ROWS = LOGITS.length * TARGETS.length;
+/** Rows of a run: few, as a value takes a run of its own. */
+const MOST_ROWS = 64;
 /** Beyond, differences of values in the thousands have no digits left. */
 const FURTHEST_DIFFERENCE = 104;
 /** Prime to the number of pairs, and so large that neighbouring classes differ in logit and target. */
@@ -130,7 +131,7 @@ class BlockKernel {
   static async create(device: Device, bound: EntryLoss, statistics: ClassStatistics): Promise<BlockKernel> {
     const graph = new Graph();
     const { classes } = statistics;
-    const shape = [Math.max(1, Math.min(GRID_ROWS, Math.floor(LARGEST_SINGLE / classes))), classes];
+    const shape = [Math.max(1, Math.min(MOST_ROWS, Math.floor(LARGEST_SINGLE / classes))), classes];
     const logits = graph.input('logits', shape);
     const numbers = bound.schedule(BEGINNING).length;
     const value = traceBoundLoss(bound, logits, graph.input('targets', shape), {
