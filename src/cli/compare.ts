@@ -108,7 +108,8 @@ async function train(
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
         observer: {
-          onSkipped: (cell, reason) => say(`skipped    ${cell.name}: ${reason}`),
+          onSkipped: (cell) => say(`skipped    ${cell.name}: finished already`),
+          onFailed: (cell, error) => process.stderr.write(`not done   ${cell.name}: ${error.message}\n`),
           onBegin(cell, place, total) {
             say(`\nrun        ${cell.name}, ${place + 1} of ${total}: ${runOf(out, cell).path}`);
             return trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { Device } from '../engine/device.js';
+import { TailrayError } from '../engine/errors.js';
 import type { Tuning } from '../engine/tune.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { recipeDifferences } from '../train/recipe.js';
 import type { Recipe } from '../train/recipe-schema.js';
 import { RunDirectory } from '../train/run-directory.js';
-import { RunDirectoryError } from '../train/run-directory-error.js';
 import { completeRecipe } from '../train/run-plan.js';
 import { type TrainRunObserver, trainRun } from '../train/train-run.js';
 import { examineTrainingData, type TrainingData } from '../train/training-data.js';
@@ -68,8 +68,10 @@ export interface RunCellsOptions {
 }
 
 export interface RunCellsObserver {
-  /** A cell that needs nothing; `reason` says why. */
-  onSkipped(cell: Cell, reason: string): void;
+  /** A cell that was finished before. */
+  onSkipped(cell: Cell): void;
+  /** A cell that could not be trained; the others go on. */
+  onFailed(cell: Cell, error: TailrayError): void;
   /** @returns what watches the run */
   onBegin(cell: Cell, place: number, total: number): TrainRunObserver;
   onEnd(cell: Cell, summary: RunSummary): Promise<void>;
@@ -77,7 +79,7 @@ export interface RunCellsObserver {
 
 /**
  * Works through cells in their order until they are done or the signal comes.
- * @throws CompareError, and what training throws; runs that are done stay done
+ * @throws CompareError for a run of other settings, before any training
  */
 export async function runCells(
   out: string,
@@ -92,17 +94,19 @@ export async function runCells(
     examined.set(key, known);
     return known;
   };
+  // a run that is in the way is told before hours of training, not after
+  for (const cell of cells) await cellState(runOf(out, cell), cell);
   for (const [i, cell] of cells.entries()) {
     if (signal.aborted) return;
     const run = runOf(out, cell);
     const state = await cellState(run, cell);
     if (state === 'finished') {
-      observer.onSkipped(cell, 'finished already');
+      observer.onSkipped(cell);
       continue;
     }
-    const { recipe, lossFile } = await completeRecipe(cell.recipe);
-    const data = await dataOf(recipe);
     try {
+      const { recipe, lossFile } = await completeRecipe(cell.recipe);
+      const data = await dataOf(recipe);
       const summary = await trainRun({
         device,
         recipe,
@@ -116,9 +120,9 @@ export async function runCells(
       });
       await observer.onEnd(cell, summary);
     } catch (error) {
-      // another process works on it: that is how several share a comparison
-      if (!(error instanceof RunDirectoryError)) throw error;
-      observer.onSkipped(cell, error.message);
+      // another process works on it, or it diverges or does not fit: the others still have their turn
+      if (!(error instanceof TailrayError)) throw error;
+      observer.onFailed(cell, error);
     }
   }
 }

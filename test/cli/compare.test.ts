@@ -57,6 +57,17 @@ test('runs of other settings in its folder are not touched', async () => {
   expect(stderr).toMatch(/bce-s0 holds a run of other settings: optimizer\.lr: 0\.01 → 0\.5/);
 }, 60_000);
 
+test('a variant that fails is named and keeps no other from its turn', async () => {
+  const file = join(folder, 'one-fails.yaml');
+  const variants = 'variants: {wild: {batchSize: 64}, tame: {}}';
+  await writeFile(file, `base: base.yaml\nseeds: 1\n${variants}\n`);
+  const out = join(folder, 'one-fails');
+  const { code, stdout, stderr } = await commands.run('compare', [file, '--out', out, ...words.slice(3)]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/not done {3}wild-s0: .*don't fill one batch of 64/);
+  expect(stdout).toMatch(/1 of 2 runs are not finished yet/);
+}, 60_000);
+
 test('--shard out of range is refused', async () => {
   const { code, stderr } = await compare('--shard', '2/2');
   expect(code).toBe(2);
