@@ -1,7 +1,7 @@
 import { bufferOf } from './arena.js';
 import { bindStep } from './bindings.js';
 import { bytesMoved, type Chosen, type ChosenBy, problemOf } from './choose.js';
-import type { Command } from './commands.js';
+import { type Command, textureCopies } from './commands.js';
 import { type Device, roundUp } from './device.js';
 import { DimsBuffer } from './dims-buffer.js';
 import { KernelError } from './errors.js';
@@ -107,19 +107,8 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
     for (const step of kernel.steps) {
       if (step.kind === 'texture-copy') {
         const source = place(resolve(step.from, node, action.scratch, plan.locate));
-        pending.push(
-          Promise.resolve({
-            row,
-            command: {
-              kind: 'texture',
-              from: source.buffer,
-              offset: source.offset,
-              bytes: source.bytes,
-              to: textureOf(action.scratch[step.to], node.label),
-              box: step.box,
-            },
-          }),
-        );
+        const copies = textureCopies(source, textureOf(action.scratch[step.to], node.label), step.box);
+        pending.push(Promise.resolve({ row, command: { kind: 'texture', copies } }));
         continue;
       }
       const resources = step.bindings.map((binding): GPUBindingResource => {

@@ -16,17 +16,43 @@ export type Command =
       readonly toOffset: number;
       readonly bytes: number;
     }
-  | {
-      readonly kind: 'texture';
-      readonly from: GPUBuffer;
-      readonly offset: number;
-      readonly bytes: number;
-      readonly to: GPUTexture;
-      readonly box?: TextureBox | undefined;
-    };
+  | { readonly kind: 'texture'; readonly copies: readonly TextureCopy[] };
+
+/** What `copyBufferToTexture` takes, made once: a network has hundreds, recorded anew each step. */
+export type TextureCopy = Parameters<GPUCommandEncoder['copyBufferToTexture']>;
 
 /** Bytes of a texel of four values. */
 export const TEXEL_BYTES: Readonly<Record<TextureFormat, number>> = { rgba32float: 16, rgba16float: 8 };
+
+/** A whole buffer, row by row, or a box of it, into a texture. @param offset in bytes */
+export function textureCopies(
+  { buffer, offset, bytes }: { readonly buffer: GPUBuffer; readonly offset: number; readonly bytes: number },
+  texture: GPUTexture,
+  box?: TextureBox,
+): TextureCopy[] {
+  const { width, height } = texture;
+  const texel = TEXEL_BYTES[texture.format as TextureFormat];
+  if (box) {
+    return [
+      [
+        { buffer, offset: offset + box.offset * texel, bytesPerRow: box.pitch * texel },
+        { texture, origin: [box.x, box.y] },
+        [box.width, box.height],
+      ],
+    ];
+  }
+  // Whole rows, then what is left of the last one.
+  const bytesPerRow = width * texel;
+  const rows = Math.min(height, Math.floor(bytes / bytesPerRow));
+  const rest = rows < height ? Math.floor((bytes % bytesPerRow) / texel) : 0;
+  const copies: TextureCopy[] = [];
+  if (rows > 0) copies.push([{ buffer, offset, bytesPerRow }, { texture }, [width, rows]]);
+  if (rest > 0) {
+    const end = { buffer, offset: offset + rows * bytesPerRow, bytesPerRow };
+    copies.push([end, { texture, origin: [0, rows] }, [rest, 1]]);
+  }
+  return copies;
+}
 
 /** Records commands into one command buffer; dispatches in a row share a compute pass. */
 export function recordCommands(
@@ -34,10 +60,15 @@ export function recordCommands(
   commands: Iterable<{ readonly command: Command }>,
 ): void {
   let pass: GPUComputePassEncoder | undefined;
+  let pipeline: GPUComputePipeline | undefined;
   for (const { command } of commands) {
     if (command.kind === 'dispatch') {
-      pass ??= encoder.beginComputePass();
-      recordDispatch(pass, command);
+      if (!pass) {
+        pass = encoder.beginComputePass();
+        pipeline = undefined;
+      }
+      recordDispatch(pass, command, pipeline);
+      pipeline = command.pipeline;
     } else {
       pass?.end();
       pass = undefined;
@@ -47,10 +78,15 @@ export function recordCommands(
   pass?.end();
 }
 
-export function recordDispatch(pass: GPUComputePassEncoder, step: Command & { kind: 'dispatch' }): void {
-  pass.setPipeline(step.pipeline);
-  pass.setBindGroup(0, step.group);
-  pass.dispatchWorkgroups(...step.grid);
+/** @param current the pipeline that the pass has already */
+export function recordDispatch(
+  pass: GPUComputePassEncoder,
+  { pipeline, group, grid: [x, y, z] }: Command & { kind: 'dispatch' },
+  current?: GPUComputePipeline,
+): void {
+  if (pipeline !== current) pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(x, y, z);
 }
 
 export function recordCopy(encoder: GPUCommandEncoder, step: Exclude<Command, { kind: 'dispatch' }>): void {
@@ -58,26 +94,5 @@ export function recordCopy(encoder: GPUCommandEncoder, step: Exclude<Command, { 
     encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
     return;
   }
-  const { width, height } = step.to;
-  const texel = TEXEL_BYTES[step.to.format as TextureFormat];
-  if (step.box) {
-    const { box } = step;
-    encoder.copyBufferToTexture(
-      { buffer: step.from, offset: step.offset + box.offset * texel, bytesPerRow: box.pitch * texel },
-      { texture: step.to, origin: [box.x, box.y] },
-      [box.width, box.height],
-    );
-    return;
-  }
-  // Whole rows, then what is left of the last one.
-  const bytesPerRow = width * texel;
-  const rows = Math.min(height, Math.floor(step.bytes / bytesPerRow));
-  const rest = rows < height ? Math.floor((step.bytes % bytesPerRow) / texel) : 0;
-  const source = { buffer: step.from, bytesPerRow };
-  if (rows > 0)
-    encoder.copyBufferToTexture({ ...source, offset: step.offset }, { texture: step.to }, [width, rows]);
-  if (rest > 0) {
-    const offset = step.offset + rows * bytesPerRow;
-    encoder.copyBufferToTexture({ ...source, offset }, { texture: step.to, origin: [0, rows] }, [rest, 1]);
-  }
+  for (const [from, to, size] of step.copies) encoder.copyBufferToTexture(from, to, size);
 }
