@@ -110,8 +110,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 ${each(
   rowGroups,
   (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
-  let x${i} = p${i}.x * dims.advanceX + dims.originX + groupX;
-  let y${i} = p${i}.y * dims.advanceY + dims.originY + p${i}.n * dims.paddedH;`,
+  let x${i} = p${i}.x * dims.advanceX + dims.originX;
+  let y${i} = p${i}.y * dims.advanceY + dims.originY;
+  let n${i} = p${i}.n * dims.imageRows;`,
 )}
 ${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
 ${beforeTaps}
@@ -121,8 +122,14 @@ ${beforeTaps}
     let tapX = stepX * dims.tapStepX;
     let tapY = stepY * dims.tapStepY;
 ${byInputs ? '    let tapTexel = dims.tapTexel + stepX * dims.tapTexelsX + stepY * dims.tapTexelsY;' : ''}
+${each(
+  rowGroups,
+  (i) => `    let tx${i} = x${i} + tapX;
+    let ty${i} = y${i} + tapY;
+    let inside${i} = tx${i} < dims.imageTexels && ty${i} < dims.imageRows;`,
+)}
     for (var c = 0u; c < run; c += ${unroll}u) {
-${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = textureLoad(image, vec2u(x${i} + tapX + c + ${u}u, y${i} + tapY));`))}
+${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = select(vec4f(), textureLoad(image, vec2u(tx${i} + groupX + c + ${u}u, n${i} + ty${i})), inside${i});`))}
 ${loadWeights}
 ${each(
   rowsPerUnit,

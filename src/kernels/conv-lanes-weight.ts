@@ -37,7 +37,7 @@ export function weightGradientKernel(
 
   // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
   const most = style.rows / 4;
-  const joined = staged.texels < most && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
+  const joined = staged.runs && staged.texels < most && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
   const run = groupTexels * (joined ? g.kw : 1);
   const taps = g.kh * (joined ? 1 : g.kw);
   const runBlocks = Math.ceil(run / most);
@@ -84,7 +84,9 @@ export function weightGradientKernel(
       oh: g.oh,
       advanceX: g.strideX * staged.texels,
       advanceY: g.strideY,
-      paddedH: image.paddedH,
+      originX: staged.originX,
+      originY: staged.originY,
+      ...staged.dims,
       pitch: dy.rowTexels,
       panelTexels: dy.panelTexels,
       foldMask: dy.fold.width - 1,
@@ -131,8 +133,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let tap = group.x / dims.runBlocks;
   let texel = (group.x - tap * dims.runBlocks) * ${rowTexels}u;
   let column = group.y * ${lanes * columnsPerLane}u + lane;
-  let tapX = (tap % dims.tapsX) * dims.tapStepX + texel + (group.y / dims.groupPanels) * dims.texels;
-  let tapY = (tap / dims.tapsX) * dims.tapStepY;
+  let tapX = (tap % dims.tapsX) * dims.tapStepX + dims.originX;
+  let tapY = (tap / dims.tapsX) * dims.tapStepY + dims.originY;
+  let within = texel + (group.y / dims.groupPanels) * dims.texels;
   let first = group.y * dims.panelTexels + lane;
   let pitch = dims.pitch;
   let perW = 1.0 / f32(dims.ow);
@@ -144,9 +147,9 @@ ${each(rows, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
     let line = divide(pixel, perW);
     let n = divide(line, perH);
     let x = (pixel - line * dims.ow) * dims.advanceX + tapX;
-    let y = n * dims.paddedH + (line - n * dims.oh) * dims.advanceY + tapY;
-${ragged ? '    let counted = p + lane < dims.pixels;' : ''}
-${each(rowTexels, (i) => `    let a${i} = ${ragged ? `select(vec4f(), textureLoad(image, vec2u(x + ${i}u, y)), counted)` : `textureLoad(image, vec2u(x + ${i}u, y))`};`)}
+    let y = (line - n * dims.oh) * dims.advanceY + tapY;
+    let counted = x < dims.imageTexels && y < dims.imageRows${ragged ? ' && p + lane < dims.pixels' : ''};
+${each(rowTexels, (i) => `    let a${i} = select(vec4f(), textureLoad(image, vec2u(x + within + ${i}u, n * dims.imageRows + y)), counted);`)}
 ${each(
   lanes,
   (q) => `    let k${q} = ${ragged ? `min(p + ${q}u, dims.pixels - 1u)` : `(p + ${q}u)`} * pitch + first;

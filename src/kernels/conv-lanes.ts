@@ -16,7 +16,7 @@ import { type Epilogue, type FinishingVariant, NO_EPILOGUE } from './epilogue.js
 import { type GatherWeights, stageWeights, weightsFit } from './gather-weights.js';
 import { laneGroup, laneStyle, unfitForLanes } from './lane-group.js';
 import { storageType } from './storage-type.js';
-import { imageTexture, linearTexture, type Stored, stageImage } from './texture-operand.js';
+import { imageTexture, linearTexture, type StagedImage, type Stored, stageImage } from './texture-operand.js';
 
 /**
  * Convolution for software adapters: register tiles without barriers, operands in storage textures.
@@ -106,7 +106,7 @@ function gatherStep(pass: {
   gather: Gather;
   y: TapAxis;
   x: TapAxis;
-  image: { texture: number; texels: number };
+  image: StagedImage;
   source: Stored;
   weights: GatherWeights;
   result: TensorSpec;
@@ -124,7 +124,8 @@ function gatherStep(pass: {
   const group = laneGroup(rows, columns / groups, groups, traits);
   const groupTexels = image.texels / groups;
   // Taps side by side in the image are walked as one run of texels, where they lie so in the weights too.
-  const joined = x.tapStep === 1 && x.taps.length > 1 && groups === 1 && weights.texelsOf === 'outputs';
+  const aside = x.tapStep === 1 && x.taps.length > 1 && groups === 1;
+  const joined = aside && image.runs && weights.texelsOf === 'outputs';
   const run = groupTexels * (joined ? x.taps.length : 1);
   const tapsX = joined ? 1 : x.taps.length;
   return {
@@ -152,9 +153,9 @@ function gatherStep(pass: {
       countY: y.count,
       advanceX: x.advance * image.texels,
       advanceY: y.advance,
-      originX: x.origin * image.texels,
-      originY: y.origin,
-      paddedH: gather.image.paddedH,
+      originX: x.origin * image.texels + image.originX,
+      originY: y.origin + image.originY,
+      ...image.dims,
       firstX: x.first,
       firstY: y.first,
       stepX: x.step,

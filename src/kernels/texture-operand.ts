@@ -65,43 +65,67 @@ export interface PaddedImage {
   readonly paddedW: number;
 }
 
-/**
- * Texels a pixel, texels a row (with the filling that copies ask for, and off the strides at which caches alias), rows;
- * undefined where no texture holds it.
- */
+/** How an image lies in a texture: a row of it a row, one image below the other. */
+export interface ImageTexture {
+  /** Of a pixel. */
+  readonly texels: number;
+  readonly width: number;
+  readonly height: number;
+  /**
+   * Whether its border lies in the texture too. Else the image lies there as it does in its buffer, and whoever reads it
+   * takes what is beyond its ends as zero.
+   */
+  readonly bordered: boolean;
+}
+
+/** Texels of a pixel from which on kernels walk pixel by pixel anyway, and ask at each whether it is one. */
+const WIDE_PIXEL = 8;
+
+/** @returns undefined where no texture holds the image */
 export function imageTexture(
   image: PaddedImage,
   stored: Stored,
   traits: DeviceTraits,
-): { texels: number; width: number; height: number; dense: boolean } | undefined {
+): ImageTexture | undefined {
   const texels = Math.ceil(image.c / 4);
-  const row = rowTexelsOf(stored);
-  const filled = Math.ceil((image.paddedW * texels) / row) * row;
-  const height = image.n * image.paddedH;
-  const aliased = (filled * texelBytes(stored)) % ALIAS_BYTES === 0 && filled + row <= traits.maxTextureSide;
-  const width = aliased ? filled + row : filled;
-  if (width > traits.maxTextureSide || height > traits.maxTextureSide) return undefined;
+  const copied = image.c % 4 === 0 && (image.w * texels) % rowTexelsOf(stored) === 0;
   const dense =
-    image.c % 4 === 0 &&
-    image.top === 0 &&
-    image.left === 0 &&
-    image.paddedH === image.h &&
-    image.paddedW === image.w &&
-    filled === image.w * texels;
-  return { texels, width, height, dense };
+    copied && (texels >= WIDE_PIXEL || isWhole(image))
+      ? textureOf(image.w * texels, image.n * image.h, stored, traits)
+      : undefined;
+  if (dense) return { texels, ...dense, bordered: false };
+  const bordered = textureOf(image.paddedW * texels, image.n * image.paddedH, stored, traits);
+  return bordered && { texels, ...bordered, bordered: true };
+}
+
+/** Neither with a border nor cropped. */
+function isWhole({ h, w, top, left, paddedH, paddedW }: PaddedImage): boolean {
+  return top === 0 && left === 0 && paddedH === h && paddedW === w;
+}
+
+/** With the filling that copies ask for, and off the strides at which caches alias. */
+function textureOf(
+  rowTexels: number,
+  height: number,
+  stored: Stored,
+  { maxTextureSide }: DeviceTraits,
+): { width: number; height: number } | undefined {
+  const row = rowTexelsOf(stored);
+  const filled = Math.ceil(rowTexels / row) * row;
+  const aliased = (filled * texelBytes(stored)) % ALIAS_BYTES === 0 && filled + row <= maxTextureSide;
+  const width = aliased ? filled + row : filled;
+  return width > maxTextureSide || height > maxTextureSide ? undefined : { width, height };
 }
 
 /** Writes the padded image into a scratch buffer, row by row as the texture wants it. */
-export function padImage(
+function padImage(
   image: PaddedImage,
+  { texels, width, height }: ImageTexture,
   stored: Stored,
   source: Operand,
   target: Operand,
   traits: DeviceTraits,
 ): KernelStep {
-  const texture = imageTexture(image, stored, traits);
-  if (!texture) throw new RangeError('padImage: the image does not fit a texture');
-  const { texels, width, height } = texture;
   const { h, w, c, top, left, paddedH, paddedW } = image;
   const vector = c % 4 === 0;
   const texel = storageType(stored, 4);
@@ -141,7 +165,22 @@ export function padImage(
   );
 }
 
-/** Brings an image into a texture: straight from its buffer where it lies densely already, else padded on the way. */
+/** An image in a scratch texture. */
+export interface StagedImage {
+  /** Number of the scratch texture. */
+  readonly texture: number;
+  /** Of a pixel. */
+  readonly texels: number;
+  /** Pixels side by side may be read as one run of texels, since no border is missing between them. */
+  readonly runs: boolean;
+  /** Where the padded image's first pixel is; texels and rows from the first that lies in the texture. */
+  readonly originX: number;
+  readonly originY: number;
+  /** `imageTexels`, `imageRows`: of one image. What is beyond is to be read as zero. */
+  readonly dims: Readonly<Record<'imageTexels' | 'imageRows', number>>;
+}
+
+/** Brings an image into a texture: straight from its buffer, or with its border around it. */
 export function stageImage(
   image: PaddedImage,
   stored: Stored,
@@ -149,22 +188,28 @@ export function stageImage(
   traits: DeviceTraits,
   addScratch: (need: Scratch) => number,
   steps: KernelStep[],
-): { texture: number; texels: number } {
+): StagedImage {
   const layout = imageTexture(image, stored, traits);
   if (!layout) throw new RangeError('stageImage: the image does not fit a texture');
-  const { width, height, texels, dense } = layout;
+  const { width, height, texels, bordered } = layout;
   const texture = addScratch({ kind: 'texture', width, height, format: formatOf(stored) });
-  if (dense) {
+  if (!bordered) {
     const pitch = image.w * texels;
     const box = { offset: 0, pitch, x: 0, y: 0, width: pitch, height };
     steps.push({ kind: 'texture-copy', from: source, to: texture, box });
-  } else {
-    const padded: Operand = {
-      kind: 'scratch',
-      index: addScratch({ kind: 'buffer', bytes: width * height * texelBytes(stored) }),
+    return {
+      texture,
+      texels,
+      runs: isWhole(image),
+      originX: -image.left * texels,
+      originY: -image.top,
+      dims: { imageTexels: pitch, imageRows: image.h },
     };
-    steps.push(padImage(image, stored, source, padded, traits));
-    steps.push({ kind: 'texture-copy', from: padded, to: texture });
   }
-  return { texture, texels };
+  const bytes = width * height * texelBytes(stored);
+  const padded: Operand = { kind: 'scratch', index: addScratch({ kind: 'buffer', bytes }) };
+  steps.push(padImage(image, layout, stored, source, padded, traits));
+  steps.push({ kind: 'texture-copy', from: padded, to: texture });
+  const dims = { imageTexels: image.paddedW * texels, imageRows: image.paddedH };
+  return { texture, texels, runs: true, originX: 0, originY: 0, dims };
 }
