@@ -25,7 +25,11 @@ export function timmShapes({ parameters, statistics }: ModelTensors): Map<string
   ]);
 }
 
-/** Tensors under timm's names and layouts, ready for `writeSafetensors`. */
+/**
+ * Tensors under timm's names and layouts, ready for `writeSafetensors`: all that a PyTorch module of that name has, so
+ * that `load_state_dict(strict=True)` takes them. Batches that a norm has seen are not counted here; PyTorch reads that
+ * number only where a norm has no momentum, which no network of timm's is built with.
+ */
 export function exportTimm(definition: ModelTensors, weights: ModelWeights): Map<string, SafetensorsTensor> {
   const tensors = new Map<string, SafetensorsTensor>();
   for (const { name, shape, layout } of definition.parameters) {
@@ -38,6 +42,9 @@ export function exportTimm(definition: ModelTensors, weights: ModelWeights): Map
   }
   for (const { name, shape } of definition.statistics) {
     tensors.set(name, { dtype: 'F32', shape: [...shape], data: required(weights.statistics, name) });
+    const [norm, mean] = name.split(/\.(?=running_mean$)/);
+    if (!mean) continue;
+    tensors.set(`${norm}.${COUNTER}`, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) });
   }
   return tensors;
 }
@@ -93,12 +100,15 @@ export function compareTensors(
     } else if (!FLOATS.has(found.dtype)) differences.push({ kind: 'dtype', name, part, found, expected });
   }
   for (const [name, found] of tensors) {
-    if (shapes.has(name) || name.endsWith('.num_batches_tracked')) continue;
+    if (shapes.has(name) || name.endsWith(`.${COUNTER}`)) continue;
     const part = heads.has(moduleOf(name)) ? 'head' : 'backbone';
     differences.push({ kind: 'unexpected', name, part, found });
   }
   return differences;
 }
+
+/** Of batches, beside the statistics of each of PyTorch's batch norms. */
+const COUNTER = 'num_batches_tracked';
 
 const FLOATS: ReadonlySet<string> = new Set(['F16', 'BF16', 'F32', 'F64']);
 
