@@ -108,11 +108,14 @@ async function train(
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
         observer: {
-          onSkipped: (cell) => say(`skipped    ${cell.name}: finished already`),
-          onFailed: (cell, error) => process.stderr.write(`not done   ${cell.name}: ${error.message}\n`),
+          onSkipped: (cell, reason) => say(`skipped    ${cell.name}: ${reason}`),
           onBegin(cell, place, total) {
             say(`\nrun        ${cell.name}, ${place + 1} of ${total}: ${runOf(out, cell).path}`);
             return trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });
+          },
+          onFailed(cell, error) {
+            process.stderr.write(`not done   ${cell.name}: ${error.message}\n`);
+            process.exitCode = 2;
           },
           async onEnd(cell, summary) {
             if (summary.status === 'finished') await writeModelCard(runOf(out, cell).best, { force: true });

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Device } from '../engine/device.js';
-import { TailrayError } from '../engine/errors.js';
+import { DeviceLostError, TailrayError } from '../engine/errors.js';
 import type { Tuning } from '../engine/tune.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { recipeDifferences } from '../train/recipe.js';
 import type { Recipe } from '../train/recipe-schema.js';
 import { RunDirectory } from '../train/run-directory.js';
+import { RunDirectoryError } from '../train/run-directory-error.js';
 import { completeRecipe } from '../train/run-plan.js';
 import { type TrainRunObserver, trainRun } from '../train/train-run.js';
 import { examineTrainingData, type TrainingData } from '../train/training-data.js';
@@ -15,7 +16,7 @@ import type { Cell } from './comparison-plan.js';
 /**
  * Trains the runs of a comparison that are not there yet. A run is an ordinary run directory, so any of them can be looked
  * at, resumed or reported by itself; what is finished is left alone, what was stopped goes on, and several processes can
- * share the work.
+ * share the work: a run belongs to whoever holds its lock, and how far it is gets asked under the lock.
  */
 
 /** What was, or has to be, done about a cell. */
@@ -68,49 +69,54 @@ export interface RunCellsOptions {
 }
 
 export interface RunCellsObserver {
-  /** A cell that was finished before. */
-  onSkipped(cell: Cell): void;
-  /** A cell that could not be trained; the others go on. */
-  onFailed(cell: Cell, error: TailrayError): void;
+  /** A cell that needs nothing; `reason` says why. */
+  onSkipped(cell: Cell, reason: string): void;
   /** @returns what watches the run */
   onBegin(cell: Cell, place: number, total: number): TrainRunObserver;
   onEnd(cell: Cell, summary: RunSummary): Promise<void>;
+  /** It diverged, or doesn't fit; the others go on. */
+  onFailed(cell: Cell, error: TailrayError): void;
 }
 
 /**
  * Works through cells in their order until they are done or the signal comes.
- * @throws CompareError for a run of other settings, before any training
+ * @throws CompareError where a run of other settings is in the way, before any training; DeviceLostError
  */
 export async function runCells(
   out: string,
   cells: readonly Cell[],
   { device, dataPath, tuning, signal, observer }: RunCellsOptions,
 ): Promise<void> {
-  const examined = new Map<string, Promise<TrainingData>>();
-  const dataOf = (recipe: Recipe) => {
+  for (const cell of cells) await cellState(runOf(out, cell), cell);
+  // those of the last run: the pictures of all that differ would not fit
+  let examined: { readonly key: string; readonly data: TrainingData } | undefined;
+  const dataOf = async (recipe: Recipe) => {
     const { data, preprocessing, batchSize } = recipe;
     const key = JSON.stringify([data, preprocessing, batchSize]);
-    const known = examined.get(key) ?? dataPath(recipe).then((path) => examineTrainingData(path, recipe));
-    examined.set(key, known);
-    return known;
+    if (examined?.key !== key) {
+      examined = { key, data: await examineTrainingData(await dataPath(recipe), recipe) };
+    }
+    return examined.data;
   };
-  // a run that is in the way is told before hours of training, not after
-  for (const cell of cells) await cellState(runOf(out, cell), cell);
   for (const [i, cell] of cells.entries()) {
     if (signal.aborted) return;
     const run = runOf(out, cell);
-    const state = await cellState(run, cell);
-    if (state === 'finished') {
-      observer.onSkipped(cell);
-      continue;
-    }
+    const release = await run.lock().catch((error: unknown) => {
+      if (!(error instanceof RunDirectoryError)) throw error;
+      observer.onSkipped(cell, error.message);
+    });
+    if (!release) continue;
     try {
+      const state = await cellState(run, cell);
+      if (state === 'finished') {
+        observer.onSkipped(cell, 'finished already');
+        continue;
+      }
       const { recipe, lossFile } = await completeRecipe(cell.recipe);
-      const data = await dataOf(recipe);
       const summary = await trainRun({
         device,
         recipe,
-        data,
+        data: await dataOf(recipe),
         run,
         lossFile,
         tuning,
@@ -120,9 +126,11 @@ export async function runCells(
       });
       await observer.onEnd(cell, summary);
     } catch (error) {
-      // another process works on it, or it diverges or does not fit: the others still have their turn
-      if (!(error instanceof TailrayError)) throw error;
+      // one that diverges or doesn't fit must not keep the others from their turn
+      if (!(error instanceof TailrayError) || error instanceof DeviceLostError) throw error;
       observer.onFailed(cell, error);
+    } finally {
+      await release();
     }
   }
 }

@@ -30,6 +30,7 @@ export class RunDirectory {
   readonly files: FileSystem;
   readonly saved: SavedState;
   readonly metrics: MetricsLog;
+  #locked = false;
 
   constructor(path: string, files: FileSystem = nodeFiles) {
     this.path = path;
@@ -72,9 +73,18 @@ export class RunDirectory {
     );
   }
 
-  /** Makes the folder and claims it for this process. @returns what releases it @throws RunDirectoryError */
-  lock(): Promise<() => Promise<void>> {
-    return lockRun(join(this.path, '.lock'));
+  /**
+   * Makes the folder and claims it for this process; nothing more where this object holds it already.
+   * @returns what releases it @throws RunDirectoryError
+   */
+  async lock(): Promise<() => Promise<void>> {
+    if (this.#locked) return async () => {};
+    const release = await lockRun(join(this.path, '.lock'));
+    this.#locked = true;
+    return () => {
+      this.#locked = false;
+      return release();
+    };
   }
 
   /**

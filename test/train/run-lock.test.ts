@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -16,7 +16,7 @@ test('a run belongs to one process at a time', async () => {
   expect(await readdir(join(folder, 'run'))).toEqual([]);
 });
 
-test('what a killed process left behind is taken over; another machine’s is not', async () => {
+test('what a killed process left behind is taken over; another machine’s only after long silence', async () => {
   const folder = await temporaryFolder();
   const path = join(folder, '.lock');
   const { pid } = spawnSync(process.execPath, ['-e', '']);
@@ -24,4 +24,8 @@ test('what a killed process left behind is taken over; another machine’s is no
   await (await lockRun(path))();
   await writeFile(path, '1 elsewhere.example');
   await expect(lockRun(path)).rejects.toThrow(/process 1 on elsewhere\.example.*remove/);
+  const longAgo = new Date(Date.now() - 16 * 60_000);
+  await utimes(path, longAgo, longAgo);
+  await (await lockRun(path))();
+  expect(await readdir(folder)).toEqual([]);
 });
