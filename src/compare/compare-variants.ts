@@ -1,7 +1,13 @@
 import { bootstrap, percentileInterval } from '../eval/metrics/bootstrap.js';
 import { classMetric, type MetricName, meanOfDefined, rankClasses } from '../eval/metrics/class-metrics.js';
 import { holm } from '../eval/metrics/multiple-tests.js';
-import { type MeanInterval, meanInterval, tTest } from '../eval/metrics/student-t.js';
+import {
+  crossedInterval,
+  type MeanInterval,
+  meanAndError,
+  meanInterval,
+  tTest,
+} from '../eval/metrics/student-t.js';
 import { tally } from '../eval/metrics/tally.js';
 import type { CollectedScores, ScoredRun } from './collect-scores.js';
 import { CompareError } from './compare-error.js';
@@ -9,10 +15,11 @@ import { CompareError } from './compare-error.js';
 /**
  * Which variant is better than the baseline, and how sure that is.
  *
- * A difference can be luck in two ways, and is tested against both: luck of the test patients by a paired bootstrap (the
- * same draws of patients for all runs, the difference of the means over seeds in each), luck of the seed by a paired
- * t-test over seeds. Only the larger of the two p-values counts (a difference must withstand both), and it is corrected
- * after Holm for the number of differences that are tested.
+ * A difference can be luck in two ways, and is tested against either and both: luck of the test patients by a paired
+ * bootstrap (the same draws of patients for all runs, the difference of the means over seeds in each), luck of the seed by
+ * a paired t-test over seeds, and both at once as radiology does for readers and cases. (To withstand either alone is not
+ * enough: where both are of a size, there would be up to twice as many false alarms.) The largest of the p-values counts,
+ * and it is corrected after Holm for the number of differences that are tested.
  */
 export interface Comparison {
   readonly baseline: string;
@@ -52,13 +59,17 @@ export interface Difference {
   /** Mean over the seeds that both have. */
   readonly estimate: number;
   readonly seeds: number;
-  /** 95 % intervals by either luck. */
+  /** 95 % interval by the luck of patients and seeds together; NaN for a single seed. */
+  readonly overBoth: readonly [low: number, high: number];
+  /** By either alone. */
   readonly overPatients: readonly [low: number, high: number];
   readonly overSeeds: readonly [low: number, high: number];
   readonly pPatients: number;
   /** NaN for a single seed. */
   readonly pSeeds: number;
-  /** The larger, corrected; NaN for a single seed. */
+  /** NaN for a single seed. */
+  readonly pBoth: number;
+  /** The largest, corrected; NaN for a single seed. */
   readonly p: number;
   /** Supported at the 95 % level. */
   readonly verdict: 'better' | 'worse' | 'undecided';
@@ -85,6 +96,7 @@ export function compareVariants(
   const perRun = runs.map((run) => measuring(run, scores));
   const measures = Object.keys(MEASURES) as Measure[];
   const values = perRun.map((measured) => new Map(measures.map((name) => [name, measured(name)])));
+  const patients = new Set(part.patients.map((patient, i) => patient ?? i)).size;
   const { draws } = bootstrap({ n: part.n, patients: part.patients, resamples }, (weights) =>
     perRun.flatMap((measured) => TESTED.map((name) => measured(name, weights))),
   );
@@ -99,10 +111,13 @@ export function compareVariants(
             pairs.map(
               ([a, b]) => (values[a]?.get(measure) ?? Number.NaN) - (values[b]?.get(measure) ?? Number.NaN),
             ),
-            draws.map((draw) => {
-              const at = (run: number) => draw[run * TESTED.length + TESTED.indexOf(measure)] ?? Number.NaN;
-              return pairs.reduce((sum, [a, b]) => sum + at(a) - at(b), 0) / pairs.length;
-            }),
+            pairs.map(([a, b]) =>
+              draws.map((draw) => {
+                const at = (run: number) => draw[run * TESTED.length + TESTED.indexOf(measure)] ?? Number.NaN;
+                return at(a) - at(b);
+              }),
+            ),
+            patients,
           );
     const list = (measure: Measure) => own.map((i) => values[i]?.get(measure) ?? Number.NaN);
     return {
@@ -114,7 +129,9 @@ export function compareVariants(
     };
   });
   const all = untested.flatMap(({ differences }) => TESTED.map((measure) => differences[measure]));
-  const corrected = holm(all.map((each) => (each ? Math.max(each.pPatients, each.pSeeds) : Number.NaN)));
+  const corrected = holm(
+    all.map((each) => (each ? Math.max(each.pPatients, each.pSeeds, each.pBoth) : Number.NaN)),
+  );
   return {
     baseline,
     resamples,
@@ -152,18 +169,42 @@ function pairUp(runs: readonly ScoredRun[], own: readonly number[], base: readon
   });
 }
 
-/** @param paired [seeds] differences @param draws [resamples] of their mean */
-function differ(paired: readonly number[], draws: readonly number[]): Omit<Difference, 'p' | 'verdict'> {
+/** @param paired [seeds] differences @param drawn [seeds][resamples] of them @param patients how many were drawn */
+function differ(
+  paired: readonly number[],
+  drawn: readonly (readonly number[])[],
+  patients: number,
+): Omit<Difference, 'p' | 'verdict'> {
   const { mean, low, high } = meanInterval(paired, LEVEL);
-  const patients = percentileInterval(mean, draws, LEVEL);
+  const draws = (drawn[0] ?? []).map(
+    (_, draw) => drawn.reduce((sum, each) => sum + (each[draw] ?? Number.NaN), 0) / drawn.length,
+  );
+  const overPatients = percentileInterval(mean, draws, LEVEL);
+  const both = crossedInterval(
+    {
+      values: paired,
+      overCases: variance(draws),
+      overCasesOfOne: drawn.reduce((sum, each) => sum + variance(each), 0) / drawn.length,
+      cases: patients,
+    },
+    LEVEL,
+  );
   return {
     estimate: mean,
     seeds: paired.length,
-    overPatients: [patients.low, patients.high],
+    overBoth: [both.low, both.high],
+    overPatients: [overPatients.low, overPatients.high],
     overSeeds: [low, high],
     pPatients: bootstrapP(draws),
     pSeeds: tTest(paired),
+    pBoth: both.p,
   };
+}
+
+/** Of the draws in which the measure was defined. */
+function variance(draws: readonly number[]): number {
+  const defined = draws.filter((value) => !Number.isNaN(value));
+  return meanAndError(defined).error ** 2 * defined.length;
 }
 
 /** Two-sided: twice the smaller share of draws on one side of 0, never quite 0 (Davison & Hinkley 1997, section 4.2). */

@@ -68,7 +68,7 @@ ${simulated ? '**Simulated data: the images are phantoms drawn by a program; thi
 
 ${markdownTable([head, ...rows])}
 
-Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets the wider of the 95 % intervals over patients (paired bootstrap) and over seeds (paired t); p is the larger of the two p-values, corrected after Holm for ${comparison.tests} comparisons.
+Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets their 95 % interval by the luck of patients (paired bootstrap) and of seeds together; p is the largest of the p-values against either luck and both, corrected after Holm for ${comparison.tests} comparisons.
 ${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(', ')}.\n` : ''}
     ${command}
 `;
@@ -78,15 +78,9 @@ function differenceText({ name, differences }: ComparedVariant, measure: TestedM
   const difference = differences[measure];
   if (name === baseline) return 'baseline';
   if (!difference) return '–';
-  const [low, high] = wider(difference);
+  const [low, high] = difference.overBoth;
   const text = `${signed(difference.estimate)} [${signed(low)}, ${signed(high)}], p ${pValue(difference.p)}`;
   return difference.verdict === 'undecided' ? text : `**${text}**`;
-}
-
-/** The interval, over patients or over seeds, that is the wider one. */
-export function wider({ overPatients, overSeeds }: Difference): readonly [low: number, high: number] {
-  const width = ([low, high]: readonly [number, number]) => high - low;
-  return width(overSeeds) > width(overPatients) ? overSeeds : overPatients;
 }
 
 function decidable(difference: Difference | null): boolean {

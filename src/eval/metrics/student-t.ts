@@ -61,7 +61,50 @@ export function tQuantile(p: number, freedom: number): number {
   return (low + high) / 2;
 }
 
-function meanAndError(values: readonly number[]): { mean: number; error: number } {
+/** Repetitions (seeds, readers) crossed with cases (patients): each repetition judges the same cases. */
+export interface CrossedError {
+  /** [repetitions] what each gave. */
+  readonly values: readonly number[];
+  /** Variance of their mean over other cases, such as that of its bootstrap draws. */
+  readonly overCases: number;
+  /** The same of a single repetition, on average. */
+  readonly overCasesOfOne: number;
+  readonly cases: number;
+}
+
+/** More degrees of freedom than these make no difference that anybody could see. */
+const MANY = 10_000;
+
+/**
+ * Interval of the mean, and the two-sided p-value of the expected value being 0, over other cases and other repetitions
+ * at once: the analysis of readers and cases as in radiology (Obuchowski & Rockette 1995; Gallas 2006).
+ *
+ * With variances C of cases, R of repetitions and X of what only this repetition makes of this case, the mean of r
+ * repetitions over c cases has C/c + R/r + X/(rc). The values' own variance gives R/r + X/(rc), that over cases
+ * C/c + X/(rc), and that of a single repetition C/c + X/c, so what is in both is known and counted once. Degrees of
+ * freedom after Satterthwaite (1946), rounded down. NaN for a single repetition.
+ */
+export function crossedInterval(
+  { values, overCases, overCasesOfOne, cases }: CrossedError,
+  level = 0.95,
+): MeanInterval & { readonly p: number } {
+  const { mean, error } = meanAndError(values);
+  const repetitions = values.length;
+  if (repetitions < 2) return { mean, low: Number.NaN, high: Number.NaN, p: Number.NaN };
+  const ofRepetitions = error ** 2;
+  const inBoth = Math.max(0, (overCasesOfOne - overCases) / (repetitions - 1));
+  const variance = Math.max(ofRepetitions, overCases, ofRepetitions + overCases - inBoth);
+  if (variance === 0) return { mean, low: mean, high: mean, p: mean === 0 ? 1 : 0 };
+  const spread =
+    ofRepetitions ** 2 / (repetitions - 1) + (variance - ofRepetitions) ** 2 / Math.max(1, cases - 1);
+  const freedom = Math.max(1, Math.floor(Math.min(MANY, variance ** 2 / spread)));
+  const half = tQuantile((1 + level) / 2, freedom) * Math.sqrt(variance);
+  const p = 2 * (1 - tCdf(Math.abs(mean) / Math.sqrt(variance), freedom));
+  return { mean, low: mean - half, high: mean + half, p };
+}
+
+/** The mean with its standard error s/√n; NaN for a single value's. */
+export function meanAndError(values: readonly number[]): { mean: number; error: number } {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);

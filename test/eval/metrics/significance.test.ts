@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../../src/engine/random.js';
 import { holm } from '../../../src/eval/metrics/multiple-tests.js';
-import { meanInterval, tCdf, tQuantile, tTest } from '../../../src/eval/metrics/student-t.js';
+import {
+  crossedInterval,
+  meanAndError,
+  meanInterval,
+  tCdf,
+  tQuantile,
+  tTest,
+} from '../../../src/eval/metrics/student-t.js';
 
 describe('Student’s t', () => {
   // scipy.stats.t.cdf([-2.5, 0.3, 1, 3.7], freedom) and .ppf(0.975, freedom)
@@ -49,6 +57,79 @@ describe('Student’s t', () => {
     expect(meanInterval(values, 1 - p).low).toBeCloseTo(0, 9);
     expect(tTest([0.2])).toBeNaN();
     expect(tTest([0, 0, 0])).toBe(1);
+  });
+});
+
+describe('repetitions crossed with cases', () => {
+  const values = [0.1, 0.3, -0.05, 0.2, 0.12];
+  const { mean, error } = meanAndError(values);
+
+  test('are the t-test where cases don’t matter, and sure where nothing does', () => {
+    const alone = crossedInterval({ values, overCases: 0, overCasesOfOne: 0, cases: 100 });
+    expect(alone.p).toBeCloseTo(tTest(values), 12);
+    expect(alone.low).toBeCloseTo(meanInterval(values).low, 12);
+    const none = { overCases: 0, overCasesOfOne: 0, cases: 9 };
+    expect(crossedInterval({ values: [0, 0], ...none }).p).toBe(1);
+    expect(crossedInterval({ values: [1, 1], ...none }).p).toBe(0);
+    expect(crossedInterval({ values: [1], ...none }).p).toBeNaN();
+  });
+
+  test('count what is in both variances once', () => {
+    // the values differ by what each makes of each case alone: the variance over cases is the same thing again
+    const same = crossedInterval({
+      values,
+      overCases: error ** 2,
+      overCasesOfOne: 5 * error ** 2,
+      cases: 1000,
+    });
+    expect(same.p).toBeCloseTo(tTest(values), 12);
+    // nothing in common: Welch's degrees of freedom, just below 4 · (1 + 1)²
+    const apart = crossedInterval({
+      values,
+      overCases: error ** 2,
+      overCasesOfOne: error ** 2,
+      cases: 1_000_000,
+    });
+    expect(apart.p).toBeCloseTo(2 * (1 - tCdf(mean / (Math.SQRT2 * error), 15)), 12);
+  });
+
+  // patients, seeds, and both together: variances of the mean of five seeds
+  test.each([
+    [1, 0, 0],
+    [0, 0, 1],
+    [0, 1, 0],
+    [1, 1, 0],
+    [2, 1, 0],
+    [1, 1, 1],
+    [4, 1, 4],
+    [1, 4, 1],
+  ])('raise false alarms at the level it says: cases %d, repetitions %d, both %d', (C, R, X) => {
+    const [trials, seeds, cases] = [1500, 5, 60];
+    let [alarms, eitherAlone] = [0, 0];
+    for (let trial = 0; trial < trials; trial++) {
+      const random = new Random(3, 'crossed', C, R, X, trial);
+      const ofCase = Float64Array.from({ length: cases }, () => random.normal(0, Math.sqrt(C * cases)));
+      const judged = Array.from({ length: seeds }, () => {
+        const own = random.normal(0, Math.sqrt(R * seeds));
+        return ofCase.map((value) => value + own + random.normal(0, Math.sqrt(X * seeds * cases)));
+      });
+      const means = judged.map((each) => each.reduce((sum, value) => sum + value, 0) / cases);
+      // what a bootstrap over cases tends to: the squared standard error
+      const over = (each: Float64Array) => meanAndError([...each]).error ** 2;
+      const average = ofCase.map((_, i) => judged.reduce((sum, each) => sum + (each[i] ?? 0), 0) / seeds);
+      const overCases = over(average);
+      const overCasesOfOne = judged.reduce((sum, each) => sum + over(each), 0) / seeds;
+      const pBoth = crossedInterval({ values: means, overCases, overCasesOfOne, cases }).p;
+      const z = Math.abs(meanAndError(means).mean) / Math.sqrt(overCases);
+      const either = Math.max(2 * (1 - tCdf(z, cases - 1)), tTest(means));
+      if (either < 0.05) eitherAlone++;
+      if (Math.max(either, pBoth) < 0.05) alarms++;
+    }
+    // 3.5 deviations of a share of 5 %
+    expect(alarms / trials).toBeLessThan(0.07);
+    expect(alarms / trials).toBeGreaterThan(0.02);
+    // what the combined test is there for
+    if (C === 2 && R === 1) expect(eitherAlone / trials).toBeGreaterThan(0.07);
   });
 });
 
