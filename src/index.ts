@@ -33,6 +33,7 @@ export { logitShifts, shiftProbability } from './eval/logit-adjustment.js';
 export type { BootstrapOptions, Interval } from './eval/metrics/bootstrap.js';
 export { MetricError } from './eval/metrics/metric-error.js';
 export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';
+export { type ClassifierRows, scaleProbability, tauFactors } from './eval/tau-normalisation.js';
 export { ExportError } from './export/export-error.js';
 export { exportOnnx, type OnnxExportOptions } from './export/export-onnx.js';
 export { type InspectOptions, inspectData } from './inspect/inspect-data.js';

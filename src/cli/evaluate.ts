@@ -12,8 +12,9 @@ import { type EvaluationSubject, openEvaluation } from '../train/evaluation-subj
 import { formatEvaluation } from '../train/evaluation-table.js';
 import { EvaluationError } from '../train/labelled-scores.js';
 import type { Predictions } from '../train/predictions.js';
+import { chooseTau, classifierRows, tauNormalise } from '../train/tau-normalise.js';
 import { command, runCommand } from './command.js';
-import { nonNegativeNumber, positiveNumber } from './number-option.js';
+import { nonNegativeNumber, positiveNumber, shareOrAuto } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
 interface EvaluateFlags {
@@ -24,6 +25,7 @@ interface EvaluateFlags {
   readonly resamples: number;
   readonly batchSize: number;
   readonly logitAdjust?: number;
+  readonly tauNorm?: number | 'auto';
   readonly adapter?: string;
   readonly strict?: boolean;
 }
@@ -48,6 +50,11 @@ const program = command('evaluate', 'Measure predictions against labels.')
     'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
     nonNegativeNumber,
   )
+  .option(
+    '--tau-norm <tau>',
+    'normalise the rows of a linear head (Kang et al.); 1: equal lengths; auto: best F1 on validation',
+    shareOrAuto,
+  )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--strict', 'refuse data with unreadable images')
   .action(evaluate);
@@ -61,17 +68,24 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     return device;
   };
   try {
-    const opened = await openEvaluation(open, {
+    const request = {
       ...flags,
       subject,
       cache: cacheFolder(),
       scoring: {
         batchSize: flags.batchSize,
         strict: flags.strict,
-        onRead: (done, total) => progress.show('reading', done, total, () => 'images'),
-        onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
+        onRead: (done: number, total: number) => progress.show('reading', done, total, () => 'images'),
+        onScored: (done: number, total: number) => progress.show('scoring', done, total, () => 'images'),
       },
-    });
+    };
+    const given = await openEvaluation(open, request);
+    const opened =
+      flags.tauNorm === undefined
+        ? given
+        : await normalised(given, flags.tauNorm, () =>
+            openEvaluation(open, { ...request, part: 'validation' }),
+          );
     progress.stop();
     const { parts, part, trainingPrevalence } = opened;
     const { resamples, logitAdjust } = flags;
@@ -85,6 +99,30 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     progress.stop();
     device?.close();
   }
+}
+
+/** @param openValidation what τ is chosen on */
+async function normalised(
+  subject: EvaluationSubject,
+  wanted: number | 'auto',
+  openValidation: () => Promise<EvaluationSubject>,
+): Promise<EvaluationSubject> {
+  if (!subject.checkpoint) {
+    throw new EvaluationError(
+      '--tau-norm needs a run or a checkpoint: predictions alone know no classifier.',
+    );
+  }
+  const rows = classifierRows(subject.checkpoint);
+  let tau = wanted;
+  if (tau === 'auto') {
+    const { predictions, parts } = await openValidation();
+    const chosen = chooseTau(predictions, parts, rows);
+    tau = chosen.tau;
+    const curve = chosen.tried.map((each) => `${each.tau}: ${each.f1.toFixed(4)}`).join(', ');
+    process.stdout.write(`macro F1 at 0.5 on validation by tau: ${curve}\n`);
+  }
+  process.stdout.write(`rows of the classifier normalised, tau ${tau}.\n`);
+  return { ...subject, predictions: tauNormalise(subject.predictions, rows, tau) };
 }
 
 function adjusted(subject: EvaluationSubject, tau: number): Predictions {

@@ -20,6 +20,16 @@ export function nonNegativeNumber(text: string): number {
   return value;
 }
 
+/** @throws InvalidArgumentError unless the text is `auto` or a number from 0 to 1 */
+export function shareOrAuto(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('It must be auto or a number from 0 to 1.');
+  }
+  return value;
+}
+
 /** @throws InvalidArgumentError unless the text is a whole number, 1 or larger */
 export function positiveNumber(text: string): number {
   const value = wholeNumber(text);

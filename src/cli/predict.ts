@@ -9,6 +9,7 @@ import { formatExplanation } from '../train/plan-table.js';
 import { openPredictionSource } from '../train/prediction-source.js';
 import { type Predictions, requireFreeFile, writePredictions } from '../train/predictions.js';
 import { scoreImages } from '../train/score-images.js';
+import { classifierRows, tauNormalise } from '../train/tau-normalise.js';
 import { command, runCommand } from './command.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
@@ -19,6 +20,7 @@ interface PredictFlags extends KernelFlags {
   readonly out: string;
   readonly batchSize: number;
   readonly logitAdjust?: number;
+  readonly tauNorm?: number;
   readonly adapter?: string;
   readonly strict?: boolean;
   readonly force?: boolean;
@@ -35,6 +37,11 @@ const program = addKernelOptions(command('predict', 'Score images with a trained
     'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
     nonNegativeNumber,
   )
+  .option(
+    '--tau-norm <tau>',
+    'normalise the rows of a linear head (Kang et al.); 1: equal lengths; evaluate --tau-norm auto finds the best',
+    nonNegativeNumber,
+  )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--strict', 'refuse, and write nothing, if any image is unreadable')
   .option('--force', 'replace the file in --out')
@@ -46,6 +53,7 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
     if (!flags.quiet) process.stdout.write(`${text}\n`);
   };
   const checkpoint = await readCheckpoint(path);
+  const rows = flags.tauNorm === undefined ? undefined : classifierRows(checkpoint);
   if (!flags.force) await requireFreeFile(flags.out);
   const source = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
   const progress = new ProgressLine(flags.quiet ?? false);
@@ -75,8 +83,12 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
     progress.stop();
     say(describeQuarantine(scored.quarantined, scored.rows.length));
     let predictions: Predictions = scored;
+    if (rows !== undefined) {
+      predictions = tauNormalise(predictions, rows, flags.tauNorm ?? 0);
+      say(`rows of the classifier normalised, tau ${flags.tauNorm}.`);
+    }
     if (flags.logitAdjust !== undefined) {
-      const adjusted = adjustPredictions(scored, checkpoint.prevalence, flags.logitAdjust);
+      const adjusted = adjustPredictions(predictions, checkpoint.prevalence, flags.logitAdjust);
       say(describeAdjustment(flags.logitAdjust, adjusted));
       predictions = adjusted.predictions;
     }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { DataPart } from '../data/data-source.js';
 import type { Device } from '../engine/device.js';
-import { readCheckpoint } from './checkpoint.js';
+import { type Checkpoint, readCheckpoint } from './checkpoint.js';
 import { type PartName, readEvaluationData } from './evaluation-data.js';
 import { EvaluationError, labelledRows } from './labelled-scores.js';
 import { providePhantoms } from './phantom-source.js';
@@ -32,6 +32,8 @@ export interface EvaluationSubject {
   readonly part: PartName;
   /** Of the model's training, where it is known. */
   readonly trainingPrevalence?: readonly (number | null)[];
+  /** What made the predictions, where it is known. */
+  readonly checkpoint?: Checkpoint;
 }
 
 /**
@@ -54,10 +56,11 @@ export async function openEvaluation(
 async function openRun(run: RunDirectory, { part, cache }: EvaluationRequest): Promise<EvaluationSubject> {
   const recipe = await run.recipe();
   const predictions = await readPredictions(run.predictions);
-  const { prevalence } = await readCheckpoint(run.best);
+  const checkpoint = await readCheckpoint(run.best);
   const path = recipe.data.path ?? (await providePhantoms(recipe, { cache }));
   const { parts } = await readEvaluationData(path, dataSourceOptions(recipe.data), 'all');
-  return { ...selectSplit(predictions, parts, part, run.predictions), trainingPrevalence: prevalence };
+  const selected = selectSplit(predictions, parts, part, run.predictions);
+  return { ...selected, trainingPrevalence: checkpoint.prevalence, checkpoint };
 }
 
 async function openPredictions(request: EvaluationRequest): Promise<EvaluationSubject> {
@@ -84,7 +87,7 @@ async function openCheckpoint(
     rows.push(...(await scoreImages(openDevice, options)).rows);
   }
   const { classes, prevalence } = checkpoint;
-  return { predictions: { classes, rows }, parts, part, trainingPrevalence: prevalence };
+  return { predictions: { classes, rows }, parts, part, trainingPrevalence: prevalence, checkpoint };
 }
 
 function readLabels(
@@ -105,7 +108,7 @@ function selectSplit(
   parts: readonly DataPart[],
   part: PartName | undefined,
   path: string,
-): Omit<EvaluationSubject, 'trainingPrevalence'> {
+): Pick<EvaluationSubject, 'predictions' | 'parts' | 'part'> {
   const splits = new Set(rows.map(({ split }) => split));
   const chosen = part ?? (splits.has('test') ? 'test' : splits.has('validation') ? 'validation' : 'all');
   const selected = chosen === 'all' ? rows : rows.filter(({ split }) => split === chosen);

@@ -219,3 +219,23 @@ describe('--logit-adjust', () => {
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/needs a run or a checkpoint/)]);
   });
 });
+
+describe('--tau-norm', () => {
+  test('auto takes the τ with the best F1 on validation; predict takes a number', async () => {
+    const auto = await commands.run('evaluate', [run, '--resamples', '10', '--tau-norm', 'auto']);
+    expect(auto.code, auto.stderr).toBe(0);
+    const tried = /macro F1 at 0\.5 on validation by tau: (.*)/.exec(auto.stdout)?.[1]?.split(', ') ?? [];
+    const scores = tried.map((each) => Number(each.split(': ')[1]));
+    expect(scores).toHaveLength(11);
+    const least = scores.indexOf(Math.max(...scores)) / 10;
+    expect(auto.stdout).toContain(`rows of the classifier normalised, tau ${least}.`);
+    const table = join(data, 'train.csv');
+    const [plain, halved] = [await predict(best, table), await predict(best, table, '--tau-norm', '0.5')];
+    expect(halved.stdout).toMatch(/rows of the classifier normalised, tau 0\.5/);
+    expect(await readFile(halved.out, 'utf8')).not.toBe(await readFile(plain.out, 'utf8'));
+    const wrong = await commands.run('evaluate', [run, '--tau-norm', '2']);
+    expect(wrong.stderr).toMatch(/auto or a number from 0 to 1/);
+    const unknown = await commands.run('evaluate', [plain.out, '--data', table, '--tau-norm', '1']);
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/know no classifier/)]);
+  });
+});
