@@ -107,7 +107,7 @@ function legend(baseline: string, y: number): string[] {
       `<circle cx="${20 + i * 160}" cy="${y - 4}" r="4.5" fill="${COLOURS[verdict]}"/>`,
       text(30 + i * 160, y, words, 'muted'),
     ]),
-    text(WIDTH - 300, y, 'mean of the seeds, 95 % t-interval, and each seed', 'muted'),
+    text(WIDTH - 16, y, 'mean of the seeds, 95 % t-interval, and each seed', 'label muted'),
   ];
 }
 
