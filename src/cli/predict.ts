@@ -10,12 +10,14 @@ import { openPredictionSource } from '../train/prediction-source.js';
 import { type Predictions, requireFreeFile, writePredictions } from '../train/predictions.js';
 import { scoreImages } from '../train/score-images.js';
 import { classifierRows, tauNormalise } from '../train/tau-normalise.js';
+import { openWeightSource } from '../train/weight-source.js';
 import { command, runCommand } from './command.js';
+import { addHubOption, fetching, type HubFlags } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
 import { ProgressLine } from './training-display.js';
 
-interface PredictFlags extends KernelFlags {
+interface PredictFlags extends KernelFlags, HubFlags {
   readonly images?: string;
   readonly out: string;
   readonly batchSize: number;
@@ -26,8 +28,8 @@ interface PredictFlags extends KernelFlags {
   readonly force?: boolean;
 }
 
-const program = addKernelOptions(command('predict', 'Score images with a trained checkpoint.'))
-  .argument('<checkpoint>', 'best.safetensors of a run')
+const program = addHubOption(addKernelOptions(command('predict', 'Score images with a trained checkpoint.')))
+  .argument('<checkpoint>', 'best.safetensors of a run, or hf-hub:owner/name@revision:file')
   .argument('<images>', 'a CSV file that names images, or a folder of PNG and JPEG files')
   .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
   .option('--out <file>', 'where to write', 'predictions.csv')
@@ -48,14 +50,20 @@ const program = addKernelOptions(command('predict', 'Score images with a trained
   .option('--quiet', 'print nothing but errors')
   .action(predict);
 
-async function predict(path: string, images: string, flags: PredictFlags): Promise<void> {
+async function predict(model: string, images: string, flags: PredictFlags): Promise<void> {
   const say = (text: string) => {
     if (!flags.quiet) process.stdout.write(`${text}\n`);
   };
+  const path = await fetching(flags, async (hub) => {
+    const source = openWeightSource(model, hub);
+    const file = await source.file();
+    for (const note of await source.notes()) say(note);
+    return file;
+  });
   const checkpoint = await readCheckpoint(path);
   const rows = flags.tauNorm === undefined ? undefined : classifierRows(checkpoint);
   if (!flags.force) await requireFreeFile(flags.out);
-  const source = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
+  const pictures = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
   const progress = new ProgressLine(flags.quiet ?? false);
   let device: Device | undefined;
   const open = async () => {
@@ -65,7 +73,7 @@ async function predict(path: string, images: string, flags: PredictFlags): Promi
   };
   try {
     const scored = await scoreImages(open, {
-      ...source,
+      ...pictures,
       checkpoint,
       path,
       batchSize: flags.batchSize,

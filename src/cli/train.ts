@@ -7,6 +7,7 @@ import { cacheFolder } from '../engine/adapters/cache-folder.js';
 import { openDevice } from '../engine/adapters/open-device.js';
 import { registeredLosses } from '../losses/registry.js';
 import { writeModelCard } from '../report/model-card.js';
+import { fetchWeights } from '../train/fetch-weights.js';
 import type { RunSummary } from '../train/finish-run.js';
 import { providePhantoms } from '../train/phantom-source.js';
 import { planRun } from '../train/run-plan.js';
@@ -16,12 +17,13 @@ import { planStages, type Stage } from '../train/stage-plan.js';
 import { trainRun } from '../train/train-run.js';
 import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
 import { command, runCommand } from './command.js';
+import { addHubOption, fetching, type HubFlags } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber, wholeNumber } from './number-option.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
-interface TrainFlags extends KernelFlags {
+interface TrainFlags extends KernelFlags, HubFlags {
   readonly recipe?: string;
   readonly data?: string;
   readonly images?: string;
@@ -43,11 +45,16 @@ const SIMULATED =
   '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
   '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
 
-const program = addKernelOptions(command('train', 'Train a chest X-ray classifier by a recipe.'))
+const program = addHubOption(
+  addKernelOptions(command('train', 'Train a chest X-ray classifier by a recipe.')),
+)
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
   .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
   .option('--images <dir>', 'image folder (default: the folder of the table)')
-  .option('--weights <file>', 'safetensors file to start from, the same as --set model.weights=…')
+  .option(
+    '--weights <source>',
+    'to start from: a safetensors file, or hf-hub:owner/name@revision:file (downloaded once)',
+  )
   .addOption(
     new Option('--head <what>', 'the head in --weights: keep it, or reset to a fresh one').choices([
       'keep',
@@ -89,9 +96,13 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const { recipe, run, lossFile, notes } = await planRun(flags);
+    const { recipe: planned, run, lossFile, notes } = await planRun(flags);
     say(`run        ${run.path}`);
     for (const note of notes) say(note);
+    // a run that goes on has its weights
+    const fetched = flags.resume ? null : await fetching(flags, (hub) => fetchWeights(planned, hub));
+    for (const note of fetched?.notes ?? []) say(note);
+    const recipe = fetched?.recipe ?? planned;
     const simulated = recipe.data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
     const progress = new ProgressLine(flags.quiet ?? false);

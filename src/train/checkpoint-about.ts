@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { isHubAddress } from '../hub/hub-address.js';
 import type { CheckpointAbout } from './checkpoint.js';
 import { isLossFile } from './loss-file.js';
 import type { Recipe } from './recipe-schema.js';
@@ -31,7 +32,8 @@ export function checkpointAbout({
 /** Paths are of one machine: they would make equal trainings differ, and tell strangers about folders. */
 function withoutPaths(recipe: Recipe): Record<string, unknown> {
   const { path: _path, images: _images, ...data } = recipe.data;
-  const { weights: _weights, ...model } = recipe.model;
+  const { weights, ...network } = recipe.model;
+  const model = weights !== undefined && isHubAddress(weights) ? recipe.model : network;
   const named = (loss: Recipe['loss']) => ({
     ...loss,
     name: isLossFile(loss.name) ? basename(loss.name) : loss.name,

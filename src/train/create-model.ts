@@ -4,6 +4,7 @@ import type { Device } from '../engine/device.js';
 import { ShapeError } from '../engine/errors.js';
 import type { Program } from '../engine/program.js';
 import { Graph, type Tensor } from '../engine/tensor.js';
+import type { HubOptions } from '../hub/hub-settings.js';
 import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
 import { ModelError } from '../models/model-error.js';
 import { freshWeights, weightsFrom } from './initial-weights.js';
@@ -12,10 +13,12 @@ import { freshWeights, weightsFrom } from './initial-weights.js';
 export interface CreateModelOptions extends ModelConfig {
   /** Pixels a side, or [height, width]: what `forward` insists on. Absent: any size the network can take. */
   readonly imageSize?: number | readonly [number, number];
-  /** Safetensors file in timm's naming. Absent: fresh weights. */
+  /** Safetensors file in timm's naming, or `hf-hub:owner/name` of one on a hub. Absent: fresh weights. */
   readonly weights?: string;
   /** `reset`: a fresh head instead of the one in `weights`, which else must fit. */
   readonly weightsHead?: 'keep' | 'reset';
+  /** How a hub is asked for `weights`: from the cache only, with progress. */
+  readonly hub?: HubOptions;
   /** Of fresh weights; default 0. */
   readonly seed?: number;
 }
@@ -25,15 +28,15 @@ export type ImageBatchShape = readonly [number, number, number, number];
 
 /**
  * Puts a model on a device, in evaluation mode.
- * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit
+ * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit; HubError
  */
 export async function createModel(device: Device, options: CreateModelOptions): Promise<Model> {
-  const { weights, weightsHead: head = 'keep', seed = 0, imageSize, ...config } = options;
+  const { weights, weightsHead: head = 'keep', hub, seed = 0, imageSize, ...config } = options;
   const definition = defineModel(config);
   const start =
     weights === undefined
       ? freshWeights(definition, seed)
-      : await weightsFrom(weights, definition, { head, seed });
+      : await weightsFrom(weights, definition, { head, seed, hub });
   const limit = device.traits.maxBindingBytes;
   const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
   const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));

@@ -1,4 +1,5 @@
 import type { Preprocessing } from '../data/preprocessing.js';
+import type { HubOptions } from '../hub/hub-settings.js';
 import { fromCxrLt } from '../models/cxrlt-names.js';
 import { type FitOptions, fitWeights } from '../models/fit-weights.js';
 import { initialParameters, initialStatistics, type ModelDefinition } from '../models/model.js';
@@ -19,6 +20,8 @@ export interface InitialWeights extends ModelWeights {
 export interface WeightsFromOptions extends FitOptions {
   /** How images will be prepared; what the weights were trained with is compared with it. */
   readonly preprocessing?: Preprocessing | undefined;
+  /** How a hub is asked, where the weights are on one. */
+  readonly hub?: HubOptions | undefined;
 }
 
 /** Fresh weights; the same seed gives the same. */
@@ -34,15 +37,16 @@ export function freshWeights(definition: ModelDefinition, seed: number): Initial
  * Weights of a safetensors file in timm's naming or torchvision's. Nothing that differs is passed over: a head is
  * replaced only where the caller says so, a stem for other image channels is adapted and that is noted, all else is an
  * error that lists the tensors.
- * @param source a path; see weight-source.ts
- * @throws CheckpointError 'missing', 'foreign', 'pickle', 'damaged' or 'mismatch'
+ * @param source a path, or `hf-hub:owner/name@revision:file`; see weight-source.ts
+ * @throws CheckpointError 'missing', 'pickle', 'damaged' or 'mismatch'; HubError
  */
 export async function weightsFrom(
   source: string,
   definition: ModelDefinition,
-  { preprocessing, ...fit }: WeightsFromOptions,
+  { preprocessing, hub, ...fit }: WeightsFromOptions,
 ): Promise<InitialWeights> {
-  const { place, ...opened } = openWeightSource(source);
+  const opened = openWeightSource(source, hub);
+  const { place } = opened;
   const config = await opened.config();
   requireArchitecture(config, definition.config.arch, place);
   const path = await opened.file();
@@ -52,7 +56,12 @@ export async function weightsFrom(
   const note = pretraining && preprocessing && normalisationNote(pretraining, preprocessing);
   try {
     const fitted = fitWeights(definition, fromCxrLt(fromTorchvision(tensors)), fit);
-    const notes = [`weights from ${place}.`, ...fitted.notes, ...(note ? [note] : [])];
+    const notes = [
+      ...(await opened.notes()),
+      `weights from ${place}.`,
+      ...fitted.notes,
+      ...(note ? [note] : []),
+    ];
     return { ...fitted, notes };
   } catch (error) {
     if (!(error instanceof WeightsError)) throw error;

@@ -24,12 +24,13 @@ export function isPickle(bytes: Uint8Array): boolean {
   return mark === 0x80 && protocol !== undefined && protocol >= 2 && protocol <= 5;
 }
 
-/** What to do instead, for a message. `path` is the file's. */
-export function conversionAdvice(path: string): string {
+/** What to do instead, for a message. `path` is the file's; `before` a command that brings it to this machine. */
+export function conversionAdvice(path: string, before?: string): string {
   const target = path.slice(0, path.length - extname(path).length);
   return (
     'A pickle is a program that runs when it is loaded, so tailray opens none. Convert it once, where Python has ' +
     'torch and safetensors (this reads tensors only):\n' +
+    (before === undefined ? '' : `  ${before}\n`) +
     `  ${conversionCommand(path, `${target}.safetensors`)}`
   );
 }

@@ -87,7 +87,11 @@ const modelSchema = z.strictObject({
     .lt(1)
     .default(0)
     .describe('stochastic depth: rises over the residual blocks from 0 to this'),
-  weights: z.string().min(1).optional().describe('safetensors file in timm’s naming to start from'),
+  weights: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('to start from: safetensors file in timm’s naming, or hf-hub:owner/name@revision:file'),
   weightsHead: z
     .enum(['keep', 'reset'])
     .default('keep')

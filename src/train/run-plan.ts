@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isHubAddress, parseHubAddress } from '../hub/hub-address.js';
 import { sha256 } from './content-digest.js';
 import { isLossFile, type LossFile, readLossFile } from './loss-file.js';
 import { groupParameters } from './parameter-groups.js';
@@ -80,7 +81,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
     ...(request.images === undefined ? ['data.images:'] : []),
-    ...(request.weights === undefined ? ['model.weights:'] : []),
+    ...(request.weights === undefined || sameRepository(recipe, wanted) ? ['model.weights:'] : []),
     ...(request.head === undefined ? ['model.weightsHead:'] : []),
     // results do not depend on it
     'memory:',
@@ -147,6 +148,16 @@ async function lossFileNotes({ loss }: Recipe, run: RunDirectory): Promise<strin
   ];
 }
 
+/** Whether both start from the same file of a hub. The run's own recipe has the commit that its branch was then. */
+function sameRepository(...recipes: readonly Recipe[]): boolean {
+  const places = recipes.map(({ model: { weights = '' } }) => {
+    if (!isHubAddress(weights)) return undefined;
+    const { repo, file } = parseHubAddress(weights);
+    return `${repo}:${file}`;
+  });
+  return places[0] !== undefined && new Set(places).size === 1;
+}
+
 /** So that the recipe in the run directory means the same from any working directory. */
 function withAbsolutePaths(recipe: Recipe): Recipe {
   const { path, images } = recipe.data;
@@ -165,7 +176,10 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
       ...(images !== undefined && { images: resolve(images) }),
     },
     loss: named(loss),
-    model: { ...recipe.model, ...(weights !== undefined && { weights: resolve(weights) }) },
+    model: {
+      ...recipe.model,
+      ...(weights !== undefined && !isHubAddress(weights) && { weights: resolve(weights) }),
+    },
     ...(stages && { stages }),
   };
 }
