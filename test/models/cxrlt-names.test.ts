@@ -24,6 +24,7 @@ test('a checkpoint of the challenge’s winner is one of a ConvNeXt V2 with the 
   );
   expect([...theirs.keys()].filter((name) => !name.startsWith('backbone.')).sort()).toEqual([
     'bn.bias',
+    'bn.num_batches_tracked',
     'bn.running_mean',
     'bn.running_var',
     'bn.weight',

@@ -1,6 +1,7 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { planComparison } from '../../src/compare/comparison-plan.js';
 import { RunDirectoryError } from '../../src/train/run-directory-error.js';
 import { planRun } from '../../src/train/run-plan.js';
 import { ResumeError } from '../../src/train/training-error.js';
@@ -78,9 +79,13 @@ describe('a plan', () => {
   });
 });
 
-test('the recipes of the project are recipes', async () => {
+test('the recipes of the project are recipes, or compare some', async () => {
   const folder = resolve(import.meta.dirname, '../../recipes');
   const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
   expect(names.length).toBeGreaterThan(0);
-  for (const name of names) await planRun({ recipe: join(folder, name), out: join(folder, 'nowhere') });
+  for (const name of names) {
+    const path = join(folder, name);
+    if (/^base:/m.test(await readFile(path, 'utf8'))) await planComparison(path);
+    else await planRun({ recipe: path, out: join(folder, 'nowhere') });
+  }
 });
