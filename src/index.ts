@@ -36,6 +36,8 @@ export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';
 export { type ClassifierRows, scaleProbability, tauFactors } from './eval/tau-normalisation.js';
 export { ExportError } from './export/export-error.js';
 export { exportOnnx, type OnnxExportOptions } from './export/export-onnx.js';
+export { HubError } from './hub/hub-error.js';
+export type { HubOptions, HubProgress } from './hub/hub-settings.js';
 export { type InspectOptions, inspectData } from './inspect/inspect-data.js';
 export type { Inspection } from './inspect/inspection.js';
 export { grad } from './kernels/grad.js';
@@ -60,11 +62,14 @@ export {
   type SafetensorsTensor,
   writeSafetensors,
 } from './models/safetensors.js';
+export type { TensorDifference } from './models/tensor-differences.js';
 export { exportTimm, importTimm, type ModelWeights } from './models/timm-weights.js';
 export { fromTorchvision } from './models/torchvision-names.js';
+export { WeightsError } from './models/weights-error.js';
 export * as ops from './ops.js';
 export { type CardOptions, writeModelCard } from './report/model-card.js';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.js';
+export { CheckpointError } from './train/checkpoint-error.js';
 export { Classifier } from './train/classifier.js';
 export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './train/create-model.js';
 export { type Evaluation, evaluatePredictions } from './train/evaluation.js';
