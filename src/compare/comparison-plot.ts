@@ -1,4 +1,5 @@
 import { scaleLinear } from 'd3-scale';
+import { html } from '../report/html.js';
 import {
   type ComparedVariant,
   type Comparison,
@@ -90,7 +91,8 @@ function panelOf(
               `<line x1="${x(low)}" x2="${x(high)}" y1="${y}" y2="${y}" stroke="${colour}" stroke-width="2" opacity="0.6"/>`,
             ]
           : []),
-        `<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${escaped(name)}: ${mean.toFixed(4)}</title></circle>`,
+        html`<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${name}: ${mean.toFixed(4)}</title></circle>`
+          .text,
       ];
     }),
   ];
@@ -116,9 +118,5 @@ function rowAt(i: number): number {
 }
 
 function text(x: number, y: number, words: string, style: string): string {
-  return `<text x="${x}" y="${y}" class="${style}">${escaped(words)}</text>`;
-}
-
-function escaped(words: string): string {
-  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return html`<text x="${x}" y="${y}" class="${style}">${words}</text>`.text;
 }

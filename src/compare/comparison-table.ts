@@ -1,4 +1,6 @@
 import type { MeanInterval } from '../eval/metrics/student-t.js';
+import { NOTHING, signed } from '../report/format.js';
+import { table } from '../report/markdown.js';
 import type { CollectedScores } from './collect-scores.js';
 import {
   type ComparedVariant,
@@ -50,12 +52,13 @@ export function comparisonMarkdown(
   const measures = (Object.keys(MEASURES) as Measure[]).filter((measure) =>
     comparison.variants.some(({ means }) => Number.isFinite(means[measure].mean)),
   );
-  const head = [
+  const [first = '', ...numbers] = [
     'variant',
     'seeds',
     ...measures.map((measure) => MEASURES[measure].title),
     ...TESTED.map((measure) => `${MEASURES[measure].title} against ${comparison.baseline}`),
   ];
+  const columns = [{ title: first }, ...numbers.map((title) => ({ title, number: true }))];
   const rows = comparison.variants.map((variant) => [
     variant.name,
     String(variant.seeds.length),
@@ -66,7 +69,7 @@ export function comparisonMarkdown(
 
 ${simulated ? '**Simulated data: the images are phantoms drawn by a program; this says nothing about patients.**\n\n' : ''}${conclusions(comparison).join('\n\n')}
 
-${markdownTable([head, ...rows])}
+${table(columns, rows)}
 
 Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets their 95 % interval by the luck of patients (paired bootstrap) and of seeds together; p is the largest of the p-values against either luck and both, corrected after Holm for ${comparison.tests} comparisons.
 ${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(', ')}.\n` : ''}
@@ -77,7 +80,7 @@ ${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(
 function differenceText({ name, differences }: ComparedVariant, measure: TestedMeasure, baseline: string) {
   const difference = differences[measure];
   if (name === baseline) return 'baseline';
-  if (!difference) return '–';
+  if (!difference) return NOTHING;
   const [low, high] = difference.overBoth;
   const text = `${signed(difference.estimate)} [${signed(low)}, ${signed(high)}], p ${pValue(difference.p)}`;
   return difference.verdict === 'undecided' ? text : `**${text}**`;
@@ -88,24 +91,11 @@ function decidable(difference: Difference | null): boolean {
 }
 
 function spread({ mean, high }: MeanInterval): string {
-  if (!Number.isFinite(mean)) return '–';
+  if (!Number.isFinite(mean)) return NOTHING;
   return Number.isFinite(high) ? `${mean.toFixed(3)} ± ${(high - mean).toFixed(3)}` : mean.toFixed(3);
 }
 
-function signed(value: number): string {
-  if (!Number.isFinite(value)) return '–';
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
-}
-
 function pValue(p: number): string {
-  if (!Number.isFinite(p)) return '–';
+  if (!Number.isFinite(p)) return NOTHING;
   return p < 0.001 ? '< 0.001' : p.toFixed(3);
-}
-
-function markdownTable([head = [], ...rows]: string[][]): string {
-  const widths = head.map((cell, c) => Math.max(cell.length, ...rows.map((row) => row[c]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0))).join(' | ')} |`;
-  const rule = widths.map((width, c) => (c === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
-  return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }

@@ -2,7 +2,7 @@ import { ShapeError } from '../engine/errors.js';
 import { at, elementCount, type Op, type Shape, type Tensor, type TensorSpec } from '../engine/tensor.js';
 import { literal } from './expression.js';
 import { aliasT, type Fold, type FoldExtent, foldExtent, foldVariants, typeT } from './fold.js';
-import { MOMENTS, normalizedSums } from './normalization.js';
+import { GRADIENT_SUMS, MOMENTS, normalizedSums } from './normalization.js';
 import { storageType } from './storage-type.js';
 
 /**
@@ -81,12 +81,9 @@ const layerNormSlopeOp: Op<Record<string, never>> = {
     const share = literal(1 / at(shape, -1));
     const normal = '(T(x[i]) - center) * scale';
     const fold: Fold = {
+      ...GRADIENT_SUMS,
       width,
-      state: { vectors: ['plain', 'scaled'] },
-      empty: 'State()',
       source: aliasT(width),
-      merge:
-        'fn merge(a: State, b: State) -> State { return State(a.plain + b.plain, a.scaled + b.scaled); }',
       prepare: 'let center = mean[block]; let scale = rstd[block];',
       accumulate: `let g = T(dy[i]) * gamma[k]; s.plain += g; s.scaled += g * (${normal});`,
       finish: '',

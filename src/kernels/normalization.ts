@@ -56,6 +56,13 @@ export const MOMENTS: Pick<Fold, 'state' | 'empty' | 'merge' | 'prepare' | 'accu
     s = State(shift + center, max(squares - total * center, T()), terms);`,
 };
 
+/** A fold's part that adds up Σ g and Σ g·x̂. */
+export const GRADIENT_SUMS: Pick<Fold, 'state' | 'empty' | 'merge'> = {
+  state: { vectors: ['plain', 'scaled'] },
+  empty: 'State()',
+  merge: 'fn merge(a: State, b: State) -> State { return State(a.plain + b.plain, a.scaled + b.scaled); }',
+};
+
 const momentsOp: Op<{ readonly epsilon: number }> = {
   name: 'moments',
   infer: ([x]) => Array.from({ length: 3 }, () => perChannel(x)),
@@ -100,12 +107,9 @@ const normalizedSumsOp: Op<Record<string, never>> = {
     const types = [storageTypeOf(inputs, 0, width), storageTypeOf(inputs, 1, width), type, type];
     const statistics = (place: string) => `let center = mean[${place}]; let scale = rstd[${place}];`;
     const fold: Fold = {
+      ...GRADIENT_SUMS,
       width,
-      state: { vectors: ['plain', 'scaled'] },
-      empty: 'State()',
       source: aliasT(width),
-      merge:
-        'fn merge(a: State, b: State) -> State { return State(a.plain + b.plain, a.scaled + b.scaled); }',
       ...(ofChannels && { prepare: statistics('column') }),
       accumulate: `${ofChannels ? '' : statistics('k')}
       let g = T(dy[i]);

@@ -3,9 +3,9 @@ import type { DataPart } from '../../data/data-source.js';
 import { describePreprocessing } from '../../data/describe-preprocessing.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { count, NOTHING, percent } from '../format.js';
+import { code, list, plain, table } from '../markdown.js';
 import { partSize } from '../run-labels.js';
 import type { CardFacts } from './card-facts.js';
-import { code, list, plain, table } from './markdown.js';
 
 /** What it was made of: the images, how they were split, what is odd about them; and how an image must be prepared. */
 export function dataSection({ run, about }: CardFacts): string {

@@ -1,8 +1,8 @@
 import { describeLoss } from '../describe-run.js';
 import { count, counted, decimals, range, times } from '../format.js';
+import { plain, table } from '../markdown.js';
 import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
-import { plain, table } from './markdown.js';
 import { describeNetwork } from './network.js';
 
 /** The part that is read when nothing else is: what this is, and the two numbers. */

@@ -1,7 +1,7 @@
 import { type ClassFact, classSummary, type ExaminedRun } from '../examine-run.js';
 import { decimals } from '../format.js';
+import { list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
-import { list, plain } from './markdown.js';
 
 /** What the model is for and what not, as far as the numbers themselves say it. */
 export function limits({ run, simulated }: CardFacts): string {

@@ -1,8 +1,8 @@
 import { defineModel } from '../../models/model.js';
 import type { CheckpointAbout } from '../../train/checkpoint.js';
 import { count } from '../format.js';
+import { code } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
-import { code } from './markdown.js';
 
 /** What the network is, in the field's words. */
 

@@ -1,8 +1,8 @@
 import { type ClassFact, classSummary, type ExaminedRun, type PrimaryPart } from '../examine-run.js';
 import { count, decimals, NOTHING, percent, range } from '../format.js';
+import { type Column, plain, table } from '../markdown.js';
 import { partScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
-import { type Column, plain, table } from './markdown.js';
 
 /** How good it is: by frequency of the classes, and class by class, with intervals. */
 export function resultsSection(facts: CardFacts): string {

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { count, duration, NOTHING } from '../format.js';
+import { block, code, list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
-import { block, code, list, plain } from './markdown.js';
 
 /** How it was made, and by what: enough to make it again. */
 export function trainingSection({ about, run }: CardFacts): string {

@@ -1,5 +1,5 @@
+import { block, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
-import { block, plain } from './markdown.js';
 import { timmArguments } from './network.js';
 
 /** How to run it: here, in ONNX Runtime, in PyTorch. */
