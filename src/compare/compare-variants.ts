@@ -95,10 +95,13 @@ export function compareVariants(
   const { part, classNames, runs } = scores;
   const perRun = runs.map((run) => measuring(run, scores));
   const measures = Object.keys(MEASURES) as Measure[];
-  const values = perRun.map((measured) => new Map(measures.map((name) => [name, measured(name)])));
+  const values = perRun.map((measured) => {
+    const list = measured(measures);
+    return new Map(measures.map((name, i) => [name, list[i] ?? Number.NaN]));
+  });
   const patients = new Set(part.patients.map((patient, i) => patient ?? i)).size;
   const { draws } = bootstrap({ n: part.n, patients: part.patients, resamples }, (weights) =>
-    perRun.flatMap((measured) => TESTED.map((name) => measured(name, weights))),
+    perRun.flatMap((measured) => measured(TESTED, weights)),
   );
   const runsOf = (variant: string) => [...runs.keys()].filter((i) => runs[i]?.variant === variant);
   const untested = variants.map((name) => {
@@ -148,10 +151,18 @@ export function compareVariants(
 
   function measuring({ scores: own }: ScoredRun, { groups }: Pick<CollectedScores, 'groups'>) {
     const rankings = rankClasses(own, part.targets, { n: part.n, classes: classNames.length, classNames });
-    return (name: Measure, weights?: Uint32Array): number => {
-      const { metric, group } = MEASURES[name];
-      const chosen = group === null ? rankings : rankings.filter((_, c) => groups[c] === group);
-      return meanOfDefined(chosen.map((ranking) => classMetric(metric, tally(ranking, weights), {})));
+    return (names: readonly Measure[], weights?: Uint32Array): number[] => {
+      const tallies = rankings.map((ranking) => tally(ranking, weights));
+      const known = new Map<MetricName, number[]>();
+      const ofClasses = (metric: MetricName) => {
+        const values = known.get(metric) ?? tallies.map((counted) => classMetric(metric, counted, {}));
+        known.set(metric, values);
+        return values;
+      };
+      return names.map((name) => {
+        const { metric, group } = MEASURES[name];
+        return meanOfDefined(ofClasses(metric).filter((_, c) => group === null || groups[c] === group));
+      });
     };
   }
 }
