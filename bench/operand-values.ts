@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from '#src/engine/tensor.js';
+import { elementCount, type Shape } from '#src/engine/graph/tensor.js';
 import type { TensorForm } from './workload.js';
 
 /** The numbers that all libraries start from, and their order in libraries that put channels first. */

@@ -1,4 +1,4 @@
-import { elementCount, type TensorSpec } from '#src/engine/tensor.js';
+import { elementCount, type TensorSpec } from '#src/engine/graph/tensor.js';
 import { type Jitted, jittedEntrant } from './contenders/jax.js';
 import { onnxEntrant } from './contenders/onnx.js';
 import type { OnnxNode } from './contenders/onnx-model.js';

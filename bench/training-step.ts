@@ -1,14 +1,14 @@
-import { elementCount } from '#src/engine/tensor.js';
+import { elementCount } from '#src/engine/graph/tensor.js';
 import {
   defineModel,
   initialParameters,
   initialStatistics,
   type ModelDefinition,
 } from '#src/models/model.js';
-import { exportTimm } from '#src/models/timm-weights.js';
-import { recipeSchema } from '#src/train/recipe-schema.js';
-import { StepProgram } from '#src/train/step-program.js';
-import { TrainingState } from '#src/train/training-state.js';
+import { exportTimm } from '#src/models/weights/timm-weights.js';
+import { recipeSchema } from '#src/recipe/recipe-schema.js';
+import { StepProgram } from '#src/train/step/step-program.js';
+import { TrainingState } from '#src/train/step/training-state.js';
 import { type PytorchHost, type PytorchTensor, pytorchStepEntrant } from './contenders/pytorch.js';
 import type { TailrayHost } from './contenders/tailray.js';
 import { settleTfjs, type Tf, type TfjsHost, type TfTensor, type TfVariable } from './contenders/tfjs.js';

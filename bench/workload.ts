@@ -1,4 +1,4 @@
-import type { Shape } from '#src/engine/tensor.js';
+import type { Shape } from '#src/engine/graph/tensor.js';
 import type { JaxHost } from './contenders/jax.js';
 import type { OnnxHost } from './contenders/onnx.js';
 import type { PytorchHost } from './contenders/pytorch.js';

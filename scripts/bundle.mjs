@@ -123,7 +123,7 @@ async function addRest() {
     cpSync(join(ROOT, name), join(STAGE, name), { recursive: true });
   }
   const { findSwiftShader } = await import(
-    pathToFileURL(join(ROOT, 'dist/engine/adapters/swiftshader.js')).href
+    pathToFileURL(join(ROOT, 'dist/platform/node/swiftshader.js')).href
   );
   const files = findSwiftShader();
   if (!files) throw new StepFailed('SwiftShader was fetched and is not there.');

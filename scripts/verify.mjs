@@ -19,7 +19,7 @@ import {
 } from './setup.mjs';
 
 /** Tests whose results depend on the adapter: they run a second time where another adapter can be had. */
-const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/losses', 'test/models'];
+const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/platform', 'test/losses', 'test/models'];
 const SECOND_ADAPTER = 'swiftshader';
 
 /** @type {import('./tally-reporter.mjs').Tally} */

@@ -3,17 +3,16 @@
  * move.
  */
 
-export { type DataSource, type DataSourceOptions, resolveDataSource } from './data/data-source.js';
 export { Dataset, openDataset } from './data/dataset.js';
-export type { LabelledSamples } from './data/expected-visits.js';
+export type { Preprocessing } from './data/images/preprocessing.js';
 export { type Batch, BatchLoader } from './data/loader.js';
-export type { Preprocessing } from './data/preprocessing.js';
-export { type SampledFrequencies, sampledFrequencies } from './data/sampled-frequencies.js';
-export type { Sampler } from './data/sampler.js';
-export { createSampler, type SamplerChoice } from './data/sampler-choice.js';
-export { splitByPatient } from './data/split.js';
-export { type LabelTable, readTable } from './data/table.js';
-export { type OpenDeviceOptions, openDevice } from './engine/adapters/open-device.js';
+export type { LabelledSamples } from './data/sampling/expected-visits.js';
+export { type SampledFrequencies, sampledFrequencies } from './data/sampling/sampled-frequencies.js';
+export type { Sampler } from './data/sampling/sampler.js';
+export { createSampler, type SamplerChoice } from './data/sampling/sampler-choice.js';
+export { type DataSource, type DataSourceOptions, resolveDataSource } from './data/tables/data-source.js';
+export { splitByPatient } from './data/tables/split.js';
+export { type LabelTable, readTable } from './data/tables/table.js';
 export { Arena, ArenaLayout } from './engine/arena.js';
 export { type CompileOptions, compile } from './engine/compile.js';
 export { Device } from './engine/device.js';
@@ -25,10 +24,10 @@ export {
   ShapeError,
   TailrayError,
 } from './engine/errors.js';
-export type { Program } from './engine/program.js';
+export { applyOne, Graph, type Op, type Shape, type Tensor } from './engine/graph/tensor.js';
 export { Random } from './engine/random.js';
+export type { Program } from './engine/run/program.js';
 export { store } from './engine/store.js';
-export { applyOne, Graph, type Op, type Shape, type Tensor } from './engine/tensor.js';
 export { logitShifts, shiftProbability } from './eval/logit-adjustment.js';
 export type { BootstrapOptions, Interval } from './eval/metrics/bootstrap.js';
 export { MetricError } from './eval/metrics/metric-error.js';
@@ -40,20 +39,20 @@ export { HubError } from './hub/hub-error.js';
 export type { HubOptions, HubProgress } from './hub/hub-settings.js';
 export { type InspectOptions, inspectData } from './inspect/inspect-data.js';
 export type { Inspection } from './inspect/inspection.js';
-export { grad } from './kernels/grad.js';
-export type { ClassStatistics } from './losses/class-statistics.js';
-export { defineLoss, type LossDefinition } from './losses/define-loss.js';
+export { grad } from './kernels/common/grad.js';
+export type { ClassStatistics } from './losses/define/class-statistics.js';
+export { defineLoss, type LossDefinition } from './losses/define/define-loss.js';
+export { type Logistic, logistic } from './losses/define/logistic.js';
+export type { BoundLoss, Loss, Moment } from './losses/define/loss.js';
+export { LossError } from './losses/define/loss-error.js';
+export { type LossOptions, type Reduction, traceLoss } from './losses/define/trace-loss.js';
 export {
   type EvaluateLossOptions,
   evaluateLoss,
   type LossChoice,
   type LossResult,
 } from './losses/evaluate-loss.js';
-export { type Logistic, logistic } from './losses/logistic.js';
-export type { BoundLoss, Loss, Moment } from './losses/loss.js';
-export { LossError } from './losses/loss-error.js';
 export { registeredLosses, registerLoss } from './losses/registry.js';
-export { type LossOptions, type Reduction, traceLoss } from './losses/trace-loss.js';
 export * as metrics from './metrics.js';
 export { architectures, defineModel, type ModelConfig, type ModelDefinition } from './models/model.js';
 export {
@@ -61,26 +60,27 @@ export {
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
-} from './models/safetensors.js';
-export type { TensorDifference } from './models/tensor-differences.js';
-export { exportTimm, importTimm, type ModelWeights } from './models/timm-weights.js';
-export { fromTorchvision } from './models/torchvision-names.js';
-export { WeightsError } from './models/weights-error.js';
+} from './models/safetensors/safetensors.js';
+export type { TensorDifference } from './models/weights/tensor-differences.js';
+export { exportTimm, importTimm, type ModelWeights } from './models/weights/timm-weights.js';
+export { fromTorchvision } from './models/weights/torchvision-names.js';
+export { WeightsError } from './models/weights/weights-error.js';
 export * as ops from './ops.js';
+export { type OpenDeviceOptions, openDevice } from './platform/node/open-device.js';
+export { Classifier } from './predict/classifier.js';
+export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './predict/create-model.js';
+export { type Evaluation, evaluatePredictions } from './predict/evaluation.js';
+export { predictDataset } from './predict/predict.js';
+export { type Predictions, readPredictions, writePredictions } from './predict/predictions.js';
+export { type ScoreImagesOptions, scoreImages } from './predict/score-images.js';
+export { type LossFile, readLossFile } from './recipe/loss-file.js';
+export { parseRecipe, resolveRecipe } from './recipe/recipe.js';
+export type { Recipe } from './recipe/recipe-schema.js';
 export { type CardOptions, writeModelCard } from './report/model-card.js';
-export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.js';
-export { CheckpointError } from './train/checkpoint-error.js';
-export { Classifier } from './train/classifier.js';
-export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './train/create-model.js';
-export { type Evaluation, evaluatePredictions } from './train/evaluation.js';
-export { checkpointAsOnnx, checkpointAsStateDict } from './train/export-checkpoint.js';
-export { type LossFile, readLossFile } from './train/loss-file.js';
-export { predictDataset } from './train/predict.js';
-export { type Predictions, readPredictions, writePredictions } from './train/predictions.js';
-export { parseRecipe, resolveRecipe } from './train/recipe.js';
-export type { Recipe } from './train/recipe-schema.js';
-export { RunDirectory } from './train/run-directory.js';
-export { planRun, type RunPlan, type RunRequest } from './train/run-plan.js';
-export { type ScoreImagesOptions, scoreImages } from './train/score-images.js';
-export { type TrainRunObserver, type TrainRunOptions, trainRun } from './train/train-run.js';
-export { examineTrainingData, type TrainingData } from './train/training-data.js';
+export { RunDirectory } from './train/run/run-directory.js';
+export { planRun, type RunPlan, type RunRequest } from './train/run/run-plan.js';
+export { type TrainRunObserver, type TrainRunOptions, trainRun } from './train/run/train-run.js';
+export { examineTrainingData, type TrainingData } from './train/run/training-data.js';
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from './weights/checkpoint.js';
+export { CheckpointError } from './weights/checkpoint-error.js';
+export { checkpointAsOnnx, checkpointAsStateDict } from './weights/export-checkpoint.js';

@@ -1,11 +1,9 @@
 /** The differentiable operations on symbolic tensors: the public namespace `ops`, for models and losses of one's own. */
-export { scaledDotProductAttention } from './kernels/attention.js';
-export { batchNorm, batchNormInference } from './kernels/batch-norm.js';
-export { bmm } from './kernels/bmm.js';
-export { conv2d, matmul } from './kernels/conv.js';
-export { globalResponseNorm } from './kernels/global-response-norm.js';
-export { layerNorm } from './kernels/layer-norm.js';
-export { concat, pad, permute, slice, transpose } from './kernels/movement.js';
+
+export { conv2d, matmul } from './kernels/conv/conv.js';
+export { batchNorm, batchNormInference } from './kernels/norm/batch-norm.js';
+export { globalResponseNorm } from './kernels/norm/global-response-norm.js';
+export { layerNorm } from './kernels/norm/layer-norm.js';
 export {
   abs,
   add,
@@ -29,8 +27,11 @@ export {
   square,
   sub,
   tanh,
-} from './kernels/pointwise-table.js';
-export { averagePool2d, globalAveragePool, maxPool2d } from './kernels/pool.js';
-export { max, mean, sum } from './kernels/reduce.js';
-export { reshape } from './kernels/reshape.js';
-export { logSoftmax, softmax } from './kernels/softmax.js';
+} from './kernels/pointwise/pointwise-table.js';
+export { scaledDotProductAttention } from './kernels/product/attention.js';
+export { bmm } from './kernels/product/bmm.js';
+export { max, mean, sum } from './kernels/reduce/reduce.js';
+export { logSoftmax, softmax } from './kernels/reduce/softmax.js';
+export { concat, pad, permute, slice, transpose } from './kernels/shape/movement.js';
+export { averagePool2d, globalAveragePool, maxPool2d } from './kernels/shape/pool.js';
+export { reshape } from './kernels/shape/reshape.js';

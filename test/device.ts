@@ -1,10 +1,10 @@
-import { openDevice } from '../src/engine/adapters/open-device.js';
-import type { PlanRow } from '../src/engine/build.js';
-import type { Preference } from '../src/engine/choose.js';
+import type { Preference } from '../src/engine/choose/choose.js';
 import { compile } from '../src/engine/compile.js';
 import type { Device } from '../src/engine/device.js';
-import type { NarrowOptions } from '../src/engine/narrow.js';
-import { Graph, type Shape, type Tensor } from '../src/engine/tensor.js';
+import type { NarrowOptions } from '../src/engine/graph/narrow.js';
+import { Graph, type Shape, type Tensor } from '../src/engine/graph/tensor.js';
+import type { PlanRow } from '../src/engine/run/build.js';
+import { openDevice } from '../src/platform/node/open-device.js';
 
 let opened: Promise<Device> | undefined;
 

@@ -1,4 +1,4 @@
-import type { Shape } from '#src/engine/tensor.js';
+import type { Shape } from '#src/engine/graph/tensor.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
 import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';

@@ -1,4 +1,4 @@
-import type { Shape } from '#src/engine/tensor.js';
+import type { Shape } from '#src/engine/graph/tensor.js';
 import { OnnxGraph } from '#src/export/onnx-graph.js';
 
 /** An ONNX model of a single node: all that timing one op takes. */

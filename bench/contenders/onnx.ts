@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Shape } from '#src/engine/tensor.js';
+import type { Shape } from '#src/engine/graph/tensor.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
 import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';

@@ -1,6 +1,6 @@
-import type { AcceptedAdapter } from '#src/engine/adapters/adapter-report.js';
-import { openAdapter } from '#src/engine/adapters/open-adapter.js';
-import { throttledWait } from '#src/engine/adapters/throttled-wait.js';
+import type { AcceptedAdapter } from '#src/platform/node/adapter-report.js';
+import { openAdapter } from '#src/platform/node/open-adapter.js';
+import { throttledWait } from '#src/platform/node/throttled-wait.js';
 
 /**
  * What makes a comparison in one process fair: the other libraries get tailray's adapter, and wait for it as tailray

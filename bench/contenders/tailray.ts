@@ -1,7 +1,7 @@
+import type { Tuning } from '#src/engine/choose/tune.js';
 import { compile } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';
-import { Graph, type Tensor } from '#src/engine/tensor.js';
-import type { Tuning } from '#src/engine/tune.js';
+import { Graph, type Tensor } from '#src/engine/graph/tensor.js';
 import { operandValues } from '../operand-values.js';
 import type { Entrant, TensorForm } from '../workload.js';
 

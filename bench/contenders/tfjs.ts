@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from '#src/engine/tensor.js';
+import { elementCount, type Shape } from '#src/engine/graph/tensor.js';
 import { operandValues } from '../operand-values.js';
 import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';

@@ -1,7 +1,7 @@
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import type { TfjsScope } from './tfjs-scope.js';
 
-/** ConvNeXt as src/models/convnext.ts traces it, with the patch stem and convolutions in its perceptrons. */
+/** ConvNeXt as src/models/backbones/convnext.ts traces it, with the patch stem and convolutions in its perceptrons. */
 
 /** Blocks of the stages. */
 export const TFJS_CONVNEXTS: Readonly<Record<string, readonly number[]>> = {

@@ -1,7 +1,7 @@
 import type { TfTensor } from '../contenders/tfjs.js';
 import type { TfjsScope } from './tfjs-scope.js';
 
-/** ResNet as src/models/resnet.ts traces it, with the ImageNet stem. */
+/** ResNet as src/models/backbones/resnet.ts traces it, with the ImageNet stem. */
 
 interface ResNet {
   readonly block: 'basic' | 'bottleneck';

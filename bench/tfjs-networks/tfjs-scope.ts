@@ -1,4 +1,4 @@
-import { at } from '#src/engine/tensor.js';
+import { at } from '#src/engine/graph/tensor.js';
 import type { Tf, TfTensor, TfVariable } from '../contenders/tfjs.js';
 
 /** Layers of a network in tfjs, over variables with tailray's names and values: the counterpart of `ModelScope`. */

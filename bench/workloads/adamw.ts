@@ -1,8 +1,8 @@
 import { Arena, ArenaLayout } from '#src/engine/arena.js';
 import { compile } from '#src/engine/compile.js';
-import { Graph } from '#src/engine/tensor.js';
-import { ADAMW_HYPER, adamW, adamWHyper } from '#src/kernels/optimizer.js';
-import { buildDecayTable } from '#src/kernels/parameter-groups.js';
+import { Graph } from '#src/engine/graph/tensor.js';
+import { buildDecayTable } from '#src/kernels/optimizer/decay-table.js';
+import { ADAMW_HYPER, adamW, adamWHyper } from '#src/kernels/optimizer/optimizer.js';
 import type { JaxArray, JaxHost } from '../contenders/jax.js';
 import type { TailrayHost } from '../contenders/tailray.js';
 import { settleTfjs, type TfjsHost } from '../contenders/tfjs.js';

@@ -1,7 +1,7 @@
-import { at, elementCount } from '#src/engine/tensor.js';
-import { grad } from '#src/kernels/grad.js';
+import { at, elementCount } from '#src/engine/graph/tensor.js';
+import { grad } from '#src/kernels/common/grad.js';
 import { asl } from '#src/losses/asl.js';
-import { traceLoss } from '#src/losses/trace-loss.js';
+import { traceLoss } from '#src/losses/define/trace-loss.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import { tensorOperation } from '../tensor-operation.js';

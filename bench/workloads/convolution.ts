@@ -1,6 +1,6 @@
-import { applyOne, at, type Op, type Shape } from '#src/engine/tensor.js';
-import { convInputGradientOp, convOp, convWeightGradientOp } from '#src/kernels/conv.js';
-import { type ConvGeometry, convFlops, convGeometry } from '#src/kernels/conv-geometry.js';
+import { applyOne, at, type Op, type Shape } from '#src/engine/graph/tensor.js';
+import { convInputGradientOp, convOp, convWeightGradientOp } from '#src/kernels/conv/conv.js';
+import { type ConvGeometry, convFlops, convGeometry } from '#src/kernels/conv/conv-geometry.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import { type TensorOperation, tensorOperation } from '../tensor-operation.js';

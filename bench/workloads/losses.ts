@@ -1,7 +1,7 @@
-import { at, elementCount } from '#src/engine/tensor.js';
-import { grad } from '#src/kernels/grad.js';
+import { at, elementCount } from '#src/engine/graph/tensor.js';
+import { grad } from '#src/kernels/common/grad.js';
+import { traceLoss } from '#src/losses/define/trace-loss.js';
 import { findLoss } from '#src/losses/registry.js';
-import { traceLoss } from '#src/losses/trace-loss.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import { tensorOperation } from '../tensor-operation.js';
 import type { Workload } from '../workload.js';

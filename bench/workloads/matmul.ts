@@ -1,5 +1,5 @@
-import { at } from '#src/engine/tensor.js';
-import { matmul } from '#src/kernels/conv.js';
+import { at } from '#src/engine/graph/tensor.js';
+import { matmul } from '#src/kernels/conv/conv.js';
 import { tensorOperation } from '../tensor-operation.js';
 import type { Workload } from '../workload.js';
 

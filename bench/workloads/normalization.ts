@@ -1,8 +1,8 @@
-import { differentiate } from '#src/engine/autograd.js';
-import { at, elementCount, type Shape, type Tensor } from '#src/engine/tensor.js';
-import { batchNorm } from '#src/kernels/batch-norm.js';
-import { layerNorm } from '#src/kernels/layer-norm.js';
-import { add } from '#src/kernels/pointwise-table.js';
+import { differentiate } from '#src/engine/graph/autograd.js';
+import { at, elementCount, type Shape, type Tensor } from '#src/engine/graph/tensor.js';
+import { batchNorm } from '#src/kernels/norm/batch-norm.js';
+import { layerNorm } from '#src/kernels/norm/layer-norm.js';
+import { add } from '#src/kernels/pointwise/pointwise-table.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import { tensorOperation } from '../tensor-operation.js';

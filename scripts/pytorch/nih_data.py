@@ -100,7 +100,7 @@ def split_by_patient(rows, options, predictions=None):
 
 
 def augment(grey, options, random):
-    """Changed copies of pictures [n, h, w] in [0, 1], each drawn for itself, as src/data/augment.ts does."""
+    """Changed copies of pictures [n, h, w] in [0, 1], each drawn for itself, as src/data/images/augment.ts does."""
     out = grey.copy()
     if options is False:
         return out

@@ -1,4 +1,4 @@
-"""The ResNets of src/models/resnet.ts: torchvision's blocks with any width, depth of one block a stage, and small stems."""
+"""The ResNets of src/models/backbones/resnet.ts: torchvision's blocks with any width, depth of one block a stage, and small stems."""
 
 import torch
 from torch import nn

@@ -3,10 +3,10 @@
  * `devices`: the first thing to run when something about the GPU is unclear. Shows what was found, what was refused
  * and why, and what the other commands would use.
  */
-import { adapterChoice, fits } from '../engine/adapters/adapter-choice.js';
-import { adapterTable } from '../engine/adapters/adapter-table.js';
-import { listAdapters } from '../engine/adapters/list-adapters.js';
-import { provideSwiftShader } from '../engine/adapters/swiftshader.js';
+import { adapterChoice, fits } from '../platform/node/adapter-choice.js';
+import { adapterTable } from '../platform/node/adapter-table.js';
+import { listAdapters } from '../platform/node/list-adapters.js';
+import { provideSwiftShader } from '../platform/node/swiftshader.js';
 import { command, runCommand } from './command.js';
 
 interface DevicesOptions {

@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 /** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals. */
 import { Option } from 'commander';
-import { cacheFolder } from '../engine/adapters/cache-folder.js';
-import { openDevice } from '../engine/adapters/open-device.js';
 import type { Device } from '../engine/device.js';
-import { adjustPredictions, describeAdjustment } from '../train/adjust-predictions.js';
-import { writeAtomically } from '../train/atomic-file.js';
-import { evaluatePredictions } from '../train/evaluation.js';
-import type { PartName } from '../train/evaluation-data.js';
-import { type EvaluationSubject, openEvaluation } from '../train/evaluation-subject.js';
-import { formatEvaluation } from '../train/evaluation-table.js';
-import { EvaluationError } from '../train/labelled-scores.js';
-import type { Predictions } from '../train/predictions.js';
-import { chooseTau, classifierRows, tauNormalise } from '../train/tau-normalise.js';
+import { cacheFolder } from '../platform/node/cache-folder.js';
+import { openDevice } from '../platform/node/open-device.js';
+import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
+import { evaluatePredictions } from '../predict/evaluation.js';
+import type { PartName } from '../predict/evaluation-data.js';
+import { type EvaluationSubject, openEvaluation } from '../predict/evaluation-subject.js';
+import { EvaluationError } from '../predict/labelled-scores.js';
+import type { Predictions } from '../predict/predictions.js';
+import { chooseTau, classifierRows, tauNormalise } from '../predict/tau-normalise.js';
+import { writeAtomically } from '../storage/atomic-file.js';
 import { command, runCommand } from './command.js';
 import { nonNegativeNumber, positiveNumber, shareOrAuto } from './number-option.js';
+import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 
 interface EvaluateFlags {

@@ -2,12 +2,12 @@
 /** `export`: a trained model for other programs, with a model card beside it. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { requireFreeFile } from '../predict/predictions.js';
 import { type CardOutcome, writeModelCard } from '../report/model-card.js';
-import { writeAtomically } from '../train/atomic-file.js';
-import { readCheckpoint } from '../train/checkpoint.js';
-import { checkpointAsOnnx, checkpointAsStateDict } from '../train/export-checkpoint.js';
-import { requireFreeFile } from '../train/predictions.js';
-import { RunDirectory } from '../train/run-directory.js';
+import { writeAtomically } from '../storage/atomic-file.js';
+import { RunDirectory } from '../train/run/run-directory.js';
+import { readCheckpoint } from '../weights/checkpoint.js';
+import { checkpointAsOnnx, checkpointAsStateDict } from '../weights/export-checkpoint.js';
 import { command, runCommand } from './command.js';
 
 interface ExportFlags {

@@ -3,8 +3,8 @@
 import { inspectData } from '../inspect/inspect-data.js';
 import { formatInspection } from '../inspect/inspection-text.js';
 import { writeInspectionPage } from '../inspect/page/page.js';
-import { parseRecipe, resolveRecipe } from '../train/recipe.js';
-import type { Recipe } from '../train/recipe-schema.js';
+import { parseRecipe, resolveRecipe } from '../recipe/recipe.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
 import { command, runCommand } from './command.js';
 import { ProgressLine } from './training-display.js';
 

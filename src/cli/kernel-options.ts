@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
-import { TuneCache } from '../engine/adapters/tune-cache.js';
+import { type TuneReport, Tuner, type Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
-import { type TuneReport, Tuner, type Tuning } from '../engine/tune.js';
-import type { ExplainWhat } from '../train/plan-table.js';
-import { tailrayVersion } from '../train/version.js';
+import { TuneCache } from '../platform/node/tune-cache.js';
+import { tailrayVersion } from '../storage/version.js';
+import type { ExplainWhat } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 
 /** What commands have to say about kernels: which are used, what was measured before, and where the time goes. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import type { Loss } from '../losses/loss.js';
+import type { Loss } from '../losses/define/loss.js';
 /** `losses`: which losses there are, what their parameters mean, and where they come from. */
 import { findLoss, registeredLosses } from '../losses/registry.js';
-import { isLossFile, readLossFile } from '../train/loss-file.js';
+import { isLossFile, readLossFile } from '../recipe/loss-file.js';
 import { command, runCommand } from './command.js';
 
 const program = command('losses', 'List the losses, or tell what there is to know of one.')

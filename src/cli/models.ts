@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /** `models`: the architectures that there are and what each costs, for choosing one. */
 import { parse } from 'yaml';
-import { openDevice } from '../engine/adapters/open-device.js';
 import type { Device } from '../engine/device.js';
 import { AdapterError } from '../engine/errors.js';
-import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/model-survey.js';
-import { formatModels } from '../train/model-table.js';
-import { parseRecipe } from '../train/recipe.js';
+import { openDevice } from '../platform/node/open-device.js';
+import { parseRecipe } from '../recipe/recipe.js';
+import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/step/model-survey.js';
 import { command, runCommand } from './command.js';
 import { positiveNumber } from './number-option.js';
+import { formatModels } from './text/model-table.js';
 import { ProgressLine } from './training-display.js';
 
 interface ModelsFlags {

@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 /** `predict`: a checkpoint's probabilities for the images of a table or folder, one row an image whatever happens. */
-import { describeQuarantine } from '../data/scan.js';
-import { openDevice } from '../engine/adapters/open-device.js';
+import { describeQuarantine } from '../data/images/scan.js';
 import type { Device } from '../engine/device.js';
-import { adjustPredictions, describeAdjustment } from '../train/adjust-predictions.js';
-import { readCheckpoint } from '../train/checkpoint.js';
-import { formatExplanation } from '../train/plan-table.js';
-import { openPredictionSource } from '../train/prediction-source.js';
-import { type Predictions, requireFreeFile, writePredictions } from '../train/predictions.js';
-import { scoreImages } from '../train/score-images.js';
-import { classifierRows, tauNormalise } from '../train/tau-normalise.js';
-import { openWeightSource } from '../train/weight-source.js';
+import { openDevice } from '../platform/node/open-device.js';
+import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
+import { openPredictionSource } from '../predict/prediction-source.js';
+import { type Predictions, requireFreeFile, writePredictions } from '../predict/predictions.js';
+import { scoreImages } from '../predict/score-images.js';
+import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
+import { readCheckpoint } from '../weights/checkpoint.js';
+import { openWeightSource } from '../weights/weight-source.js';
 import { command, runCommand } from './command.js';
 import { addHubOption, fetching, type HubFlags } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
+import { formatExplanation } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 
 interface PredictFlags extends KernelFlags, HubFlags {

@@ -3,10 +3,10 @@
 import { writeFile } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { InvalidArgumentError } from 'commander';
-import type { CaseOptions } from '../data/phantom/cases.js';
-import { drawContactSheet } from '../data/phantom/contact-sheet.js';
-import { type DatasetSummary, explainWriteError, writePhantomDataset } from '../data/phantom/dataset.js';
-import { PhantomOptionsError } from '../data/phantom/errors.js';
+import type { CaseOptions } from '../phantom/cases.js';
+import { drawContactSheet } from '../phantom/contact-sheet.js';
+import { type DatasetSummary, explainWriteError, writePhantomDataset } from '../phantom/dataset.js';
+import { PhantomOptionsError } from '../phantom/errors.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 

@@ -1,26 +1,26 @@
 #!/usr/bin/env node
 /** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
 import { Option } from 'commander';
-import { sampledFrequencies } from '../data/sampled-frequencies.js';
-import { describeQuarantine } from '../data/scan.js';
-import { cacheFolder } from '../engine/adapters/cache-folder.js';
-import { openDevice } from '../engine/adapters/open-device.js';
+import { describeQuarantine } from '../data/images/scan.js';
+import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
 import { registeredLosses } from '../losses/registry.js';
+import { cacheFolder } from '../platform/node/cache-folder.js';
+import { openDevice } from '../platform/node/open-device.js';
+import type { MacroScores } from '../predict/scores.js';
 import { writeModelCard } from '../report/model-card.js';
-import { fetchWeights } from '../train/fetch-weights.js';
-import type { RunSummary } from '../train/finish-run.js';
-import { providePhantoms } from '../train/phantom-source.js';
-import { planRun } from '../train/run-plan.js';
-import { formatSampling } from '../train/sampling-table.js';
-import type { MacroScores } from '../train/scores.js';
-import { planStages, type Stage } from '../train/stage-plan.js';
-import { trainRun } from '../train/train-run.js';
-import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/training-data.js';
+import type { RunSummary } from '../train/run/finish-run.js';
+import { providePhantoms } from '../train/run/phantom-source.js';
+import { planRun } from '../train/run/run-plan.js';
+import { planStages, type Stage } from '../train/run/stage-plan.js';
+import { trainRun } from '../train/run/train-run.js';
+import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/run/training-data.js';
+import { fetchWeights } from '../weights/fetch-weights.js';
 import { command, runCommand } from './command.js';
 import { addHubOption, fetching, type HubFlags } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber, wholeNumber } from './number-option.js';
+import { formatSampling } from './text/sampling-table.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
 interface TrainFlags extends KernelFlags, HubFlags {

@@ -1,13 +1,13 @@
 import { SingleBar } from 'cli-progress';
-import { formatByteSize } from '../train/byte-size.js';
-import { formatGroups } from '../train/group-table.js';
-import type { EpochLine } from '../train/metrics-log.js';
-import { type ExplainWhat, formatExplanation } from '../train/plan-table.js';
-import type { Recipe } from '../train/recipe-schema.js';
-import type { Progress } from '../train/saved-state.js';
-import type { Stage } from '../train/stage-plan.js';
-import type { TrainRunObserver } from '../train/train-run.js';
-import type { Trainer } from '../train/trainer.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import { formatByteSize } from '../storage/byte-size.js';
+import type { EpochLine } from '../train/run/metrics-log.js';
+import type { Progress } from '../train/run/saved-state.js';
+import type { Stage } from '../train/run/stage-plan.js';
+import type { TrainRunObserver } from '../train/run/train-run.js';
+import type { Trainer } from '../train/step/trainer.js';
+import { formatGroups } from './text/group-table.js';
+import { type ExplainWhat, formatExplanation } from './text/plan-table.js';
 
 /**
  * What a training run shows while it runs: a bar on a terminal, a plain line now and then elsewhere, and a line an

@@ -1,6 +1,6 @@
-import { type FrequencyGroup, frequencyGroup } from '../data/findings.js';
-import { areSimulated } from '../data/simulated.js';
-import { countLabels } from '../data/table.js';
+import { areSimulated } from '../data/images/simulated.js';
+import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
+import { countLabels } from '../data/tables/table.js';
 import { alignedScores } from '../report/compare-runs.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from '../report/run-labels.js';
 import { readRunRecord } from '../report/run-record.js';

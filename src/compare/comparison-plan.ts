@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { isSection, mergeRecipe } from '../train/merge-recipe.js';
-import { parseRecipe } from '../train/recipe.js';
-import type { Recipe } from '../train/recipe-schema.js';
+import { isSection, mergeRecipe } from '../recipe/merge-recipe.js';
+import { parseRecipe } from '../recipe/recipe.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
 import { CompareError } from './compare-error.js';
 
 /**

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
+import type { Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
 import { DeviceLostError, TailrayError } from '../engine/errors.js';
-import type { Tuning } from '../engine/tune.js';
-import type { RunSummary } from '../train/finish-run.js';
-import { recipeDifferences } from '../train/recipe.js';
-import type { Recipe } from '../train/recipe-schema.js';
-import { RunDirectory } from '../train/run-directory.js';
-import { RunDirectoryError } from '../train/run-directory-error.js';
-import { completeRecipe } from '../train/run-plan.js';
-import { type TrainRunObserver, trainRun } from '../train/train-run.js';
-import { examineTrainingData, type TrainingData } from '../train/training-data.js';
+import { recipeDifferences } from '../recipe/recipe.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import type { RunSummary } from '../train/run/finish-run.js';
+import { RunDirectory } from '../train/run/run-directory.js';
+import { RunDirectoryError } from '../train/run/run-directory-error.js';
+import { completeRecipe } from '../train/run/run-plan.js';
+import { type TrainRunObserver, trainRun } from '../train/run/train-run.js';
+import { examineTrainingData, type TrainingData } from '../train/run/training-data.js';
 import { CompareError } from './compare-error.js';
 import type { Cell } from './comparison-plan.js';
 

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
-import { writeAtomically } from '../train/atomic-file.js';
-import { tailrayVersion } from '../train/version.js';
+import { writeAtomically } from '../storage/atomic-file.js';
+import { tailrayVersion } from '../storage/version.js';
 import { type CollectedScores, collectScores } from './collect-scores.js';
 import { type Comparison, compareVariants } from './compare-variants.js';
 import type { ComparisonPlan } from './comparison-plan.js';

@@ -1,6 +1,6 @@
-import { ImageStore, type ImageStoreOptions } from './image-store.js';
-import { normaliseInto, type Preprocessing } from './preprocessing.js';
-import type { LabelTable, TableRow } from './table.js';
+import { ImageStore, type ImageStoreOptions } from './images/image-store.js';
+import { normaliseInto, type Preprocessing } from './images/preprocessing.js';
+import type { LabelTable, TableRow } from './tables/table.js';
 
 /**
  * Some rows of a table together with their pictures. Positions 0…length−1 are the data set's own; `row(i)` leads back

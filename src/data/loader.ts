@@ -1,7 +1,7 @@
 import { TailrayError } from '../engine/errors.js';
-import { type Augmentation, augmentGrey } from './augment.js';
 import type { Dataset } from './dataset.js';
-import { normaliseInto } from './preprocessing.js';
+import { type Augmentation, augmentGrey } from './images/augment.js';
+import { normaliseInto } from './images/preprocessing.js';
 
 /**
  * Batches for a network with a fixed batch size, made ready while the GPU works on earlier ones. What a batch holds

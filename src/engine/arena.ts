@@ -1,6 +1,6 @@
 import type { Device } from './device.js';
 import { OutOfMemoryError, ShapeError } from './errors.js';
-import { byteLength, elementBytes, elementCount, type Shape, type TensorSpec } from './tensor.js';
+import { byteLength, elementBytes, elementCount, type Shape, type TensorSpec } from './graph/tensor.js';
 
 /**
  * Many named tensors in few flat buffers. Parameters, their gradients and the optimizer's moments share one layout,

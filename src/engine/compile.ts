@@ -1,14 +1,14 @@
 import type { ArenaPlan } from './arena.js';
-import { buildCommands } from './build.js';
-import { choose, type KnownVariants, type Preference } from './choose.js';
+import { choose, type KnownVariants, type Preference } from './choose/choose.js';
+import type { Tuning } from './choose/tune.js';
 import type { Device } from './device.js';
-import { fitPlan } from './fit-plan.js';
-import { type NarrowOptions, narrow, requireF16 } from './narrow.js';
-import { type Plan, type PlanOptions, planMemory } from './plan.js';
-import { Program } from './program.js';
-import { rewrite } from './rewrite.js';
-import type { Graph, Node, Tensor } from './tensor.js';
-import type { Tuning } from './tune.js';
+import { type NarrowOptions, narrow, requireF16 } from './graph/narrow.js';
+import { rewrite } from './graph/rewrite.js';
+import type { Graph, Node, Tensor } from './graph/tensor.js';
+import { fitPlan } from './plan/fit-plan.js';
+import { type Plan, type PlanOptions, planMemory } from './plan/plan.js';
+import { buildCommands } from './run/build.js';
+import { Program } from './run/program.js';
 
 /**
  * From a traced graph to something that runs: rewrite → tune, where asked for → plan (choose, place) → build → a

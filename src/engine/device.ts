@@ -1,14 +1,14 @@
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
-import type { DeviceTraits } from './tensor.js';
+import type { DeviceTraits } from './graph/tensor.js';
 
 /**
  * One GPU device: memory, pipelines, reading back, and errors with names. Everything WebGPU-specific that the rest of
- * the engine needs passes through here; how the adapter was found does not (see adapters/).
+ * the engine needs passes through here; how the adapter was found does not (see src/platform).
  */
 export interface DeviceOptions {
   /**
    * Waits for a promise of the GPU without starving a software adapter of the core it computes on. In node, a pending
-   * `mapAsync` spins the event loop; adapters/ passes a throttled wait.
+   * `mapAsync` spins the event loop; src/platform/node passes a throttled wait.
    */
   readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
 }

@@ -1,9 +1,9 @@
-import { bindStep } from './bindings.js';
-import { recordCommands } from './commands.js';
 import type { Device } from './device.js';
 import { OutOfMemoryError } from './errors.js';
-import { type Clock, Stopwatch } from './stopwatch.js';
-import type { KernelStep } from './tensor.js';
+import type { KernelStep } from './graph/tensor.js';
+import { bindStep } from './run/bindings.js';
+import { recordCommands } from './run/commands.js';
+import { type Clock, Stopwatch } from './run/stopwatch.js';
 
 /**
  * What the adapter can do at all, measured on the open device in about a second (and the compilation of ten small

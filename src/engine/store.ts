@@ -1,5 +1,5 @@
 import { ShapeError } from './errors.js';
-import { describe, elementCount, type Op, type Tensor } from './tensor.js';
+import { describe, elementCount, type Op, type Tensor } from './graph/tensor.js';
 
 /**
  * Puts a computed value into a variable. The compiler lets the op that computes the value write there directly

@@ -1,4 +1,4 @@
-import type { Composite, Tensor } from '../engine/tensor.js';
+import type { Composite, Tensor } from '../engine/graph/tensor.js';
 import { emitConv } from './conv-rules.js';
 import { batchNormRule } from './norm-rules.js';
 import type { Translation } from './translation.js';

@@ -1,7 +1,7 @@
-import { at, type Node, type Tensor } from '../engine/tensor.js';
-import type { ConvGeometry } from '../kernels/conv-geometry.js';
-import type { AverageAttributes } from '../kernels/pool.js';
-import type { PoolWindow } from '../kernels/pool-window.js';
+import { at, type Node, type Tensor } from '../engine/graph/tensor.js';
+import type { ConvGeometry } from '../kernels/conv/conv-geometry.js';
+import type { AverageAttributes } from '../kernels/shape/pool.js';
+import type { PoolWindow } from '../kernels/shape/pool-window.js';
 import { ExportError } from './export-error.js';
 import { CHANNELS_FIRST, type Translation } from './translation.js';
 

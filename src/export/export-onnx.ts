@@ -1,8 +1,8 @@
-import { at, type Node, type Tensor } from '../engine/tensor.js';
+import { at, type Node, type Tensor } from '../engine/graph/tensor.js';
 import type { ModelDefinition } from '../models/model.js';
-import type { SafetensorsTensor } from '../models/safetensors.js';
-import { toFloat32 } from '../models/safetensors.js';
-import { requireTensors } from '../models/timm-weights.js';
+import type { SafetensorsTensor } from '../models/safetensors/safetensors.js';
+import { toFloat32 } from '../models/safetensors/safetensors.js';
+import { requireTensors } from '../models/weights/timm-weights.js';
 import { COMPOSITE_RULES } from './composite-rules.js';
 import { ExportError } from './export-error.js';
 import { FreeSizes } from './free-sizes.js';

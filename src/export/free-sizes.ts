@@ -1,4 +1,4 @@
-import { at, Graph, type Tensor } from '../engine/tensor.js';
+import { at, Graph, type Tensor } from '../engine/graph/tensor.js';
 import type { ModelDefinition, TracedModel } from '../models/model.js';
 import { ExportError } from './export-error.js';
 

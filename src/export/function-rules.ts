@@ -1,4 +1,4 @@
-import { at } from '../engine/tensor.js';
+import { at } from '../engine/graph/tensor.js';
 import type { Translation } from './translation.js';
 
 /**

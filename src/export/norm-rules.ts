@@ -1,4 +1,4 @@
-import { at, type Composite, type Node, type Tensor } from '../engine/tensor.js';
+import { at, type Composite, type Node, type Tensor } from '../engine/graph/tensor.js';
 import { inOrder, type Translation } from './translation.js';
 
 /** Normalisations that ONNX has as operators. */

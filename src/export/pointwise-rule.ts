@@ -1,5 +1,5 @@
-import type { Node, Tensor } from '../engine/tensor.js';
-import type { Expression } from '../kernels/expression.js';
+import type { Node, Tensor } from '../engine/graph/tensor.js';
+import type { Expression } from '../kernels/pointwise/expression.js';
 import { ExportError } from './export-error.js';
 import { FUNCTION_RULES } from './function-rules.js';
 import { inOrder, sameOrder, type Translation } from './translation.js';

@@ -1,6 +1,6 @@
-import { at, elementCount, type Node, type Shape, type Tensor } from '../engine/tensor.js';
-import type { PadAttributes } from '../kernels/movement.js';
-import type { ReduceAttributes } from '../kernels/reduce.js';
+import { at, elementCount, type Node, type Shape, type Tensor } from '../engine/graph/tensor.js';
+import type { ReduceAttributes } from '../kernels/reduce/reduce.js';
+import type { PadAttributes } from '../kernels/shape/movement.js';
 import { ExportError } from './export-error.js';
 import { inOrder, type Translation } from './translation.js';
 

@@ -1,4 +1,4 @@
-import type { Tensor } from '../engine/tensor.js';
+import type { Tensor } from '../engine/graph/tensor.js';
 import { ExportError } from './export-error.js';
 import type { FreeSizes } from './free-sizes.js';
 import type { OnnxAttribute, OnnxGraph } from './onnx-graph.js';

@@ -1,4 +1,4 @@
-import { nearPairs } from '../data/perceptual-hash.js';
+import { nearPairs } from '../data/images/perceptual-hash.js';
 import type { PartName } from './inspection.js';
 import type { Picture } from './picture-survey.js';
 

@@ -1,11 +1,16 @@
-import { coOccurrence } from '../data/co-occurrence.js';
-import { type DataSource, resolveDataSource } from '../data/data-source.js';
-import { labelledRows } from '../data/labelled-rows.js';
-import { sampledFrequencies } from '../data/sampled-frequencies.js';
-import { createSampler, describeSampler, type SamplerChoice, samplerSchema } from '../data/sampler-choice.js';
-import { SplitError } from '../data/split.js';
-import { dataSourceOptions } from '../train/recipe-data.js';
-import type { Recipe } from '../train/recipe-schema.js';
+import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
+import {
+  createSampler,
+  describeSampler,
+  type SamplerChoice,
+  samplerSchema,
+} from '../data/sampling/sampler-choice.js';
+import { coOccurrence } from '../data/tables/co-occurrence.js';
+import { type DataSource, resolveDataSource } from '../data/tables/data-source.js';
+import { labelledRows } from '../data/tables/labelled-rows.js';
+import { SplitError } from '../data/tables/split.js';
+import { dataSourceOptions } from '../recipe/recipe-data.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
 import { worstFirst } from './findings/finding.js';
 import { idFindings } from './findings/id-findings.js';
 import { labelFindings } from './findings/label-findings.js';

@@ -1,4 +1,4 @@
-import { describeSampler } from '../data/sampler-choice.js';
+import { describeSampler } from '../data/sampling/sampler-choice.js';
 import { count, counted, percent } from '../report/format.js';
 import type { Finding } from './findings/finding.js';
 import type { ClassFacts, Inspection, PartName } from './inspection.js';

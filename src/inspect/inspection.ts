@@ -1,9 +1,9 @@
-import type { CoOccurrence } from '../data/co-occurrence.js';
-import type { DataPart } from '../data/data-source.js';
-import type { FrequencyGroup } from '../data/findings.js';
-import type { PatientIdFacts } from '../data/patient-ids.js';
-import type { SampledFrequencies } from '../data/sampled-frequencies.js';
-import type { SamplerChoice } from '../data/sampler-choice.js';
+import type { SampledFrequencies } from '../data/sampling/sampled-frequencies.js';
+import type { SamplerChoice } from '../data/sampling/sampler-choice.js';
+import type { CoOccurrence } from '../data/tables/co-occurrence.js';
+import type { DataPart } from '../data/tables/data-source.js';
+import type { FrequencyGroup } from '../data/tables/findings.js';
+import type { PatientIdFacts } from '../data/tables/patient-ids.js';
 import type { Finding } from './findings/finding.js';
 import type { LabelOddities } from './label-oddities.js';
 import type { PictureFacts } from './picture-facts.js';

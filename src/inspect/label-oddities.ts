@@ -1,6 +1,6 @@
-import { coOccurrence } from '../data/co-occurrence.js';
-import { positiveClasses } from '../data/expected-visits.js';
-import { labelledRows } from '../data/labelled-rows.js';
+import { positiveClasses } from '../data/sampling/expected-visits.js';
+import { coOccurrence } from '../data/tables/co-occurrence.js';
+import { labelledRows } from '../data/tables/labelled-rows.js';
 import type { NamedPart } from './inspection.js';
 
 /** Labels that contradict each other, or say one thing twice. */

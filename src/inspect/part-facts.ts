@@ -1,5 +1,5 @@
-import { frequencyGroup } from '../data/findings.js';
-import { sharedPatients } from '../data/split.js';
+import { frequencyGroup } from '../data/tables/findings.js';
+import { sharedPatients } from '../data/tables/split.js';
 import type { ClassFacts, Leak, NamedPart, PartFacts } from './inspection.js';
 
 /** Counts of the parts of a split, of the classes in them, and what two parts share. */

@@ -1,4 +1,4 @@
-import { correlation } from '../data/perceptual-hash.js';
+import { correlation } from '../data/images/perceptual-hash.js';
 import { type CopyGroup, findCopies } from './copies.js';
 import type { Picture, PictureSurvey, UnusablePicture } from './picture-survey.js';
 

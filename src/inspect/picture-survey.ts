@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { decodeImage, type GreyImage } from '../data/decode.js';
-import { ImageError, type ImageErrorKind } from '../data/image-error.js';
-import { resolveImage } from '../data/image-path.js';
-import { type Fingerprint, fingerprintOf } from '../data/perceptual-hash.js';
-import type { TableRow } from '../data/table.js';
+import { decodeImage, type GreyImage } from '../data/images/decode.js';
+import { ImageError, type ImageErrorKind } from '../data/images/image-error.js';
+import { type Fingerprint, fingerprintOf } from '../data/images/perceptual-hash.js';
+import { resolveImage } from '../data/tables/image-path.js';
+import type { TableRow } from '../data/tables/table.js';
 import type { NamedPart, PartName } from './inspection.js';
 
 /** The look at every picture: what it measures, and what it can be recognised by. */

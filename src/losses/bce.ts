@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { defineLoss } from './define-loss.js';
-import { logistic } from './logistic.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic } from './define/logistic.js';
 
 const parameters = z.strictObject({
   posWeight: z

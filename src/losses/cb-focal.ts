@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { literal } from '../kernels/expression.js';
-import { inverseEffectiveNumbers, requireCounts, withMeanOne } from './class-statistics.js';
-import { defineLoss } from './define-loss.js';
-import { logistic, powerWgsl } from './logistic.js';
+import { literal } from '../kernels/pointwise/expression.js';
+import { inverseEffectiveNumbers, requireCounts, withMeanOne } from './define/class-statistics.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic, powerWgsl } from './define/logistic.js';
 
 const parameters = z.strictObject({
   beta: z.number().min(0).lt(1).default(0.9999).describe('β of the effective number of positives'),

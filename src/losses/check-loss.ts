@@ -1,13 +1,13 @@
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import type { Program } from '../engine/program.js';
-import { at, Graph, type Tensor } from '../engine/tensor.js';
-import { grad } from '../kernels/grad.js';
-import { LARGEST_SINGLE } from '../kernels/loss-kernel.js';
-import type { ClassStatistics } from './class-statistics.js';
-import type { EntryLoss, Moment, ValueAndSlope } from './loss.js';
-import { BEGINNING } from './reference-loss.js';
-import { traceBoundLoss } from './trace-loss.js';
+import { at, Graph, type Tensor } from '../engine/graph/tensor.js';
+import type { Program } from '../engine/run/program.js';
+import { grad } from '../kernels/common/grad.js';
+import { LARGEST_SINGLE } from '../kernels/loss/loss-kernel.js';
+import type { ClassStatistics } from './define/class-statistics.js';
+import type { EntryLoss, Moment, ValueAndSlope } from './define/loss.js';
+import { BEGINNING } from './define/reference-loss.js';
+import { traceBoundLoss } from './define/trace-loss.js';
 
 /**
  * What whoever writes a loss wants to know first: does the WGSL compute what the float64 reference says, and is the

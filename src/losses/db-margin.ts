@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { inverseEffectiveNumbers, requireCounts, withMeanOne } from './class-statistics.js';
-import { defineLoss } from './define-loss.js';
-import { logistic } from './logistic.js';
+import { inverseEffectiveNumbers, requireCounts, withMeanOne } from './define/class-statistics.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic } from './define/logistic.js';
 
 const parameters = z.strictObject({
   beta: z.number().min(0).lt(1).default(0.9999).describe('β of the effective number of positives'),

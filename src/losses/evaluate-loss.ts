@@ -1,12 +1,12 @@
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import { Graph } from '../engine/tensor.js';
-import { grad } from '../kernels/grad.js';
-import type { Loss } from './loss.js';
-import { LossError } from './loss-error.js';
-import { BEGINNING } from './reference-loss.js';
+import { Graph } from '../engine/graph/tensor.js';
+import { grad } from '../kernels/common/grad.js';
+import type { Loss } from './define/loss.js';
+import { LossError } from './define/loss-error.js';
+import { BEGINNING } from './define/reference-loss.js';
+import { type Reduction, traceBoundLoss } from './define/trace-loss.js';
 import { findLoss } from './registry.js';
-import { type Reduction, traceBoundLoss } from './trace-loss.js';
 
 /** A loss and its parameters, as a recipe has them; `name` is a registered one, or what `defineLoss` gave. */
 export interface LossChoice {

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { literal } from '../kernels/expression.js';
+import { literal } from '../kernels/pointwise/expression.js';
 import {
   type ClassStatistics,
   inverseEffectiveNumbers,
   requireCounts,
   withMeanOne,
-} from './class-statistics.js';
-import { defineLoss } from './define-loss.js';
-import { logistic } from './logistic.js';
+} from './define/class-statistics.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic } from './define/logistic.js';
 
 const margins = {
   maxMargin: z.number().min(0).max(16).default(0.5).describe('margin of the rarest class'),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { literal } from '../kernels/expression.js';
-import { logOdds, requireCounts } from './class-statistics.js';
-import { defineLoss } from './define-loss.js';
-import { logistic } from './logistic.js';
+import { literal } from '../kernels/pointwise/expression.js';
+import { logOdds, requireCounts } from './define/class-statistics.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic } from './define/logistic.js';
 
 const parameters = z.strictObject({
   tau: z.number().min(0).max(10).default(1).describe('τ: how much of the prior is added'),

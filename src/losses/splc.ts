@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { literal } from '../kernels/expression.js';
-import { defineLoss } from './define-loss.js';
-import { logistic, powerWgsl } from './logistic.js';
+import { literal } from '../kernels/pointwise/expression.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic, powerWgsl } from './define/logistic.js';
 
 const parameters = z.strictObject({
   tau: z

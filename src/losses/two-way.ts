@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { twoWayLoss } from '../kernels/two-way-loss.js';
-import { defineBatchLoss } from './define-batch-loss.js';
-import { logistic } from './logistic.js';
-import type { LossBatch } from './loss.js';
+import { twoWayLoss } from '../kernels/loss/two-way-loss.js';
+import { defineBatchLoss } from './define/define-batch-loss.js';
+import { logistic } from './define/logistic.js';
+import type { LossBatch } from './define/loss.js';
 
 const temperature = z.number().min(0.01).max(100);
 

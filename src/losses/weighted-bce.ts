@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { requireCounts } from './class-statistics.js';
-import { defineLoss } from './define-loss.js';
-import { logistic } from './logistic.js';
+import { requireCounts } from './define/class-statistics.js';
+import { defineLoss } from './define/define-loss.js';
+import { logistic } from './define/logistic.js';
 
 const parameters = z.strictObject({
   form: z

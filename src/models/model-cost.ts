@@ -1,4 +1,4 @@
-import { at, elementCount, Graph, type Node } from '../engine/tensor.js';
+import { at, elementCount, Graph, type Node } from '../engine/graph/tensor.js';
 import type { ModelDefinition } from './model.js';
 
 /**

@@ -1,11 +1,11 @@
 import { ShapeError } from '../engine/errors.js';
-import { at, elementCount, type Graph, type Shape, type Tensor } from '../engine/tensor.js';
-import { batchNorm, batchNormInference } from '../kernels/batch-norm.js';
-import { conv2d, matmul } from '../kernels/conv.js';
-import { globalResponseNorm } from '../kernels/global-response-norm.js';
-import { layerNorm } from '../kernels/layer-norm.js';
-import { add, dropout, mul } from '../kernels/pointwise-table.js';
-import { reshape } from '../kernels/reshape.js';
+import { at, elementCount, type Graph, type Shape, type Tensor } from '../engine/graph/tensor.js';
+import { conv2d, matmul } from '../kernels/conv/conv.js';
+import { batchNorm, batchNormInference } from '../kernels/norm/batch-norm.js';
+import { globalResponseNorm } from '../kernels/norm/global-response-norm.js';
+import { layerNorm } from '../kernels/norm/layer-norm.js';
+import { add, dropout, mul } from '../kernels/pointwise/pointwise-table.js';
+import { reshape } from '../kernels/shape/reshape.js';
 import { type Initializer, ONES, ZEROS } from './initializer.js';
 
 /**

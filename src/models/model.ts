@@ -1,14 +1,14 @@
+import { elementCount, Graph, type Tensor } from '../engine/graph/tensor.js';
 import { Random } from '../engine/random.js';
-import { elementCount, Graph, type Tensor } from '../engine/tensor.js';
-import { globalAveragePool } from '../kernels/pool.js';
-import type { Architecture, Stem } from './backbone.js';
-import { CONVNEXTS } from './convnext.js';
+import { globalAveragePool } from '../kernels/shape/pool.js';
+import type { Architecture, Stem } from './backbones/backbone.js';
+import { CONVNEXTS } from './backbones/convnext.js';
+import { RESNETS } from './backbones/resnet.js';
 import type { HeadOutput, HeadSettings } from './heads/head.js';
 import { bindHead, type HeadChoice } from './heads/registry.js';
 import { draw } from './initializer.js';
 import { ModelError } from './model-error.js';
 import { ModelScope, type ParameterSpec, type ScopeOptions, type StatisticSpec } from './model-scope.js';
-import { RESNETS } from './resnet.js';
 
 /** What a model is, apart from any device: its configuration, its parameters, and how to trace it. */
 export interface ModelConfig {

@@ -1,5 +1,5 @@
 import { type Interval, pairedBootstrapInterval } from '../eval/metrics/bootstrap.js';
-import type { LabelledScores } from '../train/labelled-scores.js';
+import type { LabelledScores } from '../predict/labelled-scores.js';
 import { type ExaminedRun, inColumnOrder, shapeOf } from './examine-run.js';
 
 /**

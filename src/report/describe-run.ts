@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import { isLossFile } from '../train/loss-file.js';
-import type { Recipe } from '../train/recipe-schema.js';
+import { isLossFile } from '../recipe/loss-file.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
 
 /** What a run was, in a few words. */
 

@@ -1,4 +1,4 @@
-import { tailrayVersion } from '../train/version.js';
+import { tailrayVersion } from '../storage/version.js';
 import { type Content, type Html, html, trusted } from './html.js';
 import { STYLE } from './style.js';
 

@@ -1,6 +1,6 @@
-import { type FrequencyGroup, frequencyGroup } from '../data/findings.js';
-import { areSimulated } from '../data/simulated.js';
-import { countLabels } from '../data/table.js';
+import { areSimulated } from '../data/images/simulated.js';
+import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
+import { countLabels } from '../data/tables/table.js';
 import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import { MetricError } from '../eval/metrics/metric-error.js';

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeAtomically } from '../train/atomic-file.js';
+import { writeAtomically } from '../storage/atomic-file.js';
 import { type CardFacts, readCardFacts } from './card/card-facts.js';
 import { dataSection } from './card/data.js';
 import { frontMatter } from './card/front-matter.js';

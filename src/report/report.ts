@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeAtomically } from '../train/atomic-file.js';
+import { writeAtomically } from '../storage/atomic-file.js';
 import { type ExaminedRun, type ExamineOptions, examineRun } from './examine-run.js';
 import { renderPage } from './page.js';
 import { ReportError } from './report-error.js';

@@ -1,12 +1,17 @@
 import { join } from 'node:path';
-import { type DataPart, type DataSource, resolveDataSource } from '../data/data-source.js';
-import { patientsOf } from '../data/split.js';
-import { cacheFolder } from '../engine/adapters/cache-folder.js';
+import { type DataPart, type DataSource, resolveDataSource } from '../data/tables/data-source.js';
+import { patientsOf } from '../data/tables/split.js';
 import { TailrayError } from '../engine/errors.js';
-import { EvaluationError, joinLabels, type LabelledScores, labelledRows } from '../train/labelled-scores.js';
-import { providePhantoms } from '../train/phantom-source.js';
-import { dataSourceOptions } from '../train/recipe-data.js';
-import type { Recipe } from '../train/recipe-schema.js';
+import { cacheFolder } from '../platform/node/cache-folder.js';
+import {
+  EvaluationError,
+  joinLabels,
+  type LabelledScores,
+  labelledRows,
+} from '../predict/labelled-scores.js';
+import { dataSourceOptions } from '../recipe/recipe-data.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import { providePhantoms } from '../train/run/phantom-source.js';
 import type { RunRecord } from './run-record.js';
 
 /**

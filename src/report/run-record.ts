@@ -2,13 +2,13 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TailrayError } from '../engine/errors.js';
-import { type CheckpointAbout, readCheckpoint } from '../train/checkpoint.js';
-import { CheckpointError } from '../train/checkpoint-error.js';
-import type { EpochLine, StepLine } from '../train/metrics-log.js';
-import { type Predictions, readPredictions } from '../train/predictions.js';
-import type { Recipe } from '../train/recipe-schema.js';
-import { RunDirectory } from '../train/run-directory.js';
-import type { SavedAbout } from '../train/saved-state.js';
+import { type Predictions, readPredictions } from '../predict/predictions.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import type { EpochLine, StepLine } from '../train/run/metrics-log.js';
+import { RunDirectory } from '../train/run/run-directory.js';
+import type { SavedAbout } from '../train/run/saved-state.js';
+import { type CheckpointAbout, readCheckpoint } from '../weights/checkpoint.js';
+import { CheckpointError } from '../weights/checkpoint-error.js';
 import { ReportError } from './report-error.js';
 
 /**

@@ -6,8 +6,8 @@ import { measurementOf } from '../../bench/measurement.js';
 import { peerColumns, tableHead, tableLine } from '../../bench/table.js';
 import { tensorOperation } from '../../bench/tensor-operation.js';
 import type { Entrant, Workload } from '../../bench/workload.js';
-import { at } from '../../src/engine/tensor.js';
-import { matmul } from '../../src/kernels/conv.js';
+import { at } from '../../src/engine/graph/tensor.js';
+import { matmul } from '../../src/kernels/conv/conv.js';
 import { testDevice } from '../device.js';
 
 /** A product of two 8×8 matrices by tailray, and whatever a peer says it is. */

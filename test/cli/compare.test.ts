@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands } from './commands.js';
 
 let commands: Commands;

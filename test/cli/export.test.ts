@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { afterEach, expect, test, vi } from 'vitest';
 import { ModelProtoSchema } from '../../src/export/onnx_pb.js';
-import { readSafetensors } from '../../src/models/safetensors.js';
-import { type Checkpoint, encodeCheckpoint } from '../../src/train/checkpoint.js';
+import { readSafetensors } from '../../src/models/safetensors/safetensors.js';
+import { type Checkpoint, encodeCheckpoint } from '../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { channelsFirst, hashedTensors, TOLERANCE } from '../export/both-ways.js';
@@ -113,8 +113,8 @@ test('writes ONNX with all that the checkpoint says of itself, the weights, and 
 
 test('what was exported gives the probabilities of the checkpoint, in batches', async ({ skip }) => {
   skip(!runtime, MISSING);
-  const { Classifier } = await import('../../src/train/classifier.js');
-  const { readCheckpoint } = await import('../../src/train/checkpoint.js');
+  const { Classifier } = await import('../../src/predict/classifier.js');
+  const { readCheckpoint } = await import('../../src/weights/checkpoint.js');
   const folder = await temporaryFolder();
   const path = await checkpointFile(folder);
   await command(path, '--onnx', join(folder, 'model.onnx'));

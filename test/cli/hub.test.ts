@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { FakeHub } from '../hub/fake-hub.js';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands } from './commands.js';
 
 let commands: Commands;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { registeredLosses } from '../../src/losses/registry.js';
 import { readmeLoss } from '../losses/readme-loss.js';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands } from './commands.js';
 
 let commands: Commands;

@@ -2,11 +2,11 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/models/safetensors.js';
-import { encodeCheckpoint, readCheckpoint } from '../../src/train/checkpoint.js';
-import { readPredictions } from '../../src/train/predictions.js';
+import { writeSafetensors } from '../../src/models/safetensors/safetensors.js';
+import { readPredictions } from '../../src/predict/predictions.js';
+import { encodeCheckpoint, readCheckpoint } from '../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands } from './commands.js';
 
 let commands: Commands;

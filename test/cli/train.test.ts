@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../data/temporary-folder.js';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands, type RunOptions } from './commands.js';
 
 let commands: Commands;

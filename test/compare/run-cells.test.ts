@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cell, planComparison } from '../../src/compare/comparison-plan.js';
 import { cellState, type RunCellsObserver, runCells, runOf } from '../../src/compare/run-cells.js';
-import { DivergedError } from '../../src/train/training-error.js';
+import { DivergedError } from '../../src/train/run/training-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
-import { TINY_RECIPE, writeTinyDataset } from '../train/tiny-run.js';
+import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 
 let folder: string;
 let data: string;

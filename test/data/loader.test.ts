@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { augmentSchema } from '../../src/data/augment.js';
+import { augmentSchema } from '../../src/data/images/augment.js';
 import { type Batch, BatchLoader, type BatchLoaderOptions } from '../../src/data/loader.js';
-import { shuffledSampler } from '../../src/data/sampler.js';
+import { shuffledSampler } from '../../src/data/sampling/sampler.js';
 import { madeDataset } from './made-dataset.js';
 
 async function batchesOf(options: BatchLoaderOptions): Promise<Batch[]> {

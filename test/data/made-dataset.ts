@@ -1,8 +1,8 @@
 import { type Dataset, openDataset } from '../../src/data/dataset.js';
-import type { ImageStoreOptions } from '../../src/data/image-store.js';
-import { preprocessingSchema } from '../../src/data/preprocessing.js';
-import type { LabelTable } from '../../src/data/table.js';
-import { numberedPng } from './pictures.js';
+import type { ImageStoreOptions } from '../../src/data/images/image-store.js';
+import { preprocessingSchema } from '../../src/data/images/preprocessing.js';
+import type { LabelTable } from '../../src/data/tables/table.js';
+import { numberedPng } from './images/pictures.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 /** A table naming `images`, two classes, with labels 1/NaN in turns. */

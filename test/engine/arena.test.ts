@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
 import { compile } from '../../src/engine/compile.js';
 import { ShapeError } from '../../src/engine/errors.js';
+import { Graph } from '../../src/engine/graph/tensor.js';
 import { store } from '../../src/engine/store.js';
-import { Graph } from '../../src/engine/tensor.js';
-import { add, mul } from '../../src/kernels/pointwise-table.js';
-import { sum } from '../../src/kernels/reduce.js';
+import { add, mul } from '../../src/kernels/pointwise/pointwise-table.js';
+import { sum } from '../../src/kernels/reduce/reduce.js';
 import { testDevice } from '../device.js';
 
 const tensors = (lengths: readonly number[]) =>

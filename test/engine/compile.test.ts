@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { openDevice } from '../../src/engine/adapters/open-device.js';
 import { Arena, ArenaLayout } from '../../src/engine/arena.js';
 import { compile } from '../../src/engine/compile.js';
 import { DeviceLostError, KernelError, OutOfMemoryError, ShapeError } from '../../src/engine/errors.js';
+import { applyOne, Graph, type Op, type TensorSpec } from '../../src/engine/graph/tensor.js';
 import { store } from '../../src/engine/store.js';
-import { applyOne, Graph, type Op, type TensorSpec } from '../../src/engine/tensor.js';
-import { add, broadcastTo, exp, mul, relu } from '../../src/kernels/pointwise-table.js';
-import { sum } from '../../src/kernels/reduce.js';
+import { add, broadcastTo, exp, mul, relu } from '../../src/kernels/pointwise/pointwise-table.js';
+import { sum } from '../../src/kernels/reduce/reduce.js';
+import { openDevice } from '../../src/platform/node/open-device.js';
 import { testDevice } from '../device.js';
 
 const vector = (...values: number[]) => Float32Array.from(values);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { recordCopy } from '../../src/engine/commands.js';
 import { measureRoofline, rooflineShare } from '../../src/engine/roofline.js';
-import { Stopwatch } from '../../src/engine/stopwatch.js';
+import { recordCopy } from '../../src/engine/run/commands.js';
+import { Stopwatch } from '../../src/engine/run/stopwatch.js';
 import { testDevice } from '../device.js';
 
 describe('measureRoofline', () => {

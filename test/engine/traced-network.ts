@@ -1,14 +1,14 @@
 import { Arena, ArenaLayout } from '../../src/engine/arena.js';
+import { elementCount, Graph, type Shape, type Tensor } from '../../src/engine/graph/tensor.js';
 import { Random } from '../../src/engine/random.js';
 import { store } from '../../src/engine/store.js';
-import { elementCount, Graph, type Shape, type Tensor } from '../../src/engine/tensor.js';
-import { batchNorm } from '../../src/kernels/batch-norm.js';
-import { conv2d } from '../../src/kernels/conv.js';
-import { grad } from '../../src/kernels/grad.js';
-import { add, dropout, gelu, mul, relu, sigmoid } from '../../src/kernels/pointwise-table.js';
-import { maxPool2d } from '../../src/kernels/pool.js';
-import { sum } from '../../src/kernels/reduce.js';
-import { reshape } from '../../src/kernels/reshape.js';
+import { grad } from '../../src/kernels/common/grad.js';
+import { conv2d } from '../../src/kernels/conv/conv.js';
+import { batchNorm } from '../../src/kernels/norm/batch-norm.js';
+import { add, dropout, gelu, mul, relu, sigmoid } from '../../src/kernels/pointwise/pointwise-table.js';
+import { sum } from '../../src/kernels/reduce/reduce.js';
+import { maxPool2d } from '../../src/kernels/shape/pool.js';
+import { reshape } from '../../src/kernels/shape/reshape.js';
 import { testDevice } from '../device.js';
 
 /** Small networks drawn at random, with a whole training step: loss, gradients in an arena, and an update in place. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { logitShifts, shiftProbability } from '../../src/eval/logit-adjustment.js';
 import { summarize } from '../../src/eval/metrics/summarize.js';
-import { adjustPredictions, describeAdjustment } from '../../src/train/adjust-predictions.js';
+import { adjustPredictions, describeAdjustment } from '../../src/predict/adjust-predictions.js';
 
 test('what a class owes to its frequency is taken off its logit', () => {
   const [rare, even, none, all, unknown] = logitShifts([0.01, 0.5, 0, 1, null], 1);

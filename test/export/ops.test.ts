@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Graph, Op, Tensor } from '../../src/engine/tensor.js';
+import type { Graph, Op, Tensor } from '../../src/engine/graph/tensor.js';
 import { exportOnnx } from '../../src/export/export-onnx.js';
 import { FUNCTION_RULES } from '../../src/export/function-rules.js';
-import { pointwise } from '../../src/kernels/pointwise.js';
-import { pointwiseFunctions } from '../../src/kernels/pointwise-table.js';
+import { pointwise } from '../../src/kernels/pointwise/pointwise.js';
+import { pointwiseFunctions } from '../../src/kernels/pointwise/pointwise-table.js';
 import { defineModel, type ModelDefinition } from '../../src/models/model.js';
 import * as ops from '../../src/ops.js';
 import { evaluate } from '../device.js';

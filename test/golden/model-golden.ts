@@ -1,7 +1,7 @@
-import type { Stem } from '../../src/models/backbone.js';
+import type { Stem } from '../../src/models/backbones/backbone.js';
 import type { HeadSettings } from '../../src/models/heads/head.js';
 import { defineModel, type ModelDefinition } from '../../src/models/model.js';
-import { importTimm, type ModelTensors, type ModelWeights } from '../../src/models/timm-weights.js';
+import { importTimm, type ModelTensors, type ModelWeights } from '../../src/models/weights/timm-weights.js';
 import type { Digest } from './digest.js';
 import { withNaN } from './golden-files.js';
 import { hashImages, hashTensor } from './hash-weights.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { png8, wavyPicture } from '../data/pictures.js';
+import { png8, wavyPicture } from '../data/images/pictures.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { writePlantedData } from './planted-data.js';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectData } from '../../src/inspect/inspect-data.js';
 import type { Inspection } from '../../src/inspect/inspection.js';
 import { formatInspection } from '../../src/inspect/inspection-text.js';
-import { parseRecipe } from '../../src/train/recipe.js';
+import { parseRecipe } from '../../src/recipe/recipe.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { writePlantedData } from './planted-data.js';
 

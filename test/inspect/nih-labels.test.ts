@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { inspectData } from '../../src/inspect/inspect-data.js';
-import { parseRecipe } from '../../src/train/recipe.js';
+import { parseRecipe } from '../../src/recipe/recipe.js';
 import { missingSharedData, sharedData } from '../data/shared-data.js';
 
 const file = 'nih112k-labels.csv.gz';

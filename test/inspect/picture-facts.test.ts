@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { fingerprintOf } from '../../src/data/perceptual-hash.js';
+import { fingerprintOf } from '../../src/data/images/perceptual-hash.js';
 import { pictureFacts } from '../../src/inspect/picture-facts.js';
 import type { Picture } from '../../src/inspect/picture-survey.js';
-import { wavyPicture } from '../data/pictures.js';
+import { wavyPicture } from '../data/images/pictures.js';
 
 function pictureOf(i: number, change: Partial<Picture> = {}, pixels = wavyPicture(i, 40)): Picture {
   return {

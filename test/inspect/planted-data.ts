@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { png8, wavyPicture } from '../data/pictures.js';
+import { png8, wavyPicture } from '../data/images/pictures.js';
 
 /**
  * A data set with one of each thing that an inspection should find. Train has 60 rows, test 20; everything that is not

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
+import { elementCount, Graph, type Op, type Shape, type Tensor } from '../../src/engine/graph/tensor.js';
 import { Random } from '../../src/engine/random.js';
-import { elementCount, Graph, type Op, type Shape, type Tensor } from '../../src/engine/tensor.js';
-import { grad } from '../../src/kernels/grad.js';
-import { mul } from '../../src/kernels/pointwise-table.js';
-import { sum } from '../../src/kernels/reduce.js';
-import { reshape } from '../../src/kernels/reshape.js';
+import { grad } from '../../src/kernels/common/grad.js';
+import { mul } from '../../src/kernels/pointwise/pointwise-table.js';
+import { sum } from '../../src/kernels/reduce/reduce.js';
+import { reshape } from '../../src/kernels/shape/reshape.js';
 import { evaluate, testDevice } from '../device.js';
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { checkLoss } from '../../src/losses/check-loss.js';
-import { defineLoss } from '../../src/losses/define-loss.js';
+import { defineLoss } from '../../src/losses/define/define-loss.js';
 import { registeredLosses } from '../../src/losses/registry.js';
 import { testDevice } from '../device.js';
 import { entryLoss } from './entry-loss.js';

@@ -1,4 +1,4 @@
-import type { EntryLoss, Loss } from '../../src/losses/loss.js';
+import type { EntryLoss, Loss } from '../../src/losses/define/loss.js';
 
 /** A loss of single entries with these parameters; throws for one of whole batches. */
 export function entryLoss(loss: Loss, parameters: Readonly<Record<string, unknown>> = {}): EntryLoss {

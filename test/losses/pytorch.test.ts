@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { referenceLoss } from '../../src/losses/define/reference-loss.js';
 import { evaluateLoss } from '../../src/losses/evaluate-loss.js';
-import { referenceLoss } from '../../src/losses/reference-loss.js';
 import { findLoss, registeredLosses } from '../../src/losses/registry.js';
 import { testDevice } from '../device.js';
 import { readGolden, withNaN } from '../golden/golden-files.js';

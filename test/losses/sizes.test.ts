@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { planProgram } from '../../src/engine/compile.js';
+import { Graph } from '../../src/engine/graph/tensor.js';
 import { Random } from '../../src/engine/random.js';
-import { Graph } from '../../src/engine/tensor.js';
-import { grad } from '../../src/kernels/grad.js';
+import { grad } from '../../src/kernels/common/grad.js';
+import { referenceLoss } from '../../src/losses/define/reference-loss.js';
+import { traceLoss } from '../../src/losses/define/trace-loss.js';
 import { evaluateLoss } from '../../src/losses/evaluate-loss.js';
-import { referenceLoss } from '../../src/losses/reference-loss.js';
 import { registeredLosses } from '../../src/losses/registry.js';
-import { traceLoss } from '../../src/losses/trace-loss.js';
 import { planRows, testDevice } from '../device.js';
 import { expectClose } from '../kernels/check-op.js';
 

@@ -1,6 +1,6 @@
 import type { ModelDefinition } from '../../src/models/model.js';
-import type { SafetensorsTensor } from '../../src/models/safetensors.js';
-import { timmShapes } from '../../src/models/timm-weights.js';
+import type { SafetensorsTensor } from '../../src/models/safetensors/safetensors.js';
+import { timmShapes } from '../../src/models/weights/timm-weights.js';
 import { hashTensor } from '../golden/hash-weights.js';
 
 /** A state dict for a model, other values in every tensor. */

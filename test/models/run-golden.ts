@@ -1,9 +1,9 @@
 import { Arena, ArenaLayout } from '../../src/engine/arena.js';
 import { compile } from '../../src/engine/compile.js';
-import { Graph, type Tensor } from '../../src/engine/tensor.js';
-import { grad } from '../../src/kernels/grad.js';
-import { traceLoss } from '../../src/losses/trace-loss.js';
-import { exportTimm, type ModelTensors, type ModelWeights } from '../../src/models/timm-weights.js';
+import { Graph, type Tensor } from '../../src/engine/graph/tensor.js';
+import { grad } from '../../src/kernels/common/grad.js';
+import { traceLoss } from '../../src/losses/define/trace-loss.js';
+import { exportTimm, type ModelTensors, type ModelWeights } from '../../src/models/weights/timm-weights.js';
 import { testDevice } from '../device.js';
 import { goldenBatch, goldenModel, type ModelGolden } from '../golden/model-golden.js';
 

@@ -1,19 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DataPart, resolveDataSource } from '../../src/data/data-source.js';
-import { patientsOf } from '../../src/data/split.js';
-import { countLabels } from '../../src/data/table.js';
+import { type DataPart, resolveDataSource } from '../../src/data/tables/data-source.js';
+import { patientsOf } from '../../src/data/tables/split.js';
+import { countLabels } from '../../src/data/tables/table.js';
 import { Random } from '../../src/engine/random.js';
-import { encodeCheckpoint } from '../../src/train/checkpoint.js';
-import type { RunSummary } from '../../src/train/finish-run.js';
-import type { MetricsLine } from '../../src/train/metrics-log.js';
-import { formatPredictions, type Prediction } from '../../src/train/predictions.js';
-import { formatRecipe, parseRecipe } from '../../src/train/recipe.js';
-import { dataSourceOptions } from '../../src/train/recipe-data.js';
-import type { Recipe } from '../../src/train/recipe-schema.js';
-import { macroScores, scoreDataset } from '../../src/train/scores.js';
-import { modelOf } from '../../src/train/trainer.js';
-import { png16 } from '../data/pictures.js';
+import { formatPredictions, type Prediction } from '../../src/predict/predictions.js';
+import { macroScores, scoreDataset } from '../../src/predict/scores.js';
+import { formatRecipe, parseRecipe } from '../../src/recipe/recipe.js';
+import { dataSourceOptions } from '../../src/recipe/recipe-data.js';
+import type { Recipe } from '../../src/recipe/recipe-schema.js';
+import type { RunSummary } from '../../src/train/run/finish-run.js';
+import type { MetricsLine } from '../../src/train/run/metrics-log.js';
+import { modelOf } from '../../src/train/step/trainer.js';
+import { encodeCheckpoint } from '../../src/weights/checkpoint.js';
+import { png16 } from '../data/images/pictures.js';
 
 /** Run directories as training leaves them, with scores drawn at random instead of computed: quick, and all known. */
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { examineRun } from '../../src/report/examine-run.js';
 import { writeReport } from '../../src/report/report.js';
 import { ReportError } from '../../src/report/report-error.js';
-import { SavedState } from '../../src/train/saved-state.js';
+import { SavedState } from '../../src/train/run/saved-state.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { NEVER, writeDataset, writeRun } from './made-up-run.js';
 

@@ -1,4 +1,4 @@
-import { type FrequencyGroup, frequencyGroup } from '../../data/findings.js';
+import { type FrequencyGroup, frequencyGroup } from '../../data/tables/findings.js';
 import {
   classMetric,
   type MatrixShape,

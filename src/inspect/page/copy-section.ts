@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../../data/preprocessing.js';
+import type { Preprocessing } from '../../data/images/preprocessing.js';
 import { count, decimals } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { Thumbnails } from '../../report/thumbnail.js';

@@ -1,6 +1,6 @@
+import type { Recipe } from '../../recipe/recipe-schema.js';
 import { htmlDocument } from '../../report/document.js';
-import { writeAtomically } from '../../train/atomic-file.js';
-import type { Recipe } from '../../train/recipe-schema.js';
+import { writeAtomically } from '../../storage/atomic-file.js';
 import type { Inspection } from '../inspection.js';
 import { classSection } from './class-section.js';
 import { copySection } from './copy-section.js';

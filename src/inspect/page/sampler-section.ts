@@ -1,5 +1,5 @@
-import type { FrequencyGroup } from '../../data/findings.js';
-import type { SamplerChoice } from '../../data/sampler-choice.js';
+import type { SamplerChoice } from '../../data/sampling/sampler-choice.js';
+import type { FrequencyGroup } from '../../data/tables/findings.js';
 import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import type { Inspection, SamplerEffect } from '../inspection.js';

@@ -1,4 +1,4 @@
-import { type CoOccurrence, conditionalShare } from '../../data/co-occurrence.js';
+import { type CoOccurrence, conditionalShare } from '../../data/tables/co-occurrence.js';
 import { percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { heatMap, heatMapLegend } from '../../report/plots/heat-map.js';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { conv2d } from '../../kernels/conv.js';
-import { concat, slice } from '../../kernels/movement.js';
-import { add, mul, rsqrt, square } from '../../kernels/pointwise-table.js';
-import { max, mean, sum } from '../../kernels/reduce.js';
-import { reshape } from '../../kernels/reshape.js';
-import { softmax } from '../../kernels/softmax.js';
+import { conv2d } from '../../kernels/conv/conv.js';
+import { add, mul, rsqrt, square } from '../../kernels/pointwise/pointwise-table.js';
+import { max, mean, sum } from '../../kernels/reduce/reduce.js';
+import { softmax } from '../../kernels/reduce/softmax.js';
+import { concat, slice } from '../../kernels/shape/movement.js';
+import { reshape } from '../../kernels/shape/reshape.js';
 import { defineHead } from './head.js';
 
 /** Stands for the limit of ever larger temperatures: attention to the highest score alone. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { conv2d } from '../../kernels/conv.js';
-import { concat, slice } from '../../kernels/movement.js';
-import { add, mul } from '../../kernels/pointwise-table.js';
-import { mean, sum } from '../../kernels/reduce.js';
-import { reshape } from '../../kernels/reshape.js';
-import { softmax } from '../../kernels/softmax.js';
+import { conv2d } from '../../kernels/conv/conv.js';
+import { add, mul } from '../../kernels/pointwise/pointwise-table.js';
+import { mean, sum } from '../../kernels/reduce/reduce.js';
+import { softmax } from '../../kernels/reduce/softmax.js';
+import { concat, slice } from '../../kernels/shape/movement.js';
+import { reshape } from '../../kernels/shape/reshape.js';
 import { xavierUniform, ZEROS } from '../initializer.js';
 import { defineHead } from './head.js';
 
@@ -14,7 +14,7 @@ import { defineHead } from './head.js';
  *
  *     z_c = (W·mean_s x_s + b)_c + λ·(W·Σ_s a_cs x_s + b)_c        a_c = softmax over s of (A x_s)_c
  *
- * Names are those of the published checkpoint (src/models/cxrlt-names.ts).
+ * Names are those of the published checkpoint (src/models/weights/cxrlt-names.ts).
  */
 export const csra = defineHead({
   name: 'csra',

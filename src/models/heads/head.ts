@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { Tensor } from '../../engine/tensor.js';
-import type { LinearClassifier } from '../backbone.js';
+import type { Tensor } from '../../engine/graph/tensor.js';
+import type { LinearClassifier } from '../backbones/backbone.js';
 import { ModelError } from '../model-error.js';
 import type { ModelScope } from '../model-scope.js';
 

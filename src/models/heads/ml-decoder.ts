@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { at, type Tensor } from '../../engine/tensor.js';
-import { scaledDotProductAttention } from '../../kernels/attention.js';
-import { bmm } from '../../kernels/bmm.js';
-import { conv2d } from '../../kernels/conv.js';
-import { permute, slice } from '../../kernels/movement.js';
-import { add, broadcastTo, relu } from '../../kernels/pointwise-table.js';
-import { reshape } from '../../kernels/reshape.js';
+import { at, type Tensor } from '../../engine/graph/tensor.js';
+import { conv2d } from '../../kernels/conv/conv.js';
+import { add, broadcastTo, relu } from '../../kernels/pointwise/pointwise-table.js';
+import { scaledDotProductAttention } from '../../kernels/product/attention.js';
+import { bmm } from '../../kernels/product/bmm.js';
+import { permute, slice } from '../../kernels/shape/movement.js';
+import { reshape } from '../../kernels/shape/reshape.js';
 import { type Initializer, xavierUniform, ZEROS } from '../initializer.js';
 import type { ModelScope } from '../model-scope.js';
 import { defineHead } from './head.js';

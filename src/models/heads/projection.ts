@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { at, type Tensor } from '../../engine/tensor.js';
-import { matmul } from '../../kernels/conv.js';
-import { l2Normalize } from '../../kernels/l2-normalize.js';
-import { exp, fullLike, gelu, minimum, mul } from '../../kernels/pointwise-table.js';
+import { at, type Tensor } from '../../engine/graph/tensor.js';
+import { matmul } from '../../kernels/conv/conv.js';
+import { l2Normalize } from '../../kernels/norm/l2-normalize.js';
+import { exp, fullLike, gelu, minimum, mul } from '../../kernels/pointwise/pointwise-table.js';
 import type { ModelScope } from '../model-scope.js';
 import { defineHead } from './head.js';
 

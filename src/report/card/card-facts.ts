@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { bootstrapClassIntervals, type Interval } from '../../eval/metrics/bootstrap.js';
 import { defineModel, parameterCount } from '../../models/model.js';
-import { type CheckpointAbout, readCheckpoint } from '../../train/checkpoint.js';
+import { type CheckpointAbout, readCheckpoint } from '../../weights/checkpoint.js';
 import { type ExaminedRun, type ExamineOptions, examineRun, shapeOf } from '../examine-run.js';
 
 /** All that a model card tells, from the checkpoint and, where it lies in one, its run directory. */

@@ -1,6 +1,6 @@
 import { basename, dirname, sep } from 'node:path';
-import type { DataPart } from '../../data/data-source.js';
-import { describePreprocessing } from '../../data/describe-preprocessing.js';
+import { describePreprocessing } from '../../data/images/describe-preprocessing.js';
+import type { DataPart } from '../../data/tables/data-source.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { count, NOTHING, percent } from '../format.js';
 import { code, list, plain, table } from '../markdown.js';

@@ -1,5 +1,5 @@
 import { defineModel } from '../../models/model.js';
-import type { CheckpointAbout } from '../../train/checkpoint.js';
+import type { CheckpointAbout } from '../../weights/checkpoint.js';
 import { count } from '../format.js';
 import { code } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
@@ -37,5 +37,5 @@ function describeHead({ name, ...options }: CheckpointAbout['model']['head']): s
   return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
 }
 
-/** Names of ours that timm lacks (test/models/timm-shapes.test.ts holds all others to its tensors). */
+/** Names of ours that timm lacks (test/models/weights/timm-shapes.test.ts holds all others to its tensors). */
 const NOT_TIMM = new Set(['resnet10']);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { defineModel, parameterCount } from '../../models/model.js';
-import { formatRecipe } from '../../train/recipe.js';
+import { formatRecipe } from '../../recipe/recipe.js';
 import { describeLoss, describeModel } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { count, duration, mebibytes, NOTHING, shellWord } from '../format.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { Graph, type Tensor } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
-import { Graph, type Tensor } from '../../../src/engine/tensor.js';
-import { globalAveragePool } from '../../../src/kernels/pool.js';
+import { globalAveragePool } from '../../../src/kernels/shape/pool.js';
 import { bindHead, type HeadChoice } from '../../../src/models/heads/registry.js';
 import { ModelScope } from '../../../src/models/model-scope.js';
 import { evaluate } from '../../device.js';

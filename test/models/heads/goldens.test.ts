@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Graph } from '../../../src/engine/tensor.js';
+import { Graph } from '../../../src/engine/graph/tensor.js';
 import { bindHead, HEADS } from '../../../src/models/heads/registry.js';
 import { ModelScope } from '../../../src/models/model-scope.js';
 import { expectDigest, relativeError } from '../../golden/digest.js';

@@ -1,0 +1,57 @@
+import type { Interval } from '../../eval/metrics/bootstrap.js';
+import type { ClassSummary, MacroMeans } from '../../eval/metrics/summarize.js';
+import type { Evaluation } from '../../predict/evaluation.js';
+
+/** An evaluation as text for a terminal: a line a class, the means with their intervals, and who is left out. */
+export function formatEvaluation(evaluation: Evaluation): string {
+  const { perClass, groups, intervals, macro, leftOut, unreadable, images, patients } = evaluation;
+  const width = Math.max(5, ...perClass.map(({ name }) => name.length));
+  const heading = `${'class'.padEnd(width)}  group   known  positives      AP   AUROC  F1@0.5  best F1     ECE`;
+  const lines = [
+    `${images} images of ${patients} patients; groups by ${evaluation.groupedBy}.`,
+    '',
+    heading,
+    ...perClass.map((row) => classLine(row, width)),
+    '',
+    `macro mAP    ${withInterval(intervals.mAP)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
+    `macro AUROC  ${withInterval(intervals.auroc)}`,
+    `macro F1     ${number(macro.f1)} at 0.5, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
+    `macro ECE    ${number(macro.ece)}`,
+    ...Object.entries(groups).map(([name, means]) => groupLine(name, means)),
+  ];
+  for (const { name, metrics, reason } of leftOut) {
+    lines.push(`left out: ${name} of ${metrics.join(', ')} (${reason})`);
+  }
+  if (unreadable.length > 0) {
+    lines.push(
+      `unreadable, in no metric: ${unreadable.slice(0, 10).join(', ')}` +
+        `${unreadable.length > 10 ? ` and ${unreadable.length - 10} more` : ''}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function classLine(row: ClassSummary, width: number): string {
+  const cells = [
+    row.name.padEnd(width),
+    (row.group ?? '').padEnd(6),
+    String(row.known).padStart(6),
+    String(row.positives).padStart(10),
+    ...[row.ap, row.auroc, row.f1, row.bestF1, row.ece].map((value, i) =>
+      number(value).padStart(i === 3 ? 8 : 7),
+    ),
+  ];
+  return cells.join(' ');
+}
+
+function groupLine(name: string, means: MacroMeans & { readonly classes: readonly string[] }): string {
+  return `${name.padEnd(12)} mAP ${number(means.mAP)}, AUROC ${number(means.auroc)} over ${means.classes.length} classes`;
+}
+
+function withInterval({ estimate, low, high, level }: Interval): string {
+  return `${number(estimate)} (${(100 * level).toFixed(0)} % interval over patients: ${number(low)} to ${number(high)})`;
+}
+
+function number(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(4) : '–';
+}

@@ -1,0 +1,107 @@
+import { formatByteSize } from '../../storage/byte-size.js';
+import type { SurveyedModel, TrainingEstimate } from '../../train/step/model-survey.js';
+
+/** Surveyed models as a table for a terminal. */
+
+export interface ModelTableTitles {
+  /** [height, width] */
+  readonly size: readonly [number, number];
+  readonly batchSize: number;
+  /** Why there is no column of memory; absent where there is one. */
+  readonly withoutMemory?: string | undefined;
+}
+
+interface Column {
+  readonly title: string;
+  /** The second line of the title. */
+  readonly unit: string;
+  cell(model: SurveyedModel): string;
+}
+
+/** Under the table: what the figures mean, and which were not to be had. */
+export function formatModels(models: readonly SurveyedModel[], titles: ModelTableTitles): string {
+  const columns = columnsOf(models, titles);
+  const body = models.map((model) => columns.map((column) => column.cell(model)));
+  const head = [columns.map(({ title }) => title), columns.map(({ unit }) => unit)];
+  const widths = columns.map((_, c) => Math.max(...[...head, ...body].map((cells) => cells[c]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0)))
+      .join('   ')
+      .trimEnd();
+  const rule = widths.map((width) => '─'.repeat(width)).join('───');
+  return [...head.map(line), rule, ...families(models, body, line), '', ...notes(models, titles)].join('\n');
+}
+
+/** A blank line between networks of different families. */
+function families(
+  models: readonly SurveyedModel[],
+  body: readonly (readonly string[])[],
+  line: (cells: readonly string[]) => string,
+): string[] {
+  const family = (index: number) => /^[a-z]+(v\d)?/.exec(models[index]?.arch ?? '')?.[0];
+  return body.flatMap((cells, i) =>
+    i > 0 && family(i) !== family(i - 1) ? ['', line(cells)] : [line(cells)],
+  );
+}
+
+function columnsOf(models: readonly SurveyedModel[], { size, batchSize }: ModelTableTitles): Column[] {
+  const ms = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+  const trial = (model: SurveyedModel, of: 'evaluationMs' | 'stepMs') =>
+    model.trial === undefined ? '' : 'failure' in model.trial ? 'failed' : ms(model.trial[of]);
+  return [
+    { title: 'architecture', unit: '', cell: ({ arch }) => arch },
+    { title: 'parameters', unit: 'M', cell: ({ parameters }) => (parameters / 1e6).toFixed(2) },
+    {
+      title: size[0] === size[1] ? `at ${size[0]} px` : `at ${size.join('×')}`,
+      unit: 'GMACs',
+      cell: ({ multiplyAdds }) => (multiplyAdds / 1e9).toFixed(2),
+    },
+    { title: 'activations', unit: 'M', cell: ({ activations }) => (activations / 1e6).toFixed(2) },
+    ...(models.some(({ training }) => training)
+      ? [
+          {
+            title: 'training',
+            unit: `batch ${batchSize}`,
+            cell: ({ training }: SurveyedModel) => memoryCell(training, batchSize),
+          },
+        ]
+      : []),
+    ...(models.some((model) => model.trial)
+      ? [
+          { title: 'scoring', unit: 'ms', cell: (model: SurveyedModel) => trial(model, 'evaluationMs') },
+          { title: 'step', unit: 'ms', cell: (model: SurveyedModel) => trial(model, 'stepMs') },
+        ]
+      : []),
+  ];
+}
+
+function memoryCell(training: TrainingEstimate | undefined, batchSize: number): string {
+  if (training === undefined) return '';
+  if (!('bytes' in training)) return '–';
+  const bytes = formatByteSize(training.bytes);
+  return training.batchSize === batchSize ? bytes : `batch ${training.batchSize}: ${bytes}`;
+}
+
+function notes(models: readonly SurveyedModel[], { batchSize, withoutMemory }: ModelTableTitles): string[] {
+  const [first] = models.flatMap(({ arch, training }) =>
+    training?.limit === undefined ? [] : [{ arch, limit: training.limit }],
+  );
+  const failures = models.flatMap(({ arch, trial }) =>
+    trial && 'failure' in trial ? [`${arch} did not run: ${trial.failure}`] : [],
+  );
+  return [
+    'GMACs: multiply-adds of one forward pass, as timm counts them (twice as many FLOPs). Activations: what convolutions',
+    'and matrix products put out for one image.',
+    ...(withoutMemory === undefined
+      ? [
+          'Training: the peak on this adapter, with weights, gradients, optimizer state, average and evaluation. --memory of',
+          '`train` trades time for less.',
+        ]
+      : [`The memory of training is left out: ${withoutMemory}`]),
+    ...(first
+      ? [`Where another batch is given, ${batchSize} do not fit: ${first.arch}'s ${first.limit}.`]
+      : []),
+    ...failures,
+  ];
+}

@@ -1,0 +1,216 @@
+import { megabytes } from '../../engine/device.js';
+import { leastMs, type Roofline } from '../../engine/roofline.js';
+import type { PlanRow } from '../../engine/run/build.js';
+import type { OpTime } from '../../engine/run/profile.js';
+import type { Explanation, StepTimes } from '../../train/step/explanation.js';
+
+/** An explanation for people: a table of what costs the most time, and a few lines about the rest of a step. */
+
+/** `top`: equal ops as one row, the slowest first, until little is left; `all`: every op in the order of running. */
+export type ExplainWhat = 'top' | 'all';
+
+export function formatExplanation(explanation: Explanation, what: ExplainWhat = 'top'): string {
+  const { ops, roofline } = explanation;
+  const total = opsTotal(ops);
+  const groups = what === 'all' ? ops.map((op) => sumUp([op])) : alike(ops);
+  if (what === 'top') groups.sort((a, b) => cost(b, roofline) - cost(a, roofline));
+  const shown = what === 'all' ? groups : worthShowing(groups, roofline);
+  const rest = groups.slice(shown.length);
+  const lines = [
+    ...layOut(shown, { total, roofline }),
+    ...(rest.length > 0 ? [describeRest(rest, total)] : []),
+    '',
+    ...footer(explanation, total),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Ops that do the same, summed up: equal layers, as a rule. */
+interface Group extends PlanRow {
+  readonly count: number;
+  /** Absent where nothing was timed. */
+  readonly ms: number | undefined;
+}
+
+function sumUp(ops: readonly (PlanRow | OpTime)[]): Group {
+  const [first] = ops;
+  if (first === undefined) throw new RangeError('a group has an op at least');
+  const sum = (value: (op: PlanRow | OpTime) => number) => ops.reduce((all, op) => all + value(op), 0);
+  return {
+    ...first,
+    count: ops.length,
+    dispatches: sum((op) => op.dispatches),
+    flops: sum((op) => op.flops),
+    bytes: sum((op) => op.bytes),
+    ms: 'ms' in first ? sum((op) => ('ms' in op ? op.ms : 0)) : undefined,
+  };
+}
+
+function alike(ops: readonly (PlanRow | OpTime)[]): Group[] {
+  const groups = new Map<string, (PlanRow | OpTime)[]>();
+  for (const op of ops) {
+    const key = [op.op, op.shape, op.variant, op.flops].join('|');
+    groups.set(key, [...(groups.get(key) ?? []), op]);
+  }
+  return Array.from(groups.values(), sumUp);
+}
+
+/** Milliseconds, or at least that where nothing was timed. */
+function cost(group: Group, roofline: Roofline): number {
+  return group.ms ?? leastMs(roofline, group);
+}
+
+/** The part of the time that the shown rows leave to the last line, and the most rows. */
+const LEFT_OVER = 0.04;
+const MOST_ROWS = 40;
+
+function worthShowing(groups: readonly Group[], roofline: Roofline): Group[] {
+  const total = groups.reduce((sum, group) => sum + cost(group, roofline), 0);
+  let left = total;
+  const shown: Group[] = [];
+  for (const group of groups) {
+    if (shown.length === MOST_ROWS || left <= LEFT_OVER * total) break;
+    shown.push(group);
+    left -= cost(group, roofline);
+  }
+  return shown;
+}
+
+interface Whole {
+  readonly total: Total;
+  readonly roofline: Roofline;
+}
+
+interface Column {
+  readonly title: string;
+  readonly right?: boolean;
+  cell(group: Group, whole: Whole): string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'op', cell: ({ op, count }) => (count > 1 ? `${op} ×${count}` : op) },
+  { title: 'where', cell: ({ label, count }) => scopes(label) + (count > 1 ? ', …' : '') },
+  { title: 'shapes', cell: ({ shape }) => shape },
+  { title: 'kernel', cell: ({ variant, by }) => (by === 'only' ? variant : `${variant} (${by})`) },
+  { title: 'bytes', right: true, cell: ({ bytes }) => scaled(bytes) },
+  { title: 'FLOPs', right: true, cell: ({ flops }) => scaled(flops) },
+];
+
+const TIME_COLUMNS: readonly Column[] = [
+  { title: 'ms', right: true, cell: ({ ms = 0 }) => ms.toFixed(2) },
+  { title: 'share', right: true, cell: ({ ms = 0 }, { total }) => percent(ms / total.ms) },
+  { title: 'GFLOP/s', right: true, cell: ({ ms = 0, flops }) => rate(flops, ms) },
+  { title: 'GB/s', right: true, cell: ({ ms = 0, bytes }) => rate(bytes, ms) },
+  {
+    title: 'of roof',
+    right: true,
+    cell: ({ ms = 0, ...work }, { roofline }) => percent(leastMs(roofline, work) / ms),
+  },
+];
+
+/** Widest a column gets; what is longer is cut in the middle. */
+const WIDEST = 48;
+
+function layOut(groups: readonly Group[], whole: Whole): string[] {
+  const timed = groups.some(({ ms }) => ms !== undefined);
+  const columns = timed ? [...COLUMNS, ...TIME_COLUMNS] : COLUMNS;
+  const body = groups.map((group) => columns.map((column) => shortened(column.cell(group, whole))));
+  const lines = [columns.map(({ title }) => title), ...body];
+  const widths = columns.map((_, c) => Math.max(...lines.map((cells) => cells[c]?.length ?? 0)));
+  return lines.map((cells) =>
+    cells
+      .map((cell, c) => (columns[c]?.right ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+interface Total {
+  readonly ops: number;
+  readonly dispatches: number;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+function opsTotal(ops: readonly (PlanRow | OpTime)[]): Total {
+  const sum = (value: (op: PlanRow | OpTime) => number) => ops.reduce((all, op) => all + value(op), 0);
+  return {
+    ops: ops.length,
+    dispatches: sum((op) => op.dispatches),
+    flops: sum((op) => op.flops),
+    bytes: sum((op) => op.bytes),
+    ms: sum((op) => ('ms' in op ? op.ms : 0)),
+  };
+}
+
+function describeRest(rest: readonly Group[], total: Total): string {
+  const count = rest.reduce((sum, group) => sum + group.count, 0);
+  const ms = rest.reduce((sum, group) => sum + (group.ms ?? 0), 0);
+  return `${count} other ${count === 1 ? 'op' : 'ops'}${ms > 0 ? `: ${ms.toFixed(2)} ms, ${percent(ms / total.ms)}` : ''}`;
+}
+
+function footer({ ops, profiledRuns, step, bytes, roofline }: Explanation, total: Total): string[] {
+  const least = ops.reduce((sum, op) => sum + leastMs(roofline, op), 0);
+  const work = `${total.ops} ops, ${total.dispatches} dispatches, ${scaled(total.flops)}FLOP, ${scaled(total.bytes)}B`;
+  const speed =
+    total.ms > 0
+      ? `: ${total.ms.toFixed(1)} ms (median of ${profiledRuns} runs), ${rate(total.flops, total.ms)} GFLOP/s, ` +
+        `${rate(total.bytes, total.ms)} GB/s, ${percent(least / total.ms)} of the roof`
+      : '';
+  return [
+    `all        ${work}${speed}`,
+    ...(step ? describeStep(step, total) : []),
+    `memory     ${megabytes(bytes.total)} at the peak: ${megabytes(bytes.arenas)} weights and state, ` +
+      `${megabytes(bytes.intermediates)} intermediates, ${megabytes(bytes.textures)} textures, ` +
+      `${megabytes(bytes.leaves)} inputs and constants`,
+    `roof       ${roofline.gflops.toFixed(0)} GFLOP/s, ${roofline.gbps.toFixed(1)} GB/s, ` +
+      `${micro(roofline.dispatchMs)} a dispatch, ${micro(roofline.submitMs)} a submit, measured now`,
+  ];
+}
+
+function describeStep(step: StepTimes, total: Total): string[] {
+  const { stepMs, batchMs, deviceMs, uploadMs, recordMs, submitMs, scalarsMs, steps } = step;
+  const busy = total.ms > 0 ? `, kernels for ${percent(Math.min(1, total.ms / stepMs))} of it` : '';
+  return [
+    `step       ${stepMs.toFixed(1)} ms (mean of ${steps})${busy}`,
+    `host       ${(recordMs + submitMs).toFixed(2)} ms fixed (record ${recordMs.toFixed(2)}, submit ${submitMs.toFixed(2)}), ` +
+      `upload ${uploadMs.toFixed(2)}, waits: device ${deviceMs.toFixed(1)}, next batch ${batchMs.toFixed(1)}, ` +
+      `losses ${scalarsMs.toFixed(1)}`,
+  ];
+}
+
+/** Where in the network an op was traced: its label without its own name. */
+function scopes(label: string): string {
+  return label.split('.').slice(0, -1).join('.');
+}
+
+function rate(work: number, ms: number): string {
+  return ms > 0 ? (work / ms / 1e6).toFixed(1) : '–';
+}
+
+function percent(share: number): string {
+  return Number.isFinite(share) ? `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %` : '–';
+}
+
+function micro(ms: number): string {
+  return `${(1000 * ms).toFixed(0)} µs`;
+}
+
+function scaled(value: number): string {
+  for (const [unit, size] of UNITS) if (value >= size) return `${(value / size).toFixed(1)} ${unit}`;
+  return `${value} `;
+}
+
+const UNITS = [
+  ['T', 1e12],
+  ['G', 1e9],
+  ['M', 1e6],
+  ['k', 1e3],
+] as const;
+
+function shortened(cell: string): string {
+  if (cell.length <= WIDEST) return cell;
+  const half = Math.floor((WIDEST - 1) / 2);
+  return `${cell.slice(0, half)}…${cell.slice(-half)}`;
+}

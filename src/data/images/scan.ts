@@ -1,0 +1,91 @@
+import { TailrayError } from '../../engine/errors.js';
+import type { Dataset } from '../dataset.js';
+import { ImageError, type ImageErrorKind } from './image-error.js';
+
+/**
+ * The look at every picture before training. An unreadable one is listed with its reason and kept out of training;
+ * in predictions its row stays, with the note. It never becomes a black picture.
+ */
+
+export interface Quarantined {
+  /** Position in the data set. */
+  readonly position: number;
+  readonly image: string;
+  /** 1-based line of the table. */
+  readonly line: number;
+  readonly kind: ImageErrorKind;
+  /** What was wrong, for the note in predictions. */
+  readonly reason: string;
+}
+
+export interface ScanResult {
+  /** Positions of the data set whose pictures can be used, ascending. */
+  readonly readable: Int32Array;
+  readonly quarantined: readonly Quarantined[];
+}
+
+export interface ScanOptions {
+  /** Refuse the data set if any picture is unreadable. */
+  strict?: boolean;
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** Thrown by a strict scan. */
+export class QuarantineError extends TailrayError {
+  readonly quarantined: readonly Quarantined[];
+
+  constructor(table: string, quarantined: readonly Quarantined[], total: number) {
+    super(
+      `${table}: ${describeQuarantine(quarantined, total)}\n` +
+        'Repair them, take their rows out of the table, or allow training without them (not strict).',
+    );
+    this.quarantined = quarantined;
+  }
+}
+
+/**
+ * Decodes every picture of a data set once; what the cache has room for stays there for training.
+ * @throws QuarantineError when `strict` and a picture is unreadable; anything but an ImageError is passed on
+ */
+export async function scanImages(dataset: Dataset, options: ScanOptions = {}): Promise<ScanResult> {
+  const readable: number[] = [];
+  const quarantined: Quarantined[] = [];
+  let next = 0;
+  let done = 0;
+  const look = async () => {
+    while (next < dataset.length) {
+      const position = next++;
+      const { image, line } = dataset.row(position);
+      try {
+        await dataset.store.prepared(image, line);
+        readable.push(position);
+      } catch (error) {
+        if (!(error instanceof ImageError)) {
+          next = dataset.length; // the other looks stop too
+          throw error;
+        }
+        quarantined.push({ position, image, line, kind: error.kind, reason: error.reason });
+      }
+      options.onProgress?.(++done, dataset.length);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, look));
+  quarantined.sort((a, b) => a.position - b.position);
+  if (options.strict === true && quarantined.length > 0) {
+    throw new QuarantineError(dataset.table.path, quarantined, dataset.length);
+  }
+  return { readable: Int32Array.from(readable).sort(), quarantined };
+}
+
+/** Counts by kind, and the first ten by name. */
+export function describeQuarantine(quarantined: readonly Quarantined[], total: number): string {
+  if (quarantined.length === 0) return `all ${total} images are readable.`;
+  const kinds = new Map<ImageErrorKind, number>();
+  for (const { kind } of quarantined) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const counts = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ');
+  const shown = quarantined
+    .slice(0, 10)
+    .map(({ image, line, reason }) => `  line ${line}, ${image}: ${reason}`);
+  if (quarantined.length > shown.length) shown.push(`  … and ${quarantined.length - shown.length} more`);
+  return `${quarantined.length} of ${total} images can't be used (${counts}):\n${shown.join('\n')}`;
+}

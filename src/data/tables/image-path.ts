@@ -1,0 +1,68 @@
+import { realpath, stat } from 'node:fs/promises';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { ImageError } from '../images/image-error.js';
+
+/**
+ * From an identifier in a table to a file under the image folder, and never outside it: tables come from other
+ * people, and "../../etc/passwd" or a link planted in the folder must not be opened.
+ */
+
+const extensions = ['', '.png', '.jpg', '.jpeg', '.PNG', '.JPG', '.JPEG'];
+
+/**
+ * The file of an image identifier: as written, with a common extension, under `images/`, or, for identifiers that
+ * start with the data set's own folder name (CheXpert's `CheXpert-v1.0-small/train/…`), without that first part.
+ * @throws ImageError 'unsafePath' when the identifier or a link leads outside `root`; 'missing' when there is no file
+ */
+export async function resolveImage(root: string, id: string): Promise<string> {
+  if (id === '' || id.includes('\0') || isAbsolute(id) || /^[a-z]:|^\\/i.test(id)) {
+    throw new ImageError('unsafePath', id, `must be a path relative to the image folder ${root}.`);
+  }
+  const base = resolve(root);
+  const parts = id.split(/[/\\]/);
+  if (parts.includes('..')) throw outside(id, root);
+  const spellings = [id.replaceAll('\\', '/')];
+  if (parts.length > 1 && parts[0] === basename(base)) spellings.push(parts.slice(1).join('/'));
+  for (const folder of ['', 'images']) {
+    for (const spelling of spellings) {
+      for (const extension of extensions) {
+        const path = join(base, folder, spelling + extension);
+        if (!(await isFile(path))) continue;
+        await refuseEscape(base, path, id);
+        return path;
+      }
+    }
+  }
+  throw new ImageError(
+    'missing',
+    id,
+    `no such image under ${root} (nor with .png, .jpg, .jpeg, nor in images/).`,
+  );
+}
+
+/** A link is fine while it stays inside the folder; the folder itself and its `images/` may be links themselves. */
+async function refuseEscape(base: string, path: string, id: string): Promise<void> {
+  const real = await realpath(path);
+  for (const allowed of [base, join(base, 'images')]) {
+    const target = await realpath(allowed).catch(() => null);
+    if (target !== null && isInside(target, real)) return;
+  }
+  throw outside(id, base);
+}
+
+function outside(id: string, root: string): ImageError {
+  return new ImageError('unsafePath', id, `leads outside the image folder ${root}; it is not opened.`);
+}
+
+function isInside(base: string, path: string): boolean {
+  const way = relative(base, path);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,91 @@
+import { KernelError } from '../errors.js';
+import {
+  byteLength,
+  type DeviceTraits,
+  describe,
+  type Kernel,
+  type Node,
+  type Op,
+  type Problem,
+  type Variant,
+} from '../graph/tensor.js';
+import { problemKey } from './problem-key.js';
+
+/** Which kernel variant computes a node: what was asked for, else what is known to be fastest, else what the rule says. */
+
+/** A node with the kernel that will run it. */
+export interface Chosen {
+  readonly node: Node;
+  readonly variant: string;
+  readonly by: ChosenBy;
+  readonly kernel: Kernel;
+}
+
+/**
+ * `only`: no other variant fits; `rule`: the lowest rank; `tuned`: measured on this adapter; `kept`: what the run used
+ * before it was resumed; `forced`: asked for by name.
+ */
+export type ChosenBy = 'only' | 'rule' | 'tuned' | 'kept' | 'forced';
+
+/** Names of variants to take whatever else is known, by op name: for tests and benchmarks. */
+export type Preference = Readonly<Record<string, string>>;
+
+/** Names of variants by `problemKey`. Names that mean nothing here, or do not fit, are passed over. */
+export type KnownVariants = ReadonlyMap<string, { readonly variant: string; readonly by: 'tuned' | 'kept' }>;
+
+export interface Choices {
+  readonly preference?: Preference | undefined;
+  readonly known?: KnownVariants | undefined;
+}
+
+/** @throws KernelError when no variant runs here, or not the preferred one */
+export function choose(node: Node, traits: DeviceTraits, { preference, known }: Choices = {}): Chosen {
+  const problem = problemOf(node);
+  const { fits, refusals } = candidates(node, traits);
+  const forced = preference?.[node.op.name];
+  const measured = known?.get(problemKey(node));
+  const [best] = fits;
+  const pick = (name: string | undefined) => fits.find((variant) => variant.name === name);
+  const chosen = (variant: Variant, by: ChosenBy): Chosen => ({
+    node,
+    variant: variant.name,
+    by,
+    kernel: variant.build(problem, traits),
+  });
+  const wanted = forced === undefined ? best : pick(forced);
+  if (!wanted || !best) {
+    const what = forced === undefined ? 'a kernel' : `variant "${forced}"`;
+    throw new KernelError(
+      `${node.label}: this device cannot run ${what} of ${node.op.name}(${node.inputs.map(describe).join(', ')})` +
+        (refusals.length > 0 ? ` — ${refusals.join('; ')}` : ''),
+    );
+  }
+  if (forced !== undefined) return chosen(wanted, 'forced');
+  if (fits.length === 1) return chosen(best, 'only');
+  const remembered = pick(measured?.variant);
+  return remembered && measured ? chosen(remembered, measured.by) : chosen(best, 'rule');
+}
+
+/** The variants that can run a node on this device, the rule's choice first, and why the others cannot. */
+export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[]; refusals: string[] } {
+  const problem = problemOf(node);
+  const fits: Variant[] = [];
+  const refusals: string[] = [];
+  for (const variant of node.op.variants) {
+    const reason = variant.unfit(problem, traits);
+    if (reason === undefined) fits.push(variant);
+    else refusals.push(`${variant.name}: ${reason}`);
+  }
+  fits.sort((a, b) => a.rank(problem, traits) - b.rank(problem, traits));
+  return { fits, refusals };
+}
+
+export function problemOf({ inputs, outputs, attributes }: Node): Problem {
+  return { inputs, outputs, attributes };
+}
+
+/** Bytes that an op must move at least: what it says, else its operands and results once each. */
+export function bytesMoved(op: Op, problem: Problem): number {
+  const once = () => [...problem.inputs, ...problem.outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
+  return op.bytes?.(problem) ?? once();
+}

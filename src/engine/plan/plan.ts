@@ -1,0 +1,249 @@
+import type { ArenaPlan } from '../arena.js';
+import type { Chosen } from '../choose/choose.js';
+import { megabytes } from '../device.js';
+import { KernelError, OutOfMemoryError, ShapeError } from '../errors.js';
+import {
+  at,
+  type Binding,
+  byteLength,
+  type DeviceTraits,
+  describe,
+  type Node,
+  type Operand,
+  type Scratch,
+  type Tensor,
+} from '../graph/tensor.js';
+import { DimsBuffer } from '../run/dims-buffer.js';
+import { storeOp } from '../store.js';
+import { type Location, locateLeaves, sharesBuffer } from './location.js';
+import { pinStores } from './pin-stores.js';
+import { type Lifetime, type MemoryPlan, place } from './place.js';
+import { placeTextures, type TextureNeed, type TexturePlan, textureBytes } from './place-textures.js';
+
+/**
+ * From rewritten nodes to a plan: which kernel runs each, where every value lies, and in which order things happen.
+ * Nothing is allocated here, so that several plans can be compared.
+ */
+
+/** One thing of a run, in order: a chosen kernel, or a copy into a variable that no kernel could write directly. */
+export type Action =
+  | { readonly kind: 'kernel'; readonly chosen: Chosen; readonly scratch: readonly Location[] }
+  | { readonly kind: 'copy'; readonly label: string; readonly from: Tensor; readonly to: Tensor };
+
+export interface Plan {
+  readonly actions: readonly Action[];
+  readonly memory: MemoryPlan;
+  readonly textures: TexturePlan;
+  /** Inputs and constants, each with a buffer of its own. */
+  readonly leaves: readonly Tensor[];
+  readonly bytes: PlannedBytes;
+  /** What was given up to fit a memory budget; absent where nothing had to be. */
+  readonly recomputation?: Recomputation;
+  locate(tensor: Tensor): Location;
+}
+
+/** Values that are computed twice instead of kept, see fit-plan.ts. */
+export interface Recomputation {
+  /** How many, of how many that could be. */
+  readonly recomputed: number;
+  readonly candidates: number;
+  /** Floating-point operations of a run, and those of them that are done a second time. */
+  readonly flops: number;
+  readonly extraFlops: number;
+  /** How much more the program would take without. */
+  readonly savedBytes: number;
+}
+
+/** What a program takes on the device, known before anything is allocated. */
+export interface PlannedBytes {
+  /** Of all arenas that were given, which outlive the program. */
+  readonly arenas: number;
+  /** Inputs, constants, and the sizes that kernels are told. */
+  readonly leaves: number;
+  readonly intermediates: number;
+  readonly textures: number;
+  /** All of these. */
+  readonly total: number;
+}
+
+export interface PlanOptions {
+  /** Values that are read after the run. */
+  readonly keep: ReadonlySet<Tensor>;
+  /** Tensors that are fed, whether an op reads them or not. */
+  readonly inputs: readonly Tensor[];
+  readonly arenas: Readonly<Record<string, ArenaPlan>>;
+  readonly traits: DeviceTraits;
+  readonly maxBufferBytes: number;
+  readonly choose: (node: Node) => Chosen;
+}
+
+/** @throws OutOfMemoryError, KernelError, ShapeError */
+export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
+  const { keep, inputs, arenas, traits, maxBufferBytes, choose } = options;
+  const rootOf = findRoots(nodes);
+  const known = locateLeaves([...keep, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
+  const pinned = pinStores(nodes, keep, rootOf, known.places);
+  const clock = new Clock(traits);
+  const planned = new Map<Tensor, Location>();
+  const locate = (tensor: Tensor): Location => {
+    const root = rootOf(tensor);
+    const location = known.places.get(root) ?? pinned.places.get(root) ?? planned.get(root);
+    if (!location) throw new ShapeError(`a tensor ${describe(tensor)} is used before it is computed`);
+    return location.kind === 'planned' ? { ...location, bytes: byteLength(tensor) } : location;
+  };
+
+  const actions: Action[] = [];
+  for (const node of nodes) {
+    if (node.op.alias || pinned.nodes.has(node)) continue;
+    if (node.op === (storeOp as typeof node.op)) {
+      actions.push(copyAction(node, locate));
+      clock.tick(node.inputs.map(locate));
+      continue;
+    }
+    const chosen = choose(node);
+    for (const output of node.outputs) {
+      if (pinned.places.has(output)) continue;
+      planned.set(output, clock.addBuffer(byteLength(output), `${node.label} ${describe(output)}`));
+    }
+    const scratch = chosen.kernel.scratch.map((need) =>
+      need.kind === 'texture'
+        ? clock.addTexture(need)
+        : clock.addBuffer(need.bytes, `scratch of ${node.label}`),
+    );
+    actions.push({ kind: 'kernel', chosen, scratch });
+    for (const step of chosen.kernel.steps) {
+      const place = (operand: Operand) => resolve(operand, node, scratch, locate);
+      if (step.kind === 'texture-copy') clock.tick([place(step.from), at(scratch, step.to)]);
+      else {
+        const bound = step.bindings.map(({ access, operand }) => ({ access, place: place(operand) }));
+        clock.tick(bound.map((binding) => binding.place));
+        keepApart(node, bound, clock.buffers);
+      }
+    }
+  }
+  clock.tick([...keep].map(locate));
+  const memory = place(clock.buffers, 256, maxBufferBytes);
+  const { places, sizes } = placeTextures(clock.textures);
+  const kernels = actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
+  const parts = {
+    arenas: sum(Object.values(arenas).map(({ bytes }) => bytes)),
+    leaves: sum(known.leaves.map(byteLength)) + DimsBuffer.bytesFor(kernels),
+    intermediates: sum(memory.buffers),
+    textures: sum(sizes.map(textureBytes)),
+  };
+  return {
+    actions,
+    memory,
+    textures: { places, sizes },
+    leaves: known.leaves,
+    bytes: { ...parts, total: sum(Object.values(parts)) },
+    locate,
+  };
+}
+
+/**
+ * Counts the steps of a run, one after another, and notes from which to which each value is alive. Time goes by steps,
+ * not by ops: what an op needs in its first step only may lie where its last one writes.
+ */
+class Clock {
+  readonly buffers: (Mutable<Lifetime> & { readonly apart: Set<number> })[] = [];
+  readonly textures: Mutable<TextureNeed>[] = [];
+  #now = 0;
+
+  constructor(readonly traits: DeviceTraits) {}
+
+  /** Something alive from the first step that touches it to the last. */
+  addBuffer(bytes: number, name: string): Location {
+    const { maxBindingBytes } = this.traits;
+    if (bytes > maxBindingBytes) {
+      throw new OutOfMemoryError(
+        `${name} needs ${megabytes(bytes)} at once, this adapter binds at most ${megabytes(maxBindingBytes)}: ` +
+          'use a smaller batch or image',
+      );
+    }
+    const lifetime = this.buffers.push({ bytes, from: UNTOUCHED, to: this.#now, apart: new Set() }) - 1;
+    return { kind: 'planned', lifetime, bytes };
+  }
+
+  addTexture({ width, height, format = 'rgba32float' }: Scratch & { kind: 'texture' }): Location {
+    return {
+      kind: 'texture',
+      index: this.textures.push({ width, height, format, from: UNTOUCHED, to: this.#now }) - 1,
+    };
+  }
+
+  /** The next step, which uses what lies at these places. */
+  tick(places: readonly Location[]): void {
+    for (const place of places) {
+      const life =
+        place.kind === 'planned'
+          ? this.buffers[place.lifetime]
+          : place.kind === 'texture'
+            ? this.textures[place.index]
+            : undefined;
+      if (!life) continue;
+      life.from = Math.min(life.from, this.#now);
+      life.to = this.#now;
+    }
+    this.#now++;
+  }
+}
+
+const UNTOUCHED = Number.MAX_SAFE_INTEGER;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** @returns the tensor whose bytes another shows: itself, unless it comes from an alias such as a reshape */
+export function findRoots(nodes: readonly Node[]): (tensor: Tensor) => Tensor {
+  const roots = new Map<Tensor, Tensor>();
+  const rootOf = (tensor: Tensor): Tensor => roots.get(tensor) ?? tensor;
+  for (const node of nodes) {
+    if (node.op.alias) roots.set(at(node.outputs, 0), rootOf(at(node.inputs, 0)));
+  }
+  return rootOf;
+}
+
+/** The place of a kernel operand. */
+export function resolve(
+  operand: Operand,
+  node: Node,
+  scratch: readonly Location[],
+  locate: (tensor: Tensor) => Location,
+): Location {
+  if (operand.kind === 'scratch') return at(scratch, operand.index);
+  return locate(at(operand.kind === 'input' ? node.inputs : node.outputs, operand.index));
+}
+
+function copyAction(node: Node, locate: (tensor: Tensor) => Location): Action {
+  const [from, to] = [at(node.inputs, 0), at(node.inputs, 1)];
+  if (sharesBuffer(locate(from), locate(to))) {
+    throw new ShapeError(
+      `${node.label}: a variable cannot be stored into its own arena without a computation`,
+    );
+  }
+  return { kind: 'copy', label: node.label, from, to };
+}
+
+/** Records which values must not share a buffer: what one dispatch reads and what it writes. */
+function keepApart(
+  node: Node,
+  bound: readonly { readonly access: Binding['access']; readonly place: Location }[],
+  lifetimes: readonly { readonly apart: Set<number> }[],
+): void {
+  for (const { place: read } of bound.filter(({ access }) => access === 'read')) {
+    for (const { place: write } of bound.filter(({ access }) => access === 'read_write')) {
+      if (read.kind === 'planned' && write.kind === 'planned') {
+        if (read.lifetime === write.lifetime)
+          throw new KernelError(`${node.label}: a value is read and written at once`);
+        lifetimes[read.lifetime]?.apart.add(write.lifetime);
+        lifetimes[write.lifetime]?.apart.add(read.lifetime);
+      } else if (sharesBuffer(read, write)) {
+        throw new KernelError(`${node.label}: one dispatch would read and write the same arena`);
+      }
+    }
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,171 @@
+import { bufferOf } from '../arena.js';
+import { bytesMoved, type Chosen, type ChosenBy, problemOf } from '../choose/choose.js';
+import { problemKey } from '../choose/problem-key.js';
+import { type Device, roundUp } from '../device.js';
+import { KernelError } from '../errors.js';
+import { at, byteLength, describe, type Kernel, type Tensor, type TensorSpec } from '../graph/tensor.js';
+import type { Location } from '../plan/location.js';
+import type { TextureSize } from '../plan/place-textures.js';
+import { type Plan, resolve } from '../plan/plan.js';
+import { bindStep } from './bindings.js';
+import { type Command, textureCopies } from './commands.js';
+import { DimsBuffer } from './dims-buffer.js';
+
+/** From a plan to commands: allocates its buffers and textures, and makes pipelines and bind groups. */
+
+/** A row of the plan: what an op costs, and after a profiled run how long it took. */
+export interface PlanRow {
+  readonly label: string;
+  readonly op: string;
+  readonly shape: string;
+  readonly variant: string;
+  readonly by: ChosenBy;
+  readonly dispatches: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** A command and the row of the table that it belongs to. */
+export interface RowCommand {
+  readonly row: number;
+  readonly command: Command;
+}
+
+export interface Built {
+  readonly commands: readonly RowCommand[];
+  readonly rows: readonly PlanRow[];
+  /** The variant of each problem (`problemKey`) that could have had another: what an exact repetition must know. */
+  readonly kernels: ReadonlyMap<string, string>;
+  readonly owned: readonly (GPUBuffer | GPUTexture)[];
+  locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };
+}
+
+/** All pipelines are asked for at once: the driver compiles them side by side where it can. */
+export async function buildCommands(device: Device, plan: Plan): Promise<Built> {
+  const buffers: GPUBuffer[] = [];
+  for (const [index, bytes] of plan.memory.buffers.entries()) {
+    buffers.push(await device.createBuffer(`intermediates ${index}`, bytes));
+  }
+  const leaves: GPUBuffer[] = [];
+  for (const tensor of plan.leaves) leaves.push(await createLeaf(device, tensor));
+  const textures = plan.textures.sizes.map((size, index) =>
+    createTexture(device, `scratch texture ${index}`, size),
+  );
+  const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(kernelsOf(plan)));
+  const place = (location: Location): { buffer: GPUBuffer; offset: number; bytes: number } => {
+    switch (location.kind) {
+      case 'arena':
+        return { ...location, buffer: bufferOf(location.shard) };
+      case 'leaf':
+        return { buffer: at(leaves, location.index), offset: 0, bytes: location.bytes };
+      case 'planned': {
+        const { buffer, offset } = at(plan.memory.places, location.lifetime);
+        return { buffer: at(buffers, buffer), offset, bytes: location.bytes };
+      }
+      case 'texture':
+        throw new KernelError('a scratch texture is bound as a buffer');
+    }
+  };
+  const textureOf = (location: Location | undefined, label: string): GPUTexture => {
+    if (location?.kind !== 'texture') throw new KernelError(`${label}: a buffer is used as a texture`);
+    return at(textures, at(plan.textures.places, location.index));
+  };
+
+  const rows: PlanRow[] = [];
+  const kernels = new Map<string, string>();
+  const pending: Promise<RowCommand>[] = [];
+  for (const action of plan.actions) {
+    const row = rows.length;
+    if (action.kind === 'copy') {
+      const from = place(plan.locate(action.from));
+      const to = place(plan.locate(action.to));
+      const bytes = byteLength(action.from);
+      rows.push({
+        label: action.label,
+        op: 'store',
+        shape: describe(action.from),
+        variant: 'copy',
+        by: 'only',
+        dispatches: 0,
+        flops: 0,
+        bytes: 2 * bytes,
+      });
+      const command: Command = {
+        kind: 'copy',
+        from: from.buffer,
+        fromOffset: from.offset,
+        to: to.buffer,
+        toOffset: to.offset,
+        bytes,
+      };
+      pending.push(Promise.resolve({ row, command }));
+      continue;
+    }
+    const { node, kernel, variant, by } = action.chosen;
+    rows.push(describeRow(action.chosen));
+    if (by !== 'only') kernels.set(problemKey(node), variant);
+    for (const step of kernel.steps) {
+      if (step.kind === 'texture-copy') {
+        const source = place(resolve(step.from, node, action.scratch, plan.locate));
+        const copies = textureCopies(source, textureOf(action.scratch[step.to], node.label), step.box);
+        pending.push(Promise.resolve({ row, command: { kind: 'texture', copies } }));
+        continue;
+      }
+      const resources = step.bindings.map((binding): GPUBindingResource => {
+        const location = resolve(binding.operand, node, action.scratch, plan.locate);
+        if (binding.access === 'texture') return textureOf(location, node.label).createView();
+        const { buffer, offset, bytes } = place(location);
+        return { buffer, offset, size: roundUp(bytes, 16) };
+      });
+      if (step.dims) resources.push(dims.add(step.dims));
+      pending.push(bindStep(device, node.label, step, resources).then((command) => ({ row, command })));
+    }
+  }
+  const commands = await Promise.all(pending);
+  dims.upload();
+  return {
+    commands,
+    rows,
+    kernels,
+    locate: (tensor) => place(plan.locate(tensor)),
+    owned: [...buffers, ...leaves, ...textures, dims.buffer],
+  };
+}
+
+/** The buffer of an input, or of a constant with its values. */
+async function createLeaf(device: Device, tensor: Tensor): Promise<GPUBuffer> {
+  const { source } = tensor;
+  const label = source.kind === 'input' ? `input ${source.name}` : 'constant';
+  const buffer = await device.createBuffer(label, byteLength(tensor));
+  if (source.kind === 'constant') device.write(buffer, 0, source.values);
+  return buffer;
+}
+
+function createTexture(device: Device, label: string, { width, height, format }: TextureSize): GPUTexture {
+  return device.gpu.createTexture({
+    label,
+    size: [width, height],
+    format,
+    usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+  });
+}
+
+function kernelsOf(plan: Plan): Kernel[] {
+  return plan.actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
+}
+
+function describeRow({ node, variant, by, kernel }: Chosen): PlanRow {
+  const { op, inputs, outputs } = node;
+  const problem = problemOf(node);
+  const shapes = (specs: readonly TensorSpec[]) => specs.map(({ shape }) => `[${shape}]`).join(' ');
+  return {
+    label: node.label,
+    op: op.name,
+    shape: `${shapes(inputs)} → ${shapes(outputs)}`,
+    variant,
+    by,
+    dispatches: kernel.steps.filter((step) => step.kind === 'dispatch').length,
+    flops: op.flops(problem),
+    bytes: bytesMoved(op, problem),
+  };
+}

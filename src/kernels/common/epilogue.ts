@@ -1,0 +1,110 @@
+import {
+  type Binding,
+  type DeviceTraits,
+  elementCount,
+  type Kernel,
+  type Problem,
+  type Shape,
+  type TensorSpec,
+  type Variant,
+} from '../../engine/graph/tensor.js';
+import { type Expression, emitSteps } from '../pointwise/expression.js';
+import { storageType } from './storage-type.js';
+
+/**
+ * What a kernel still does to each element of its result before it is stored: a bias, a batch norm's scale and shift, an
+ * activation, a residual. So those cost no pass over memory of their own.
+ *
+ * A kernel that can do this stores each element of its result once, and in this way:
+ *
+ *     let kept = keep(column);               // once for as many rows as it likes
+ *     result[i] = finish(value, i, kept);
+ *
+ * where `i` is the element in units of T (`vec4f`, or `f32` where it stores one by one) and `column` the place in its row,
+ * in the same units. `Epilogue.emit` declares both functions.
+ */
+export interface Epilogue {
+  emit(vector: boolean): { readonly declarations: string; readonly bindings: readonly Binding[] };
+}
+
+/** A variant whose kernel ends as described above. Without an epilogue it stores what it has computed. */
+export interface FinishingVariant<A> extends Variant<A> {
+  readonly finishes: true;
+  build(problem: Problem<A>, traits: DeviceTraits, epilogue?: Epilogue): Kernel;
+}
+
+export function isFinishing<A>(variant: Variant<A>): variant is FinishingVariant<A> {
+  return 'finishes' in variant;
+}
+
+/** Stores the result as it is. */
+export const NO_EPILOGUE: Epilogue = epilogueOf({ code: [], shape: [], resultAt: 0 }, [], 0);
+
+/** An expression one of whose operands is the result of a kernel. Without code it is that result. */
+export interface FinishingExpression extends Expression {
+  readonly resultAt: number;
+}
+
+/**
+ * @param operands the other operands of the expression, all of which `canFinish` allows
+ * @param first the number of the node's input that the first of them is
+ */
+export function epilogueOf(
+  { code, shape, resultAt }: FinishingExpression,
+  operands: readonly TensorSpec[],
+  first: number,
+): Epilogue {
+  return {
+    emit(vector) {
+      const bindings: Binding[] = [];
+      const fields: string[] = [];
+      const kept: string[] = [];
+      const lines: string[] = [];
+      const names = operands.map((operand, k) => {
+        const name = `extra${k}`;
+        const array = `extras${k}`;
+        const extent = extentOf(operand, shape);
+        const type = storageType(operand, vector && extent !== 'scalar' ? 4 : 1);
+        bindings.push({ name: array, operand: { kind: 'input', index: first + k }, access: 'read', type });
+        if (extent === 'dense') {
+          lines.push(`let ${name} = T(${array}[i]);`);
+        } else {
+          fields.push(`${name}: T`);
+          kept.push(extent === 'row' ? `T(${array}[column])` : `T(f32(${array}[0]))`);
+          lines.push(`let ${name} = kept.${name};`);
+        }
+        return name;
+      });
+      names.splice(resultAt, 0, 'value');
+      const { lines: steps, libraries, result } = emitSteps(code, names, names.length, vector);
+      const none = fields.length === 0;
+      return {
+        bindings,
+        declarations: `alias T = ${vector ? 'vec4f' : 'f32'};
+${libraries}
+${none ? 'alias Kept = u32;' : `struct Kept { ${fields.join(', ')} }`}
+fn keep(column: u32) -> Kept { return ${none ? 'column' : `Kept(${kept.join(', ')})`}; }
+fn finish(value: T, i: u32, kept: Kept) -> T {
+  ${[...lines, ...steps].join('\n  ')}
+  return ${code.length > 0 ? result : 'value'};
+}
+`,
+      };
+    },
+  };
+}
+
+/**
+ * Whether an operand can be read where a result of this shape is stored: it is as large, or one row for all rows, or a
+ * scalar. The shape under which the epilogue sees the result must have rows of the same length.
+ */
+export function canFinish(operand: TensorSpec, shape: Shape): boolean {
+  return operand.dtype !== 'u32' && extentOf(operand, shape) !== undefined;
+}
+
+function extentOf(operand: TensorSpec, shape: Shape): 'scalar' | 'row' | 'dense' | undefined {
+  const count = elementCount(operand.shape);
+  if (count === 1) return 'scalar';
+  if (count === elementCount(shape)) return 'dense';
+  return count === shape.at(-1) && count === operand.shape.at(-1) ? 'row' : undefined;
+}

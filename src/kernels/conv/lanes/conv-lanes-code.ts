@@ -1,0 +1,164 @@
+import type { Binding } from '../../../engine/graph/tensor.js';
+import { type StorageType, storageType } from '../../common/storage-type.js';
+import { formatOf, type Stored } from '../../common/texture-operand.js';
+import type { GatherWeights } from './gather-weights.js';
+import type { LaneGroup } from './lane-group.js';
+import type { Panels } from './panels.js';
+
+/** A scratch texture as a binding. */
+export function textureBinding(name: string, index: number, stored: Stored): Binding {
+  return { name, operand: { kind: 'scratch', index }, access: 'texture', type: formatOf(stored) };
+}
+
+/** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
+export function columnsBinding(name: string, { operand, stored, lieIn }: Panels): Binding {
+  return lieIn === 'texture'
+    ? { name, operand, access: 'texture', type: formatOf(stored) }
+    : { name, operand, access: 'read', type: storageType(stored, 4) };
+}
+
+export function loadColumns(name: string, index: string, lieIn: Panels['lieIn']): string {
+  return lieIn === 'texture'
+    ? `textureLoad(${name}, vec2u(${index} & dims.foldMask, ${index} >> dims.foldShift))`
+    : `vec4f(${name}[${index}])`;
+}
+
+/** The WGSL of conv-lanes.ts. It depends on the shape of its tile only; all sizes come as `dims`. */
+export function gatherCode(
+  { lanes, rowGroups, columnsPerLane, unitsPerWorkgroup, broadcast }: LaneGroup,
+  {
+    unroll,
+    vector,
+    type,
+    weights,
+  }: {
+    /** Input texels a step, which the run is a multiple of. */
+    readonly unroll: 1 | 2;
+    /** Whether the result is stored in fours. */
+    readonly vector: boolean;
+    /** As what it is stored. */
+    readonly type: StorageType;
+    readonly weights: Pick<GatherWeights, 'lieIn' | 'texelsOf'>;
+  },
+): string {
+  const rowsPerUnit = rowGroups * lanes;
+  const depth = unroll * 4;
+  const each = (n: number, line: (i: number) => string) =>
+    Array.from({ length: n }, (_, i) => line(i)).join('\n');
+  const list = (n: number, item: (i: number) => string) =>
+    Array.from({ length: n }, (_, i) => item(i)).join(', ');
+  // Columns of a lane in the units of the epilogue: texels, or their channels.
+  const width = vector ? 'dims.columns' : 'dims.channels';
+  const perTexel = vector ? 1 : 4;
+  const stored = columnsPerLane * perTexel;
+  const columnOf = (i: number) =>
+    vector ? `column + ${i * lanes}u` : `(column + ${(i >> 2) * lanes}u) * 4u + ${i & 3}u`;
+  const sumOf = (i: number) =>
+    vector ? `sums[r * ${stored}u + ${i}u]` : `sums[r * ${columnsPerLane}u + ${i >> 2}u][${i & 3}]`;
+  const load = (index: string) => loadColumns('weights', index, weights.lieIn);
+  const byInputs = weights.texelsOf === 'inputs';
+  const beforeTaps = byInputs
+    ? `  let inputs = groupX;
+  let columnsOfGroup = dims.columnsOfGroup;
+${each(columnsPerLane, (j) => `  let w${j} = min((group.y % dims.groupPanels) * ${lanes * columnsPerLane}u + lane + ${j * lanes}u, columnsOfGroup - 1u) * 4u * rowTexels;`)}`
+    : '  var k = group.y * dims.panelTexels + lane;';
+  // A texel of four inputs for one output channel: four of them, of four channels, are transposed by naming their parts.
+  const loadWeights = byInputs
+    ? `      let depth = inputs + c;
+      let k = tapTexel + (depth >> dims.panelShift) * dims.panelTexels + (depth & dims.panelMask);
+${each(columnsPerLane, (j) =>
+  each(4, (i) =>
+    each(
+      unroll,
+      (u) => `      let i${u}_${j}_${i} = k + w${j} + ${i}u * rowTexels + ${u}u;
+      let t${u}_${j}_${i} = ${load(`i${u}_${j}_${i}`)};`,
+    ),
+  ),
+)}
+${each(depth, (q) =>
+  each(
+    columnsPerLane,
+    (j) => `      let b${q}_${j} = vec4f(${list(4, (i) => `t${q >> 2}_${j}_${i}[${q & 3}]`)});`,
+  ),
+)}`
+    : each(depth, (q) =>
+        each(
+          columnsPerLane,
+          (j) => `      let k${q}_${j} = k + ${j * lanes}u;
+      let b${q}_${j} = ${load(`k${q}_${j}`)};`,
+        ).concat('\n      k += rowTexels;'),
+      );
+  return `
+struct Pixel { x: u32, y: u32, n: u32 }
+fn split(pixel: u32) -> Pixel {
+  let line = pixel / dims.countX;
+  let n = line / dims.countY;
+  return Pixel(pixel - line * dims.countX, line - n * dims.countY, n);
+}
+// Where the result of a pixel begins.
+fn place(p: Pixel) -> u32 {
+  let pixel = (p.n * dims.outH + p.y * dims.stepY + dims.firstY) * dims.outW + p.x * dims.stepX + dims.firstX;
+  return pixel * ${width};
+}
+@compute @workgroup_size(${lanes * unitsPerWorkgroup})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
+  let lane = index % ${lanes}u;
+  let first = (group.x * ${unitsPerWorkgroup}u + index / ${lanes}u) * ${rowsPerUnit}u;
+  let rowTexels = dims.rowTexels;
+  let groupX = (group.y / dims.groupPanels) * dims.groupTexels;
+  let run = dims.run;
+${each(
+  rowGroups,
+  (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
+  let x${i} = p${i}.x * dims.advanceX + dims.originX;
+  let y${i} = p${i}.y * dims.advanceY + dims.originY;
+  let n${i} = p${i}.n * dims.imageRows;`,
+)}
+${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
+${beforeTaps}
+  for (var tap = 0u; tap < dims.taps; tap++) {
+    let stepY = tap / dims.tapsX;
+    let stepX = tap - stepY * dims.tapsX;
+    let tapX = stepX * dims.tapStepX;
+    let tapY = stepY * dims.tapStepY;
+${byInputs ? '    let tapTexel = dims.tapTexel + stepX * dims.tapTexelsX + stepY * dims.tapTexelsY;' : ''}
+${each(
+  rowGroups,
+  (i) => `    let tx${i} = x${i} + tapX;
+    let ty${i} = y${i} + tapY;
+    let inside${i} = tx${i} < dims.imageTexels && ty${i} < dims.imageRows;`,
+)}
+    for (var c = 0u; c < run; c += ${unroll}u) {
+${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = select(vec4f(), textureLoad(image, vec2u(tx${i} + groupX + c + ${u}u, n${i} + ty${i})), inside${i});`))}
+${loadWeights}
+${each(
+  rowsPerUnit,
+  (r) => `      {
+${each(depth, (q) => `        let v${q} = vec4f(${broadcast}(a${Math.floor(r / lanes)}_${q >> 2}[${q & 3}], ${r % lanes}u));`)}
+${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}, b${q}_${j}, s${r}_${j});`))}
+      }`,
+)}
+    }
+  }
+  let column = group.y * ${lanes * columnsPerLane}u + lane;
+${each(
+  stored,
+  (i) => `  let column${i} = ${columnOf(i)};
+  let kept${i} = keep(column${i});`,
+)}
+${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
+  // Stores go in a loop: written out they are three quarters of the kernel's compilation. The compiler must not know how
+  // long it is, or it writes it out again. Indexing what was in registers costs sums of 64 terms and less about a tenth.
+  let places = array<u32, ${rowsPerUnit}>(${list(rowsPerUnit, (r) => `${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u)`)});
+  let sums = array<vec4f, ${rowsPerUnit * columnsPerLane}>(${list(rowsPerUnit, (r) => list(columnsPerLane, (j) => `s${r}_${j}`))});
+  for (var r = 0u; r < ${rowsPerUnit}u && first + r < dims.rows; r++) {
+${each(
+  stored,
+  (i) => `    if (column${i} < ${width}) {
+      let at = places[r] + column${i};
+      result[at] = ${type}(finish(${sumOf(i)}, at, kept${i}));
+    }`,
+)}
+  }
+}`;
+}

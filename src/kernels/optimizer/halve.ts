@@ -1,0 +1,58 @@
+import { ShapeError } from '../../engine/errors.js';
+import { type Binding, describe, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
+import { streamStep } from '../common/grid.js';
+import { requireVariable } from './flat-update.js';
+
+/**
+ * Rounds a whole shard of f32 variables into its f16 copy, which the kernels of a mixed-precision step read. The
+ * optimizer keeps the copy up to date; this fills it at the start and after a resume.
+ *
+ * @param copy variable of f16, a whole shard @param source f32, as many elements, a multiple of 4
+ */
+export function halveInto(copy: Tensor, source: Tensor): void {
+  requireVariable('halveInto', 'copy', copy);
+  copy.graph.apply(halveIntoOp, [copy, source], undefined);
+}
+
+const halveIntoOp: Op<undefined> = {
+  name: 'halveInto',
+  mutates: [0],
+
+  infer([copy, source]) {
+    const count = elementCount(source?.shape ?? []);
+    const fits = copy?.dtype === 'f16' && source?.dtype === 'f32' && elementCount(copy.shape) === count;
+    if (!fits || count % 4 !== 0) {
+      throw new ShapeError(
+        `halveInto: ${source && describe(source)} into ${copy && describe(copy)}: wants f32 into as many f16, a multiple of 4`,
+      );
+    }
+    return [];
+  },
+
+  flops: () => 0,
+
+  variants: [
+    {
+      name: 'vec4',
+      unfit: () => undefined,
+      rank: () => 1,
+      build({ inputs: [copy] }, traits) {
+        const binding = (name: string, index: number, type: string): Binding => ({
+          name,
+          operand: { kind: 'input', index },
+          access: index === 0 ? 'read_write' : 'read',
+          type,
+        });
+        const step = streamStep(
+          {
+            count: elementCount(copy?.shape ?? []) / 4,
+            bindings: [binding('copy', 0, 'vec4h'), binding('source', 1, 'vec4f')],
+            each: 'copy[i] = vec4h(source[i]);',
+          },
+          traits,
+        );
+        return { scratch: [], steps: [step] };
+      },
+    },
+  ],
+};

@@ -1,0 +1,45 @@
+import type { SafetensorsTensor } from '../safetensors/safetensors.js';
+
+/**
+ * torchvision's ConvNeXts hold the same tensors as timm's under names that count modules, its stages at the odd numbers
+ * of `features` and the downsampling between them at the even ones. Its ResNets have timm's names already.
+ */
+
+/** The parts of a block, by their place in torchvision's `block`. */
+const BLOCK_PARTS: Readonly<Record<string, string>> = {
+  '0': 'conv_dw',
+  '2': 'norm',
+  '3': 'mlp.fc1',
+  '5': 'mlp.fc2',
+};
+
+/** A file's tensors under timm's names, if it is one of torchvision's ConvNeXts; any other file as it is. */
+export function fromTorchvision(
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+): ReadonlyMap<string, SafetensorsTensor> {
+  if (![...tensors.keys()].some((name) => /^features\.\d+\.\d+\.layer_scale$/.test(name))) return tensors;
+  return new Map(
+    [...tensors].map(([name, tensor]) =>
+      // [c, 1, 1] there, [c] in timm
+      name.endsWith('.layer_scale')
+        ? [timmName(name), { ...tensor, shape: tensor.shape.slice(0, 1) }]
+        : [timmName(name), tensor],
+    ),
+  );
+}
+
+/** A name that is none of torchvision's stays as it is, to be reported as unexpected. */
+function timmName(name: string): string {
+  const [part, index = '', ...rest] = name.split('.');
+  if (part === 'classifier') {
+    const own = { '0': 'norm', '2': 'fc' }[index];
+    return own === undefined ? name : ['head', own, ...rest].join('.');
+  }
+  if (part !== 'features') return name;
+  if (index === '0') return ['stem', ...rest].join('.');
+  const stage = `stages.${Math.floor(Number(index) / 2)}`;
+  if (Number(index) % 2 === 0) return [stage, 'downsample', ...rest].join('.');
+  const [block, member, place = '', ...leaf] = rest;
+  const own = member === 'layer_scale' ? 'gamma' : BLOCK_PARTS[place];
+  return own === undefined ? name : [stage, 'blocks', block, own, ...leaf].join('.');
+}

@@ -1,0 +1,273 @@
+/**
+ * A phantom data set on disk, in the challenge's own form: 16-bit PNG images and the CSV files of METHOD.md §2. It is
+ * built in a directory beside its place and renamed when complete, so a name never holds half a data set.
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import {
+  type Finding,
+  type FrequencyGroup,
+  frequencyGroup,
+  IN_DISTRIBUTION,
+  OUT_OF_DISTRIBUTION,
+} from '../data/tables/findings.js';
+import {
+  type CaseOptions,
+  type PhantomCase,
+  resolveCaseOptions,
+  type Split,
+  samplePhantomCases,
+} from './cases.js';
+import { checkPhantomSize, drawPhantom } from './draw.js';
+import { PhantomWriteError } from './errors.js';
+import type { Label } from './labels.js';
+import { encodeGreyPng } from './png.js';
+
+/** Raised whenever the same seed would give other pictures or labels than before. */
+export const GENERATOR_VERSION = 1;
+
+const NOTICE =
+  'SIMULATED images of no real person, drawn by a computer program. Not medical data; never for clinical use.';
+const ID_COLUMNS = ['ImageID', 'StudyDate_DICOM', 'PatientID'];
+const DESCRIPTION_FILE = 'dataset.json';
+/** Images in flight: drawing is one thread's work, writing overlaps it. */
+const PENDING_WRITES = 16;
+
+export interface DatasetOptions extends CaseOptions {
+  /** Directory to make. */
+  readonly out: string;
+  /** Pixels a side. */
+  readonly size: number;
+  /** Replace an older phantom data set in `out`. */
+  readonly force?: boolean;
+  /** Stops the work; nothing is left behind and the returned promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ClassSummary {
+  readonly name: Finding;
+  readonly train: number;
+  readonly test: number;
+  readonly group: FrequencyGroup;
+}
+
+export interface DatasetSummary {
+  /** Absolute path. */
+  readonly out: string;
+  readonly images: Record<Split, number>;
+  /** Positives a class; the group follows from the prevalence in training. */
+  readonly classes: readonly ClassSummary[];
+}
+
+/**
+ * Draws and writes a data set: `images/`, `train.csv`, `test.csv`, `evaluation.csv` (the test images without labels),
+ * `truth.csv` (training labels without noise and blanks, where there are any), with `ood` also `zeroshot.csv` and
+ * `zeroshot_evaluation.csv`, and `dataset.json`.
+ *
+ * @param onProgress called after each image with how many are done, of how many
+ * @throws PhantomOptionsError before anything is written; PhantomWriteError when the place is taken or the disk full
+ */
+export async function writePhantomDataset(
+  options: DatasetOptions,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<DatasetSummary> {
+  const out = resolve(options.out);
+  checkPhantomSize(options.size);
+  const resolved = resolveCaseOptions(withoutPlace(options));
+  await refuseToOverwrite(out, options.force ?? false);
+  const cases = samplePhantomCases(resolved);
+  const summary = { out, ...summarize(cases) };
+  const building = join(dirname(out), `.${basename(out)}.building-${process.pid}`);
+  const progress = { done: 0 };
+  try {
+    await rm(building, { recursive: true, force: true });
+    await mkdir(join(building, 'images'), { recursive: true });
+    await writeImages(cases, options, building, (done) => {
+      progress.done = done;
+      onProgress(done, cases.length);
+    });
+    await writeTables(cases, building, resolved.labelNoise > 0 || resolved.unknown > 0);
+    await writeFile(join(building, DESCRIPTION_FILE), describe(options.size, resolved, summary));
+    await moveIntoPlace(building, out);
+  } catch (error) {
+    await rm(building, { recursive: true, force: true });
+    throw explainWriteError(error, out, progress.done, cases.length);
+  }
+  return summary;
+}
+
+/** Turns a file system's error into one that says what to do; others pass through unchanged. */
+export function explainWriteError(error: unknown, out: string, done: number, total: number): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const where = `${out}, after ${done} of ${total} images`;
+  const kept = 'Nothing was left behind.';
+  const options = { cause: error };
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PhantomWriteError(
+        `the disk is full: cannot write ${where}. Free some space. ${kept}`,
+        options,
+      );
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new PhantomWriteError(
+        `no permission to write ${where}. Choose another directory. ${kept}`,
+        options,
+      );
+    case 'ENOTDIR':
+    case 'EEXIST':
+    case 'ENOTEMPTY':
+      return new PhantomWriteError(
+        `${out} or a directory above it is taken by something else. ${kept}`,
+        options,
+      );
+    default:
+      return new PhantomWriteError(`cannot write ${where}: ${error.message}. ${kept}`, options);
+  }
+}
+
+function withoutPlace(options: DatasetOptions): CaseOptions {
+  const { out: _out, size: _size, force: _force, signal: _signal, ...cases } = options;
+  return cases;
+}
+
+/** An empty place is free, an older phantom set may be replaced on request, anything else is never touched. */
+async function refuseToOverwrite(out: string, force: boolean): Promise<void> {
+  let entries: string[];
+  try {
+    entries = await readdir(out);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw explainWriteError(error, out, 0, 0);
+  }
+  if (entries.length === 0) return;
+  if (!force) {
+    throw new PhantomWriteError(
+      `${out} is not empty. Choose another directory, or give --force to replace it.`,
+    );
+  }
+  const description = await readFile(join(out, DESCRIPTION_FILE), 'utf8').catch(() => '');
+  if (!description.includes(NOTICE)) {
+    throw new PhantomWriteError(
+      `${out} holds something else than a phantom data set, so --force does not replace it. Choose another directory.`,
+    );
+  }
+}
+
+async function writeImages(
+  cases: readonly PhantomCase[],
+  options: DatasetOptions,
+  directory: string,
+  onImage: (done: number) => void,
+): Promise<void> {
+  const pending = new Set<Promise<void>>();
+  let done = 0;
+  try {
+    for (const one of cases) {
+      options.signal?.throwIfAborted();
+      const { pixels, width, height } = drawPhantom({ ...one, size: options.size });
+      const file = join(directory, 'images', one.imageId);
+      const write: Promise<void> = writeFile(file, encodeGreyPng(pixels, width, height)).then(() => {
+        pending.delete(write);
+        onImage(++done);
+      });
+      pending.add(write);
+      // also lets signals and the progress bar have their turn
+      if (pending.size >= PENDING_WRITES) await Promise.race(pending);
+    }
+    await Promise.all(pending);
+  } catch (error) {
+    await Promise.allSettled(pending);
+    throw error;
+  }
+}
+
+async function writeTables(cases: readonly PhantomCase[], directory: string, flawed: boolean): Promise<void> {
+  const of = (split: Split) => cases.filter((one) => one.split === split);
+  const save = (name: string, text: string) => writeFile(join(directory, name), text);
+  const recorded = (one: PhantomCase) => one.labels;
+  await save('train.csv', table(of('train'), IN_DISTRIBUTION, recorded));
+  await save('test.csv', table(of('test'), IN_DISTRIBUTION, recorded));
+  await save('evaluation.csv', table(of('test'), IN_DISTRIBUTION, blank));
+  if (flawed) {
+    await save(
+      'truth.csv',
+      table(of('train'), IN_DISTRIBUTION, (one) => truth(one, IN_DISTRIBUTION)),
+    );
+  }
+  const unseen = of('zeroshot');
+  if (unseen.length === 0) return;
+  await save(
+    'zeroshot.csv',
+    table(unseen, OUT_OF_DISTRIBUTION, (one) => truth(one, OUT_OF_DISTRIBUTION)),
+  );
+  await save('zeroshot_evaluation.csv', table(unseen, OUT_OF_DISTRIBUTION, blank));
+}
+
+function truth(one: PhantomCase, names: readonly Finding[]): Label[] {
+  return names.map((name) => (one.findings.includes(name) ? 1 : 0));
+}
+
+function blank(): Label[] {
+  return [];
+}
+
+/** Names and ids hold no commas or quotes, so nothing needs quoting. */
+function table(
+  cases: readonly PhantomCase[],
+  names: readonly Finding[],
+  labels: (one: PhantomCase) => readonly Label[],
+): string {
+  const lines = [[...ID_COLUMNS, ...names].join(',')];
+  for (const one of cases) {
+    const cells = labels(one);
+    const row = names.map((_, column) => cells[column] ?? '');
+    lines.push([one.imageId, one.studyDate, one.patientId, ...row].join(','));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function summarize(cases: readonly PhantomCase[]): Omit<DatasetSummary, 'out'> {
+  const images = { train: 0, test: 0, zeroshot: 0 };
+  for (const one of cases) images[one.split]++;
+  const positives = (name: Finding, split: Split) =>
+    cases.filter((one) => one.split === split && one.findings.includes(name)).length;
+  const classes = IN_DISTRIBUTION.map((name): ClassSummary => {
+    const train = positives(name, 'train');
+    const group = frequencyGroup(train / Math.max(1, images.train));
+    return { name, train, test: positives(name, 'test'), group };
+  });
+  return { images, classes };
+}
+
+function describe(size: number, options: CaseOptions, summary: DatasetSummary): string {
+  const { images, classes } = summary;
+  const description = {
+    notice: NOTICE,
+    generator: 'tailray synth',
+    generatorVersion: GENERATOR_VERSION,
+    options: { size, ...options },
+    pixels: '16-bit greyscale, MONOCHROME2 (dense is bright)',
+    images,
+    classes,
+  };
+  return `${JSON.stringify(description, null, 2)}\n`;
+}
+
+/** Renaming is the moment at which the data set exists; an older one is moved away first and removed after. */
+async function moveIntoPlace(building: string, out: string): Promise<void> {
+  const old = join(dirname(out), `.${basename(out)}.old-${process.pid}`);
+  const replaced = await rename(out, old).then(
+    () => true,
+    () => false,
+  );
+  try {
+    await rename(building, out);
+  } catch (error) {
+    if (replaced) await rename(old, out);
+    throw error;
+  }
+  if (replaced) await rm(old, { recursive: true, force: true });
+}

@@ -1,0 +1,35 @@
+import { Device } from '../../engine/device.js';
+import { openAdapter } from './open-adapter.js';
+import { throttledWait } from './throttled-wait.js';
+
+/**
+ * node's `openDevice`: finds an adapter, asks for everything it offers, and waits in a way that leaves a software
+ * adapter the cores it computes on.
+ */
+export interface OpenDeviceOptions {
+  /** `gpu`, `lavapipe`, `swiftshader` or a part of the adapter's description; default: TAILRAY_ADAPTER, else the best. */
+  readonly adapter?: string | undefined;
+}
+
+/** Optional WebGPU features the engine makes use of where they exist. */
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+
+/** @throws AdapterError when no adapter fits */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const { adapter } = await openAdapter(options.adapter);
+  const { limits } = adapter;
+  const gpu = await adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      maxStorageTexturesPerShaderStage: limits.maxStorageTexturesPerShaderStage,
+      maxTextureDimension2D: limits.maxTextureDimension2D,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+    },
+  });
+  return new Device(gpu, adapter.info, { wait: throttledWait });
+}

@@ -1,0 +1,72 @@
+import { Arena, ArenaLayout } from '../engine/arena.js';
+import type { Device } from '../engine/device.js';
+import { defineModel } from '../models/model.js';
+import { importTimm } from '../models/weights/timm-weights.js';
+import { WeightsError } from '../models/weights/weights-error.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { CheckpointError } from '../weights/checkpoint-error.js';
+import { type InferenceOptions, InferenceProgram } from './inference-program.js';
+
+export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'runs' | 'batchSize'> {
+  /** The checkpoint's, for messages. */
+  readonly path: string;
+}
+
+/** A checkpoint on a device, ready to score pictures prepared as it says. */
+export class Classifier {
+  readonly program: InferenceProgram;
+  readonly #arenas: readonly Arena[];
+
+  private constructor(program: InferenceProgram, arenas: readonly Arena[]) {
+    this.program = program;
+    this.#arenas = arenas;
+  }
+
+  /**
+   * @throws CheckpointError 'mismatch' when its weights are not those of the network it names; OutOfMemoryError
+   */
+  static async load(
+    device: Device,
+    checkpoint: Checkpoint,
+    { path, batchSize, tuning, runs }: ClassifierOptions,
+  ): Promise<Classifier> {
+    const { model, preprocessing, classes } = checkpoint;
+    if (classes.length !== model.classes) {
+      throw new CheckpointError(
+        'mismatch',
+        path,
+        `names ${classes.length} classes for ${model.classes} outputs.`,
+      );
+    }
+    const definition = defineModel(model);
+    const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
+    const limit = device.traits.maxBindingBytes;
+    const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
+    const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));
+    for (const [name, values] of weights.parameters) params.write(name, values);
+    for (const [name, values] of weights.statistics) stats.write(name, values);
+    const program = await InferenceProgram.create(device, {
+      definition,
+      batchSize,
+      imageShape: [preprocessing.size[0], preprocessing.size[1], preprocessing.channels],
+      arenas: { params, stats },
+      tuning,
+      runs,
+    });
+    return new Classifier(program, [params, stats]);
+  }
+
+  destroy(): void {
+    this.program.destroy();
+    for (const arena of this.#arenas) arena.destroy();
+  }
+}
+
+function importWeights<T>(load: () => T, path: string): T {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof WeightsError)) throw error;
+    throw new CheckpointError('mismatch', path, error.message, { cause: error });
+  }
+}

@@ -1,0 +1,120 @@
+import { stat } from 'node:fs/promises';
+import type { DataPart } from '../data/tables/data-source.js';
+import type { Device } from '../engine/device.js';
+import { dataSourceOptions } from '../recipe/recipe-data.js';
+import { providePhantoms } from '../train/run/phantom-source.js';
+import { RunDirectory } from '../train/run/run-directory.js';
+import { type Checkpoint, readCheckpoint } from '../weights/checkpoint.js';
+import { type PartName, readEvaluationData } from './evaluation-data.js';
+import { EvaluationError, labelledRows } from './labelled-scores.js';
+import { type Predictions, readPredictions } from './predictions.js';
+import { type ScoreImagesOptions, scoreImages } from './score-images.js';
+
+/**
+ * What a person may want evaluated: a run, a checkpoint, or a file of predictions. All end as predictions and the
+ * labelled rows they are held against.
+ */
+export interface EvaluationRequest {
+  /** A run directory, a checkpoint (.safetensors), or a predictions.csv. */
+  readonly subject: string;
+  /** Labelled table or folder; a run knows its own. */
+  readonly data?: string | undefined;
+  readonly images?: string | undefined;
+  readonly part?: PartName | undefined;
+  /** Folder for things that can be made again, such as a run's phantoms. */
+  readonly cache: string;
+  readonly scoring?: Pick<ScoreImagesOptions, 'batchSize' | 'strict' | 'onRead' | 'onScored'> | undefined;
+}
+
+export interface EvaluationSubject {
+  readonly predictions: Predictions;
+  readonly parts: readonly DataPart[];
+  readonly part: PartName;
+  /** Of the model's training, where it is known. */
+  readonly trainingPrevalence?: readonly (number | null)[];
+  /** What made the predictions, where it is known. */
+  readonly checkpoint?: Checkpoint;
+}
+
+/**
+ * Reads or computes the predictions and finds their labels. `openDevice` is called only where images must be scored.
+ * @throws EvaluationError, CheckpointError, TableError, and what the device reports
+ */
+export async function openEvaluation(
+  openDevice: () => Promise<Device>,
+  request: EvaluationRequest,
+): Promise<EvaluationSubject> {
+  const kind = await stat(request.subject).catch(() => null);
+  if (kind === null) throw new EvaluationError(`${request.subject}: there is no such file or folder.`);
+  const run = kind.isDirectory() ? new RunDirectory(request.subject) : undefined;
+  if (run && request.data === undefined) return openRun(run, request);
+  if (run) return openCheckpoint(run.best, openDevice, request);
+  if (/\.csv(?:\.gz)?$/i.test(request.subject)) return openPredictions(request);
+  return openCheckpoint(request.subject, openDevice, request);
+}
+
+async function openRun(run: RunDirectory, { part, cache }: EvaluationRequest): Promise<EvaluationSubject> {
+  const recipe = await run.recipe();
+  const predictions = await readPredictions(run.predictions);
+  const checkpoint = await readCheckpoint(run.best);
+  const path = recipe.data.path ?? (await providePhantoms(recipe, { cache }));
+  const { parts } = await readEvaluationData(path, dataSourceOptions(recipe.data), 'all');
+  const selected = selectSplit(predictions, parts, part, run.predictions);
+  return { ...selected, trainingPrevalence: checkpoint.prevalence, checkpoint };
+}
+
+async function openPredictions(request: EvaluationRequest): Promise<EvaluationSubject> {
+  const predictions = await readPredictions(request.subject);
+  const labels = (part?: PartName) => readLabels(request, predictions.classes, part);
+  if (predictions.rows.every(({ split }) => split === '')) {
+    const { parts, part } = await labels(request.part);
+    return { predictions, parts, part };
+  }
+  const { parts } = await labels('all');
+  return selectSplit(predictions, parts, request.part, request.subject);
+}
+
+async function openCheckpoint(
+  path: string,
+  openDevice: () => Promise<Device>,
+  request: EvaluationRequest,
+): Promise<EvaluationSubject> {
+  const checkpoint = await readCheckpoint(path);
+  const { parts, part, imageRoot } = await readLabels(request, checkpoint.classes, request.part);
+  const rows: Predictions['rows'][number][] = [];
+  for (const { table, indices } of parts) {
+    const options = { ...request.scoring, checkpoint, path, table, indices, imageRoot };
+    rows.push(...(await scoreImages(openDevice, options)).rows);
+  }
+  const { classes, prevalence } = checkpoint;
+  return { predictions: { classes, rows }, parts, part, trainingPrevalence: prevalence, checkpoint };
+}
+
+function readLabels(
+  { data, images, subject }: EvaluationRequest,
+  classes: readonly string[],
+  part?: PartName,
+) {
+  if (data === undefined) {
+    throw new EvaluationError(`say with --data which labels ${subject} is to be held against.`);
+  }
+  const table = { classes, unlabelled: true };
+  return readEvaluationData(data, { table, ...(images !== undefined && { images }) }, part);
+}
+
+/** The rows of one split of the predictions, and their labels: the test split, if there is one and none is asked for. */
+function selectSplit(
+  { classes, rows }: Predictions,
+  parts: readonly DataPart[],
+  part: PartName | undefined,
+  path: string,
+): Pick<EvaluationSubject, 'predictions' | 'parts' | 'part'> {
+  const splits = new Set(rows.map(({ split }) => split));
+  const chosen = part ?? (splits.has('test') ? 'test' : splits.has('validation') ? 'validation' : 'all');
+  const selected = chosen === 'all' ? rows : rows.filter(({ split }) => split === chosen);
+  if (selected.length === 0) {
+    throw new EvaluationError(`${path} has no rows of the ${chosen} part; it has ${[...splits].join(', ')}.`);
+  }
+  const predictions = { classes, rows: selected };
+  return { predictions, parts: labelledRows(predictions, parts, path), part: chosen };
+}

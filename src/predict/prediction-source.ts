@@ -1,0 +1,44 @@
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { TableError } from '../data/tables/csv-sheet.js';
+import { type LabelTable, readTable } from '../data/tables/table.js';
+
+/** What to predict on: a table of image identifiers, with or without labels, or simply a folder of pictures. */
+export interface PredictionSource {
+  readonly table: LabelTable;
+  /** Folder that the identifiers are relative to. */
+  readonly imageRoot: string;
+}
+
+/**
+ * @param path a CSV file with an image column, or a folder whose PNG and JPEG files are taken, in subfolders too
+ * @param classes the model's; labels in the table are not looked at
+ * @throws TableError when there is nothing to predict on
+ */
+export async function openPredictionSource(
+  path: string,
+  { images, classes }: { images?: string | undefined; classes: readonly string[] },
+): Promise<PredictionSource> {
+  const kind = await stat(path).catch(() => null);
+  if (kind === null) throw new TableError('no such file or folder.', { path });
+  if (!kind.isDirectory()) {
+    const table = await readTable(path, { classes: [...classes], unlabelled: true });
+    return { table, imageRoot: images ?? dirname(path) };
+  }
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && /\.(?:png|jpe?g)$/i.test(entry.name))
+    .map((entry) => relative(path, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, '/'))
+    .sort();
+  if (names.length === 0) throw new TableError('the folder holds no PNG or JPEG file.', { path });
+  const table: LabelTable = {
+    path,
+    layout: 'plain',
+    classes: [...classes],
+    rows: names.map((image, i) => ({ image, patient: null, line: i + 1, split: null })),
+    labels: new Float32Array(names.length * classes.length).fill(Number.NaN),
+    patientIds: null,
+    notes: [`${path}: ${names.length} pictures.`],
+  };
+  return { table, imageRoot: path };
+}

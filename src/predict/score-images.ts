@@ -1,0 +1,70 @@
+import { openDataset } from '../data/dataset.js';
+import { type Quarantined, scanImages } from '../data/images/scan.js';
+import type { LabelTable } from '../data/tables/table.js';
+import type { Tuning } from '../engine/choose/tune.js';
+import type { Device } from '../engine/device.js';
+import { type Explanation, explainInference } from '../train/step/explanation.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { Classifier } from './classifier.js';
+import { predictDataset, predictionRows } from './predict.js';
+import type { Predictions } from './predictions.js';
+
+/** A checkpoint's scores for the images of a table, prepared as in its training. */
+export interface ScoreImagesOptions {
+  readonly checkpoint: Checkpoint;
+  /** The checkpoint's path, for messages. */
+  readonly path: string;
+  readonly table: LabelTable;
+  /** Rows of the table; all when absent. */
+  readonly indices?: Int32Array | undefined;
+  readonly imageRoot: string;
+  /** Default 32. Does not change the scores. */
+  readonly batchSize?: number | undefined;
+  /** Refuse if any image is unreadable. */
+  readonly strict?: boolean | undefined;
+  /** Which kernels to use on the device that was opened; absent: the rule's. */
+  readonly tuning?: ((device: Device) => Tuning | undefined) | undefined;
+  /** Asks where the time goes, before scoring. */
+  readonly onExplanation?: ((explanation: Explanation) => void) | undefined;
+  readonly onRead?: ((done: number, total: number) => void) | undefined;
+  readonly onScored?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface ScoredImages extends Predictions {
+  readonly quarantined: readonly Quarantined[];
+}
+
+/**
+ * One row for every image of the table, unreadable ones with a note instead of scores. `openDevice` is called only
+ * after the images were looked at.
+ * @throws QuarantineError (strict), CheckpointError 'mismatch', and what the device reports
+ */
+export async function scoreImages(
+  openDevice: () => Promise<Device>,
+  options: ScoreImagesOptions,
+): Promise<ScoredImages> {
+  const { checkpoint, path, table, indices, imageRoot, batchSize = 32, strict = false } = options;
+  const { classes, preprocessing } = checkpoint;
+  const all = openDataset({ table, root: imageRoot, preprocessing, ...(indices && { indices }) });
+  const { readable, quarantined } = await scanImages(all, {
+    strict,
+    ...(options.onRead && { onProgress: options.onRead }),
+  });
+  const device = await openDevice();
+  const classifier = await Classifier.load(device, checkpoint, {
+    path,
+    batchSize,
+    tuning: options.tuning?.(device),
+    runs: Math.ceil(readable.length / batchSize),
+  });
+  try {
+    if (options.onExplanation) options.onExplanation(await explainInference(device, classifier.program));
+    const probabilities = await predictDataset(classifier.program, all.subset(readable), {
+      ...(options.onScored && { onProgress: options.onScored }),
+    });
+    const rows = predictionRows({ all, quarantined }, probabilities, classes.length);
+    return { classes, rows, quarantined };
+  } finally {
+    classifier.destroy();
+  }
+}

@@ -1,0 +1,22 @@
+import type { Sampler } from '../../data/sampling/sampler.js';
+import { createSampler } from '../../data/sampling/sampler-choice.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { type TrainingData, TrainingDataError } from './training-data.js';
+
+/**
+ * The recipe's sampler over the readable training images.
+ * @throws SamplerError; TrainingDataError when its epoch doesn't fill one batch
+ */
+export function epochSampler(
+  { sampler: choice, seed, batchSize }: Pick<Recipe, 'sampler' | 'seed' | 'batchSize'>,
+  data: Pick<TrainingData, 'train'>,
+): Sampler {
+  const sampler = createSampler(choice, data.train.readable, seed);
+  if (sampler.length < batchSize) {
+    throw new TrainingDataError(
+      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one batch of ` +
+        `${batchSize}: lower batchSize, or raise sampler.epochFactor where the sampler has one.`,
+    );
+  }
+  return sampler;
+}

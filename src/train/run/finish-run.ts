@@ -1,0 +1,146 @@
+import type { Tuning } from '../../engine/choose/tune.js';
+import type { Device } from '../../engine/device.js';
+import type { LeftOut } from '../../eval/metrics/summarize.js';
+import { Classifier } from '../../predict/classifier.js';
+import { datasetTargets, predictDataset, predictionRows } from '../../predict/predict.js';
+import { type Prediction, writePredictions } from '../../predict/predictions.js';
+import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { tailrayVersion } from '../../storage/version.js';
+import { readCheckpoint } from '../../weights/checkpoint.js';
+import type { RunDirectory } from './run-directory.js';
+import type { Progress } from './saved-state.js';
+import type { ExaminedPart, TrainingData } from './training-data.js';
+
+/** The end of a run: the best checkpoint, read back from its file as any user would, scores what was held out. */
+
+export interface PartSummary {
+  readonly images: number;
+  readonly patients: number;
+  readonly unreadable: number;
+}
+
+/** summary.json */
+export interface RunSummary {
+  readonly status: 'finished' | 'stopped';
+  readonly seed: number;
+  readonly model: Recipe['model'];
+  readonly loss: Recipe['loss'];
+  readonly classes: readonly string[];
+  readonly data: {
+    readonly train: PartSummary;
+    readonly validation: PartSummary | null;
+    readonly test: PartSummary | null;
+  };
+  readonly epochs: number;
+  readonly steps: number;
+  readonly best: Progress['best'];
+  /** Of the best checkpoint; null in a run that was stopped, or where there is no such part. */
+  readonly validation: MacroScores | null;
+  readonly test: MacroScores | null;
+  /** Classes that don't count in some means, and why. */
+  readonly leftOut: { readonly validation: readonly LeftOut[]; readonly test: readonly LeftOut[] };
+  readonly adapter: string;
+  /** On the device while training: state, the intermediates of a step, and those of an evaluation. */
+  readonly peakBytes: number;
+  readonly tailray: string;
+}
+
+interface SummaryOptions {
+  readonly device: Device;
+  readonly recipe: Recipe;
+  readonly data: TrainingData;
+  readonly run: RunDirectory;
+  /** Of the trainer, which may be gone by now. */
+  readonly peakBytes: number;
+  readonly tuning: Tuning;
+}
+
+export interface FinishOptions extends SummaryOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Scores validation and test with the best checkpoint and writes predictions.csv.
+ * @returns the summary, 'stopped' when the signal came first
+ * @throws CheckpointError, StorageError
+ */
+export async function finishRun(options: FinishOptions): Promise<RunSummary> {
+  const { device, recipe, data, run, tuning, signal, onProgress } = options;
+  const checkpoint = await readCheckpoint(run.best);
+  const classifier = await Classifier.load(device, checkpoint, {
+    path: run.best,
+    batchSize: recipe.batchSize,
+    tuning,
+  });
+  const parts = { validation: data.validation, test: data.test };
+  const total = Object.values(parts).reduce((sum, part) => sum + (part?.readable.length ?? 0), 0);
+  const rows: Prediction[] = [];
+  const score = async (name: keyof typeof parts) => {
+    const part = parts[name];
+    if (part === null) return null;
+    const before = rows.length;
+    const probabilities = await predictDataset(classifier.program, part.readable, {
+      ...(signal && { signal }),
+      onProgress: (done) => onProgress?.(before + done, total),
+    });
+    rows.push(...predictionRows(part, probabilities, data.classes.length, name));
+    return part.readable.length === 0
+      ? null
+      : scoreDataset(probabilities, datasetTargets(part.readable), data.classes);
+  };
+  try {
+    const validation = await score('validation');
+    const test = await score('test');
+    await writePredictions(run.predictions, { classes: data.classes, rows }, run.files);
+    return {
+      ...(await describe(options, 'finished')),
+      validation: validation && macroScores(validation),
+      test: test && macroScores(test),
+      leftOut: { validation: validation?.leftOut ?? [], test: test?.leftOut ?? [] },
+    };
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return stoppedSummary(options);
+    throw error;
+  } finally {
+    classifier.destroy();
+  }
+}
+
+/** What can be said of a run that was stopped and can be resumed. */
+export function stoppedSummary(options: SummaryOptions): Promise<RunSummary> {
+  return describe(options, 'stopped');
+}
+
+async function describe(
+  { device, recipe, data, run, peakBytes }: SummaryOptions,
+  status: RunSummary['status'],
+): Promise<RunSummary> {
+  const progress = (await run.saved.about())?.progress;
+  return {
+    status,
+    seed: recipe.seed,
+    model: recipe.model,
+    loss: recipe.loss,
+    classes: data.classes,
+    data: {
+      train: describePart(data.train),
+      validation: data.validation && describePart(data.validation),
+      test: data.test && describePart(data.test),
+    },
+    epochs: progress?.epochsClosed ?? 0,
+    steps: progress?.step ?? 0,
+    best: progress?.best ?? null,
+    validation: null,
+    test: null,
+    leftOut: { validation: [], test: [] },
+    adapter: device.description,
+    peakBytes,
+    tailray: tailrayVersion,
+  };
+}
+
+function describePart({ all, patients, quarantined }: ExaminedPart): PartSummary {
+  return { images: all.length, patients, unreadable: quarantined.length };
+}

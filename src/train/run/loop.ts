@@ -1,0 +1,284 @@
+import { BatchLoader } from '../../data/loader.js';
+import type { Device } from '../../engine/device.js';
+import { datasetTargets, predictDataset } from '../../predict/predict.js';
+import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { writeCheckpoint } from '../../weights/checkpoint.js';
+import { type Explanation, StepExplainer } from '../step/explanation.js';
+import { HISTORY } from '../step/step-program.js';
+import { SubmitPace } from '../step/submit-pace.js';
+import type { Trainer } from '../step/trainer.js';
+import { checkpointAbout } from './checkpoint-about.js';
+import type { EpochLine, MetricsLine } from './metrics-log.js';
+import type { RunDirectory } from './run-directory.js';
+import type { Progress } from './saved-state.js';
+import type { Stage } from './stage-plan.js';
+import type { TrainingData } from './training-data.js';
+import { DivergedError } from './training-error.js';
+
+/**
+ * The training loop: epochs of steps, validation, the best checkpoint, and saves to resume from. Where a run stands is
+ * a few numbers (`Progress`) and the arenas; everything random is drawn from streams named by seed, epoch and step. So
+ * a run that is stopped after any step and resumed goes on as if it had never stopped, bit for bit.
+ */
+
+/** What is trained on what, and how far one session goes. */
+export interface SessionOptions {
+  readonly device: Device;
+  readonly recipe: Recipe;
+  readonly data: TrainingData;
+  readonly run: RunDirectory;
+  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
+  readonly signal?: AbortSignal | undefined;
+  /** Steps of this session after which to stop in the same way. */
+  readonly stopAfter?: number | undefined;
+  /** Measure where the time of the session's first steps goes. */
+  readonly explain?: boolean | undefined;
+}
+
+export interface LoopOptions extends SessionOptions {
+  readonly trainer: Trainer;
+  readonly stage: Stage;
+  readonly progress: Progress;
+  /** Keeps the trainer's state, to resume from. */
+  readonly save: (progress: Progress) => Promise<void>;
+  readonly observer?: LoopObserver | undefined;
+}
+
+export interface LoopEnd {
+  readonly status: 'finished' | 'stopped';
+  readonly progress: Progress;
+  /** Steps done in this session. */
+  readonly steps: number;
+}
+
+/** What a progress display may want to know; called in the order of the run. */
+export interface LoopObserver {
+  /** After every submitted step (from 1). */
+  onStep?(step: number, epoch: number): void;
+  /** After scalars were read. */
+  onLoss?(step: number, loss: number): void;
+  onValidation?(done: number, total: number): void;
+  onEpoch?(line: EpochLine): void;
+  /** Once a session, where it was asked for. */
+  onExplanation?(explanation: Explanation): void;
+}
+
+/** Where a fresh run stands. */
+export const START: Progress = {
+  step: 0,
+  epochsClosed: 0,
+  epochLoss: { sum: 0, steps: 0 },
+  best: null,
+};
+
+/**
+ * Trains to the end of the stage, or until told to stop; the state is saved either way.
+ * @throws DivergedError after saving; StorageError; what the device reports
+ */
+export async function runLoop(options: LoopOptions): Promise<LoopEnd> {
+  return new Loop(options).run();
+}
+
+class Loop {
+  readonly #options: LoopOptions;
+  readonly #pace: SubmitPace;
+  readonly #explainer: StepExplainer | undefined;
+  #progress: Progress;
+  /** Steps done in this session. */
+  #steps = 0;
+  /** The first step whose scalars have not been read. */
+  #unread: number;
+  #epochStart = performance.now();
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#progress = options.progress;
+    this.#unread = options.progress.step;
+    this.#pace = new SubmitPace(options.device);
+    if (options.explain) {
+      this.#explainer = new StepExplainer(options.device, options.trainer.step, (explanation) =>
+        options.observer?.onExplanation?.(explanation),
+      );
+    }
+  }
+
+  async run(): Promise<LoopEnd> {
+    const status = await this.#trainToTheEnd();
+    await this.#explainer?.finish();
+    return { status, progress: this.#progress, steps: this.#steps };
+  }
+
+  async #trainToTheEnd(): Promise<LoopEnd['status']> {
+    const { endEpoch } = this.#options.stage;
+    while (this.#progress.epochsClosed < endEpoch) {
+      this.#epochStart = performance.now();
+      if (!(await this.#trainEpoch(this.#progress.epochsClosed))) return 'stopped';
+      if (!(await this.#closeEpoch(this.#progress.epochsClosed + 1))) return 'stopped';
+    }
+    return 'finished';
+  }
+
+  /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped */
+  async #trainEpoch(epoch: number): Promise<boolean> {
+    const { data, trainer, stage, observer } = this.#options;
+    const { recipe, sampler, stepsPerEpoch } = stage;
+    const firstStep = stage.firstStep + (epoch - stage.firstEpoch) * stepsPerEpoch;
+    const loader = new BatchLoader({
+      dataset: data.train.readable,
+      order: sampler.order(epoch),
+      batchSize: recipe.batchSize,
+      lastBatch: 'drop',
+      seed: recipe.seed,
+      epoch,
+      startBatch: this.#progress.step - firstStep,
+      ...(recipe.augment !== false && { augmentation: recipe.augment }),
+    });
+    const explainer = this.#explainer;
+    explainer?.begin();
+    for await (const batch of loader) {
+      explainer?.lap('batchMs');
+      await this.#pace.turn();
+      explainer?.lap('deviceMs');
+      const { step } = this.#progress;
+      if (explainer?.profiles) explainer.profiled(await trainer.step.profile(batch, step));
+      else {
+        const cost = trainer.step.run(batch, step);
+        explainer?.submitted(cost);
+      }
+      this.#pace.submitted();
+      this.#progress = { ...this.#progress, step: step + 1 };
+      this.#steps++;
+      observer?.onStep?.(step + 1, epoch + 1);
+      const full = this.#progress.step - this.#unread === HISTORY;
+      if (full || this.#progress.step % recipe.logEvery === 0) await this.#readScalars();
+      explainer?.lap('scalarsMs');
+      await explainer?.endStep();
+      if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
+        await this.#readScalars();
+        await this.#options.save(this.#progress);
+        return false;
+      }
+    }
+    await this.#readScalars();
+    return true;
+  }
+
+  /** Reads loss and gradient norm of the steps since the last call, and logs those that are due. */
+  async #readScalars(): Promise<void> {
+    const { recipe, run, trainer, observer } = this.#options;
+    const scalars = await trainer.step.scalars();
+    const lines: MetricsLine[] = [];
+    let diverged: DivergedError | undefined;
+    let { sum, steps } = this.#progress.epochLoss;
+    for (const [i, { loss, gradientNorm, lossScale }] of scalars.entries()) {
+      const step = this.#unread + i + 1;
+      const sound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+      if (sound) {
+        sum += loss;
+        steps++;
+      } else if (lossScale === undefined || lossScale < 1) {
+        // an overflow at a higher scale is part of finding the right one: that step was left out, and the scale halved
+        diverged ??= new DivergedError(step, loss, gradientNorm);
+      }
+      if (sound && step % recipe.logEvery !== 0) continue;
+      lines.push({
+        kind: 'step',
+        ...this.#stage,
+        step,
+        epoch: this.#progress.epochsClosed + 1,
+        loss: finite(loss),
+        gradientNorm: finite(gradientNorm),
+        learningRate: trainer.step.learningRate(step - 1),
+        ...(lossScale !== undefined && { lossScale }),
+      });
+    }
+    this.#unread += scalars.length;
+    this.#progress = { ...this.#progress, epochLoss: { sum, steps } };
+    await run.metrics.append(lines);
+    const last = scalars.at(-1);
+    if (last) observer?.onLoss?.(this.#unread, last.loss);
+    if (diverged) {
+      await this.#options.save(this.#progress);
+      throw diverged;
+    }
+  }
+
+  /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
+  async #closeEpoch(epoch: number): Promise<boolean> {
+    const { recipe, data, run, stage, observer } = this.#options;
+    const last = epoch === stage.endEpoch;
+    const due = data.validation !== null && (last || epoch % recipe.validation.every === 0);
+    const scores = due ? await this.#validate() : null;
+    if (scores === 'stopped') {
+      await this.#options.save(this.#progress);
+      return false;
+    }
+    const best = scores === null ? last && data.validation === null : isBetter(scores, this.#progress.best);
+    if (best) await this.#keep(epoch, scores);
+    const { sum, steps } = this.#progress.epochLoss;
+    const line: EpochLine = {
+      kind: 'epoch',
+      ...this.#stage,
+      epoch,
+      step: this.#progress.step,
+      loss: steps > 0 ? sum / steps : null,
+      validation: scores,
+      best,
+      seconds: (performance.now() - this.#epochStart) / 1000,
+    };
+    this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
+    await run.metrics.append([line]);
+    observer?.onEpoch?.(line);
+    if (last || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
+    return true;
+  }
+
+  async #validate(): Promise<MacroScores | 'stopped'> {
+    const { data, trainer, signal, observer } = this.#options;
+    if (data.validation === null) throw new RangeError('there is nothing to validate on');
+    const dataset = data.validation.readable;
+    try {
+      const probabilities = await predictDataset(trainer.inference, dataset, {
+        ...(signal && { signal }),
+        onProgress: (done, total) => observer?.onValidation?.(done, total),
+      });
+      return macroScores(scoreDataset(probabilities, datasetTargets(dataset), data.classes));
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return 'stopped';
+      throw error;
+    }
+  }
+
+  async #keep(epoch: number, scores: MacroScores | null): Promise<void> {
+    const { recipe, data, run, trainer } = this.#options;
+    const metrics = { mAP: scores?.mAP ?? null, auroc: scores?.auroc ?? null };
+    const about = checkpointAbout({
+      recipe,
+      data,
+      model: trainer.definition.config,
+      weights: trainer.kept,
+      epoch,
+      step: this.#progress.step,
+      metrics,
+    });
+    await writeCheckpoint(run.best, { ...about, tensors: await trainer.tensors() }, run.files);
+    this.#progress = { ...this.#progress, best: { epoch, ...metrics } };
+  }
+
+  /** For the lines of a run in stages. */
+  get #stage(): { stage?: number } {
+    const { number, run } = this.#options.stage;
+    return run.stages > 1 ? { stage: number } : {};
+  }
+}
+
+/** A higher macro mAP; where it is undefined, the later weights are kept. */
+function isBetter(scores: MacroScores, best: Progress['best']): boolean {
+  if (best === null || best.mAP === null) return true;
+  return scores.mAP !== null && scores.mAP > best.mAP;
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

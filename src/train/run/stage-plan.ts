@@ -1,0 +1,60 @@
+import type { Sampler } from '../../data/sampling/sampler.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { stageRecipes } from '../../recipe/recipe-stages.js';
+import { epochSampler } from './epoch-sampler.js';
+import type { TrainingData } from './training-data.js';
+
+/**
+ * When each stage of a run begins and ends. Epochs and steps are counted through all stages, so that curves go on and no
+ * two epochs of a run draw the same random numbers; schedules, warm-ups and averages begin anew with each stage.
+ */
+export interface Stage {
+  /** From 1. */
+  readonly number: number;
+  readonly name: string | undefined;
+  /** With the stage's changes. */
+  readonly recipe: Recipe;
+  readonly start: 'last' | 'best';
+  readonly head: 'keep' | 'reset';
+  readonly sampler: Sampler;
+  readonly stepsPerEpoch: number;
+  /** Epochs and steps of the run before the stage's first. */
+  readonly firstEpoch: number;
+  readonly firstStep: number;
+  /** Epochs of the run when the stage is over. */
+  readonly endEpoch: number;
+  readonly run: RunExtent;
+}
+
+export interface RunExtent {
+  readonly stages: number;
+  readonly epochs: number;
+  readonly steps: number;
+}
+
+/** @throws SamplerError; TrainingDataError when an epoch of a stage doesn't fill one batch */
+export function planStages(recipe: Recipe, data: Pick<TrainingData, 'train'>): Stage[] {
+  const parts = stageRecipes(recipe).map((own) => {
+    const sampler = epochSampler(own, data);
+    return { recipe: own, sampler, stepsPerEpoch: Math.floor(sampler.length / own.batchSize) };
+  });
+  const run = {
+    stages: parts.length,
+    epochs: sum(parts.map((part) => part.recipe.schedule.epochs)),
+    steps: sum(parts.map((part) => part.recipe.schedule.epochs * part.stepsPerEpoch)),
+  };
+  let [firstEpoch, firstStep] = [0, 0];
+  return parts.map((part, i) => {
+    const { name, start = 'last', head = 'keep' } = recipe.stages?.[i] ?? {};
+    const { epochs } = part.recipe.schedule;
+    const endEpoch = firstEpoch + epochs;
+    const stage = { ...part, number: i + 1, name, start, head, firstEpoch, firstStep, endEpoch, run };
+    firstEpoch = endEpoch;
+    firstStep += epochs * part.stepsPerEpoch;
+    return stage;
+  });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,53 @@
+import { Random } from '../../engine/random.js';
+import { initialParameters, initialStatistics, type ModelDefinition } from '../../models/model.js';
+import { importTimm, type ModelWeights } from '../../models/weights/timm-weights.js';
+import { readCheckpoint } from '../../weights/checkpoint.js';
+import type { Trainer } from '../step/trainer.js';
+import type { RunDirectory } from './run-directory.js';
+import type { Stage } from './stage-plan.js';
+
+/** What a stage starts from: weights of the stage before it, with a fresh head where the recipe says so. */
+export async function stageWeights(
+  { start, head, number, recipe }: Pick<Stage, 'start' | 'head' | 'number' | 'recipe'>,
+  before: Trainer,
+  run: Pick<RunDirectory, 'best'>,
+): Promise<ModelWeights> {
+  const { definition } = before;
+  const weights =
+    start === 'best'
+      ? importTimm(definition, (await readCheckpoint(run.best)).tensors)
+      : await before.weights();
+  return head === 'reset' ? withFreshHead(definition, weights, headSeed(recipe.seed, number)) : weights;
+}
+
+/** The head's parameters and running statistics drawn anew, the rest as it is. */
+export function withFreshHead(
+  definition: ModelDefinition,
+  { parameters, statistics }: ModelWeights,
+  seed: number,
+): ModelWeights {
+  const fresh = {
+    parameters: initialParameters(definition, seed),
+    statistics: initialStatistics(definition),
+  };
+  const chosen = (
+    specs: readonly { readonly name: string; readonly group: 'backbone' | 'head' }[],
+    kept: ReadonlyMap<string, Float32Array>,
+    drawn: ReadonlyMap<string, Float32Array>,
+  ) =>
+    new Map(
+      specs.flatMap(({ name, group }) => {
+        const values = (group === 'head' ? drawn : kept).get(name);
+        return values === undefined ? [] : [[name, values] as const];
+      }),
+    );
+  return {
+    parameters: chosen(definition.parameters, parameters, fresh.parameters),
+    statistics: chosen(definition.statistics, statistics, fresh.statistics),
+  };
+}
+
+/** Another one than the run's own, so that the head is not the one it had at the very start. */
+function headSeed(seed: number, stage: number): number {
+  return new Random(seed, 'head of stage', stage).uint32();
+}

@@ -1,0 +1,98 @@
+import type { Device } from '../../engine/device.js';
+import { OutOfMemoryError, TailrayError } from '../../engine/errors.js';
+import { architectures, parameterCount } from '../../models/model.js';
+import { modelCost } from '../../models/model-cost.js';
+import { ModelError } from '../../models/model-error.js';
+import { nearestName } from '../../recipe/recipe-issues.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { modelOf } from './trainer.js';
+import { largestPlannedBatch, planTrainingMemory } from './training-memory.js';
+import { type TrialRun, trialRun } from './trial-run.js';
+
+/** What each architecture costs, for somebody who has to choose one. */
+export interface SurveyedModel {
+  readonly arch: string;
+  /** Trainable values, the head's included. */
+  readonly parameters: number;
+  /** Of the forward pass of one image; see model-cost.ts. */
+  readonly multiplyAdds: number;
+  readonly activations: number;
+  /** Absent where there is no device to plan for. */
+  readonly training?: TrainingEstimate;
+  /** Absent where it was not asked for. */
+  readonly trial?: TrialRun | { readonly failure: string };
+}
+
+/** Bytes at the peak for the recipe's batch, or for the largest that the adapter can bind, and why not for more. */
+export type TrainingEstimate =
+  | { readonly batchSize: number; readonly bytes: number; readonly limit?: string }
+  | { readonly batchSize: 0; readonly limit: string };
+
+export interface SurveyOptions {
+  /** Of everything but the architecture: size, channels, head, batch, optimizer, precision. */
+  readonly recipe: Recipe;
+  readonly classes: number;
+  readonly device?: Device | undefined;
+  /** Also run each; needs a device. */
+  readonly run?: boolean | undefined;
+}
+
+/** The architectures whose names contain one of the words (`*` stands for any text), all for none. @throws ModelError */
+export function matchArchitectures(words: readonly string[]): string[] {
+  const known = architectures();
+  if (words.length === 0) return known;
+  const matches = words.map((word) => {
+    const parts = word
+      .toLowerCase()
+      .split('*')
+      .map((part) => part.replace(/[^\w]/g, '\\$&'));
+    const pattern = new RegExp(parts.length > 1 ? `^${parts.join('.*')}$` : parts.join(''));
+    const found = known.filter((name) => pattern.test(name));
+    if (found.length > 0) return found;
+    const near = nearestName(word, known);
+    throw new ModelError(
+      `no architecture is called "${word}"${near === undefined ? `; there are ${known.join(', ')}` : `; did you mean "${near}"?`}`,
+    );
+  });
+  return known.filter((name) => matches.some((found) => found.includes(name)));
+}
+
+/** @throws ShapeError where the network can't take images of the recipe's size; ModelError */
+export async function surveyModel(arch: string, options: SurveyOptions): Promise<SurveyedModel> {
+  const { classes, device, run = false } = options;
+  const recipe = { ...options.recipe, model: { ...options.recipe.model, arch } };
+  const definition = modelOf(recipe, classes);
+  return {
+    arch,
+    parameters: parameterCount(definition),
+    ...modelCost(definition, recipe.preprocessing.size),
+    ...(device && { training: estimate(device, recipe, classes) }),
+    ...(device && run && { trial: await tryOut(device, recipe, classes) }),
+  };
+}
+
+function estimate(device: Device, recipe: Recipe, classes: number): TrainingEstimate {
+  const { batchSize } = recipe;
+  try {
+    return { batchSize, bytes: planTrainingMemory(device, recipe, classes).total };
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    const largest = largestPlannedBatch(device, recipe, classes);
+    if (largest === 0) return { batchSize: 0, limit: error.message };
+    const { total } = planTrainingMemory(device, { ...recipe, batchSize: largest }, classes);
+    return { batchSize: largest, bytes: total, limit: error.message };
+  }
+}
+
+async function tryOut(
+  device: Device,
+  recipe: Recipe,
+  classes: number,
+): Promise<TrialRun | { readonly failure: string }> {
+  try {
+    return await trialRun(device, recipe, classes);
+  } catch (error) {
+    if (!(error instanceof TailrayError)) throw error;
+    return { failure: error.message };
+  }
+}

@@ -1,0 +1,62 @@
+import type { Device } from '../../engine/device.js';
+import { Random } from '../../engine/random.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import type { StepScalars } from './step-program.js';
+import { Trainer } from './trainer.js';
+
+/**
+ * Whether a network can be trained on a device at all, and how fast: evaluations and training steps of fresh weights on
+ * noise.
+ */
+export interface TrialRun {
+  /** Milliseconds until everything was compiled and on the device. */
+  readonly preparationMs: number;
+  /** Milliseconds of the second of two batches: scored, and trained on. */
+  readonly evaluationMs: number;
+  readonly stepMs: number;
+  /** Bytes on the device at the peak. */
+  readonly bytes: number;
+  /** Of both training steps. */
+  readonly scalars: readonly StepScalars[];
+}
+
+/** @throws what `Trainer.create` throws; what the device reports */
+export async function trialRun(device: Device, recipe: Recipe, classes: number): Promise<TrialRun> {
+  const { batchSize, preprocessing } = recipe;
+  const began = performance.now();
+  const trainer = await Trainer.create(device, {
+    recipe,
+    classes,
+    statistics: { classCounts: new Array<number>(classes).fill(1), samples: batchSize },
+    stepsPerEpoch: 2,
+  });
+  try {
+    await trainer.initialise();
+    const preparationMs = performance.now() - began;
+    const [height, width] = preprocessing.size;
+    const random = new Random(recipe.seed, 'trial');
+    const images = Float32Array.from({ length: batchSize * height * width * preprocessing.channels }, () =>
+      random.normal(0, 1),
+    );
+    const targets = Float32Array.from({ length: batchSize * classes }, (_, i) => Number(i % 7 === 0));
+    const score = () => trainer.inference.probabilities(images);
+    const scalars: StepScalars[] = [];
+    const train = async () => {
+      trainer.step.run({ images, targets }, scalars.length);
+      scalars.push(...(await trainer.step.scalars()));
+    };
+    const evaluationMs = await secondOf(score);
+    const stepMs = await secondOf(train);
+    return { preparationMs, evaluationMs, stepMs, bytes: trainer.peakBytes, scalars };
+  } finally {
+    trainer.destroy();
+  }
+}
+
+/** The first run may still wait for what a driver does late. @returns milliseconds of the second */
+async function secondOf(run: () => Promise<unknown>): Promise<number> {
+  await run();
+  const began = performance.now();
+  await run();
+  return performance.now() - began;
+}

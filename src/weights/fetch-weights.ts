@@ -1,0 +1,23 @@
+import type { HubOptions } from '../hub/hub-settings.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import { openWeightSource, requireArchitecture } from './weight-source.js';
+
+/**
+ * Brings a recipe's weights to this machine before anything else is done, so that a run fails in its first second and
+ * not after its images were read.
+ * @returns the recipe with the weights' commit instead of a branch that moves: what the run directory keeps, and what
+ *   repeats the run
+ * @throws HubError; CheckpointError 'pickle', or 'mismatch' where they are said to be another network's
+ */
+export async function fetchWeights(
+  recipe: Recipe,
+  hub: HubOptions,
+): Promise<{ readonly recipe: Recipe; readonly notes: readonly string[] }> {
+  const { weights, arch } = recipe.model;
+  if (weights === undefined) return { recipe, notes: [] };
+  const source = openWeightSource(weights, hub);
+  requireArchitecture(await source.config(), arch, source.place);
+  await source.file();
+  const model = { ...recipe.model, weights: await source.pinned() };
+  return { recipe: { ...recipe, model }, notes: await source.notes() };
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { SafetensorsFile, SafetensorsTensor } from '../models/safetensors/safetensors.js';
+import { CheckpointError } from './checkpoint-error.js';
+import { readWeightFile } from './weight-file.js';
+
+/**
+ * Large models lie in several safetensors files, with an index beside them (`model.safetensors.index.json`, Hugging
+ * Face's) that says which tensor is where.
+ */
+
+/** Names of the parts are those of files beside the index: a path could lead out of the folder. */
+const indexSchema = z.object({
+  weight_map: z.record(
+    z.string(),
+    z.string().regex(/^[\w.-]+\.safetensors$/, 'must be the name of a safetensors file'),
+  ),
+});
+
+export function isShardIndex(path: string): boolean {
+  return path.endsWith('.safetensors.index.json');
+}
+
+/** The files that an index names, in the order of their names. `path` is for messages. @throws CheckpointError 'damaged' */
+export function shardNames(index: string, path: string): string[] {
+  return [...new Set(Object.values(parseIndex(index, path)))].sort();
+}
+
+/** @throws CheckpointError 'missing', 'pickle' or 'damaged', also when a part lacks what the index says of it */
+export async function readShards(path: string): Promise<SafetensorsFile> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new CheckpointError('missing', path, "can't be read.", { cause });
+  });
+  const places = parseIndex(text, path);
+  const tensors = new Map<string, SafetensorsTensor>();
+  for (const shard of shardNames(text, path)) {
+    const file = await readWeightFile(join(dirname(path), shard));
+    for (const [name, tensor] of file.tensors) {
+      if (places[name] !== shard) {
+        throw new CheckpointError('damaged', path, `does not say that tensor "${name}" is in ${shard}.`);
+      }
+      tensors.set(name, tensor);
+    }
+  }
+  const lost = Object.keys(places).filter((name) => !tensors.has(name));
+  if (lost.length > 0) {
+    const names = lost.slice(0, 8).join(', ');
+    throw new CheckpointError('damaged', path, `names ${lost.length} tensors that its files lack: ${names}.`);
+  }
+  return { tensors, metadata: {} };
+}
+
+function parseIndex(text: string, path: string): Readonly<Record<string, string>> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError('damaged', path, 'is not valid JSON.', { cause });
+  }
+  const parsed = indexSchema.safeParse(content);
+  if (parsed.success) return parsed.data.weight_map;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join('.') ?? '';
+  throw new CheckpointError(
+    'damaged',
+    path,
+    `is no index of safetensors files (${where}: ${issue?.message}).`,
+  );
+}

@@ -1,0 +1,282 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { initialParameters, initialStatistics } from '../../../src/models/model.js';
+import { mergeRecipe, UNNAMED } from '../../../src/recipe/merge-recipe.js';
+import { formatRecipe, parseRecipe } from '../../../src/recipe/recipe.js';
+import { type Recipe, recipeSchema } from '../../../src/recipe/recipe-schema.js';
+import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
+import { RunDirectory } from '../../../src/train/run/run-directory.js';
+import type { SessionObserver } from '../../../src/train/run/session.js';
+import { withFreshHead } from '../../../src/train/run/stage-weights.js';
+import { type TrainRunOptions, trainRun } from '../../../src/train/run/train-run.js';
+import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
+import { modelOf } from '../../../src/train/step/trainer.js';
+import { readCheckpoint } from '../../../src/weights/checkpoint.js';
+import { temporaryFolder } from '../../data/temporary-folder.js';
+import { testDevice } from '../../device.js';
+import { TINY_RECIPE, writeTinyDataset } from './tiny-run.js';
+
+const parse = (text: string) => parseRecipe(text, { path: 'staged.yaml' });
+
+describe('a recipe with stages', () => {
+  const recipe = parse(`
+loss: {name: asl, gammaNeg: 2}
+optimizer: {lr: 0.1, groups: {head: 10}}
+schedule: {epochs: 7}
+ema: {decay: 0.9}
+stages:
+  - schedule: {epochs: 3, kind: constant}
+    optimizer: {groups: {backbone: {freeze: true}}}
+    ema: false
+  - loss: {margin: 0.2}
+    head: reset
+    start: best
+  - loss: {name: bce}
+    optimizer: {name: sgd}
+    augment: false
+    sampler: {name: class-aware}
+`);
+  const [first, second, third] = stageRecipes(recipe) as [Recipe, Recipe, Recipe];
+
+  test('puts what a stage says over the recipe, not over the stage before', () => {
+    expect(first.schedule).toMatchObject({ epochs: 3, kind: 'constant', floor: 0.01 });
+    expect(first.optimizer).toMatchObject({ lr: 0.1, groups: { backbone: { freeze: true }, head: 10 } });
+    expect(first.ema).toBe(false);
+    expect(first.loss).toEqual(recipe.loss);
+    expect(second.schedule).toEqual(recipe.schedule);
+    expect(second.optimizer).toEqual(recipe.optimizer);
+    expect(second.ema).toEqual({ decay: 0.9, warmup: true });
+    expect(second.loss).toMatchObject({ name: 'asl', gammaNeg: 2, margin: 0.2 });
+  });
+
+  test('replaces a section that names another alternative', () => {
+    expect(third.loss).toMatchObject({ name: 'bce', posWeight: 1 });
+    expect(third.loss).not.toHaveProperty('gammaNeg');
+    expect(third.optimizer).toMatchObject({ name: 'sgd', lr: 0.001 });
+    expect(third.augment).toBe(false);
+    expect(third.sampler.name).toBe('class-aware');
+  });
+
+  test('is the same when its resolved form is read again', () => {
+    expect(parse(formatRecipe(recipe))).toEqual(recipe);
+    expect(recipe.stages?.[1]).toEqual({ start: 'best', head: 'reset', loss: second.loss });
+  });
+
+  test('says what is wrong in which stage', () => {
+    expect(() => parse('stages:\n  - {}\n  - loss:\n      name: asl\n      gamaNeg: 1')).toThrow(
+      /staged\.yaml, line 5: stages\.1\.loss\.gamaNeg: there is no setting of asl "gamaNeg"; did you mean "gammaNeg"/,
+    );
+    expect(() => parse('stages:\n  - sheduler: {}')).toThrow(
+      /line 2: stages\.0\.sheduler: there is no setting "sheduler"; did you mean "schedule"/,
+    );
+    expect(() => parse('stages: [{optimizer: {lr: -1}}]')).toThrow(/stages\.0\.optimizer\.lr/);
+    expect(() => parse('stages: [{head: reset}]')).toThrow(
+      /stages\.0\.head: the first stage has none before/,
+    );
+    expect(() => parse('stages: []')).toThrow(/stages/);
+  });
+});
+
+describe('merging', () => {
+  test('knows what a section is that names nothing', () => {
+    const { loss, optimizer, sampler, model } = recipeSchema.parse({});
+    const names = { loss, optimizer, sampler, 'model.head': model.head };
+    expect(Object.fromEntries(Object.entries(names).map(([key, { name }]) => [key, name]))).toEqual(UNNAMED);
+  });
+
+  test('merges the default alternative by its name, and lists not at all', () => {
+    expect(mergeRecipe({ loss: { posWeight: 2 } }, { loss: { name: 'bce' } })).toEqual({
+      loss: { posWeight: 2, name: 'bce' },
+    });
+    expect(mergeRecipe({ name: 'a', batchSize: 4 }, { name: 'b' })).toEqual({ name: 'b', batchSize: 4 });
+    expect(mergeRecipe({ a: [1, 2] }, { a: [3] })).toEqual({ a: [3] });
+    expect(mergeRecipe({ ema: false }, { ema: { decay: 0.5 } })).toEqual({ ema: { decay: 0.5 } });
+  });
+});
+
+/** Eight steps of everything, then twelve of a fresh head alone, in smaller batches. */
+const STAGES = `
+stages:
+  - name: all
+    schedule: {epochs: 2}
+  - name: retrain
+    start: best
+    head: reset
+    batchSize: 3
+    schedule: {epochs: 2}
+    sampler: {name: class-aware}
+    optimizer: {groups: {backbone: {freeze: true}}}
+`;
+
+describe('a run in stages', () => {
+  let folder: string;
+  let data: TrainingData;
+  let whole: Record<string, string>;
+  const recipe = parse(TINY_RECIPE + STAGES);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tailray-stages-'));
+    data = await examineTrainingData(await writeTinyDataset(folder), recipe);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function train(options: Partial<TrainRunOptions> = {}) {
+    const run = options.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
+    const summary = await trainRun({ device: await testDevice(), recipe, data, run, ...options });
+    return { run, summary };
+  }
+
+  async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
+    const last = await readdir(join(run.path, 'last'), { recursive: true });
+    const names = ['best.safetensors', 'predictions.csv', ...last.map((name) => join('last', name)).sort()];
+    const contents = await Promise.all(
+      names.map((name) => readFile(join(run.path, name), 'base64').catch(() => 'a folder')),
+    );
+    const lines = (await run.metrics.read()).map((line) => ({ ...line, seconds: 0 }));
+    return {
+      ...Object.fromEntries(names.map((name, i) => [name, contents[i] ?? ''])),
+      lines: JSON.stringify(lines),
+    };
+  }
+
+  test('goes from stage to stage, counts through them, and begins schedules anew', async () => {
+    const starts: number[] = [];
+    const observer: SessionObserver = {
+      onReady(trainer, progress, stage) {
+        starts.push(stage.number);
+        expect(progress.step).toBe(stage.firstStep);
+        expect(stage.run).toEqual({ stages: 2, epochs: 4, steps: 20 });
+        expect(trainer.schedule.totalSteps).toBe([8, 12][stage.number - 1]);
+      },
+    };
+    const { run, summary } = await train({ observer });
+    expect(starts).toEqual([1, 2]);
+    expect(summary).toMatchObject({ status: 'finished', epochs: 4, steps: 20 });
+    expect(summary.best?.epoch).toBeGreaterThan(2);
+    const lines = await run.metrics.read();
+    expect(lines.map(({ stage, step }) => [stage, step])).toEqual([
+      ...[2, 4, 4, 6, 8, 8].map((step) => [1, step]),
+      ...[10, 12, 14, 14, 16, 18, 20, 20].map((step) => [2, step]),
+    ]);
+    const rates = lines.flatMap((line) => (line.kind === 'step' ? [line.learningRate] : []));
+    // warm-up over two steps in each stage, then a cosine over its own length
+    const cosine = (t: number) => 0.01 * (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * t)));
+    expect(rates[0]).toBeCloseTo(0.01, 12);
+    expect(rates[3]).toBeCloseTo(cosine(5 / 6), 12);
+    expect(rates[4]).toBeCloseTo(0.01, 12);
+    expect(rates.at(-1)).toBeCloseTo(cosine(9 / 10), 12);
+    whole = await bytesOf(run);
+  });
+
+  test('re-trains a fresh head on a backbone that keeps its bits', async () => {
+    const { run: first } = await train({ stopAfter: 8 });
+    const begun = await train({ run: first, resume: true, stopAfter: 1 });
+    expect((await first.saved.about())?.progress).toMatchObject({ stage: 2, step: 9 });
+    const start = (await readCheckpoint(first.best)).tensors;
+    await train({ run: begun.run, resume: true });
+    const end = (await readCheckpoint(first.best)).tensors;
+    for (const [name, { data: values }] of start) {
+      if (name.startsWith('fc.')) expect(end.get(name)?.data).not.toEqual(values);
+      else expect(end.get(name)?.data, name).toEqual(values);
+    }
+  });
+
+  // in the first stage, at its end before its validation, at the second's start, in it, everywhere
+  test.each([[[3]], [[8]], [[9]], [[13]], [[1, 7, 1, 6, 5]]])(
+    'stopped after %j steps and resumed, it gives the same bytes',
+    async (stops) => {
+      const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+      for (const [i, stopAfter] of stops.entries()) {
+        expect((await train({ run, stopAfter, resume: i > 0 })).summary.status).toBe('stopped');
+      }
+      const { summary } = await train({ run: new RunDirectory(run.path), resume: true });
+      expect(summary.status).toBe('finished');
+      expect(await bytesOf(run)).toEqual(whole);
+    },
+  );
+
+  test('a process that died after the second stage kept a checkpoint, but before it saved, loses no exactness', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const onEpoch = ({ epoch }: { epoch: number }) => {
+      if (epoch === 3) throw new Error('power cut');
+    };
+    await expect(train({ run, observer: { onEpoch } })).rejects.toThrow('power cut');
+    // the checkpoint that the second stage began from is gone by now
+    expect((await readCheckpoint(run.best)).epoch).toBe(3);
+    expect((await run.saved.about())?.progress).toMatchObject({ stage: 2, step: 8 });
+    await train({ run, resume: true });
+    expect(await bytesOf(run)).toEqual(whole);
+  });
+
+  test('two stages that differ in nothing are one training', async () => {
+    const plain =
+      `${TINY_RECIPE.replace('optimizer: {lr: 0.01}', 'optimizer: {name: sgd, lr: 0.05, momentum: 0}')}
+ema: false
+`.replace('schedule: {epochs: 3, warmupSteps: 2}', 'schedule: {epochs: 3, kind: constant}');
+    const one = await train({ recipe: parse(plain) });
+    const two = await train({
+      recipe: parse(`${plain}stages: [{schedule: {epochs: 2}}, {schedule: {epochs: 1}}]`),
+    });
+    const params = (run: RunDirectory) => savedParams(run);
+    expect(await params(two.run)).toEqual(await params(one.run));
+    const third = (await two.run.metrics.read()).at(-1);
+    expect(third).toMatchObject({
+      ...(await one.run.metrics.read()).at(-1),
+      stage: 2,
+      seconds: expect.any(Number),
+      best: true,
+    });
+  });
+
+  test('the best epoch may be of any stage', async () => {
+    const still = `optimizer: {lr: 1.0e-9}`;
+    const recipes = ['last-stage', 'any-stage'].map((best) =>
+      parse(`${TINY_RECIPE}checkpoint: {best: ${best}}
+stages: [{schedule: {epochs: 1}}, {${still}, schedule: {epochs: 1}, head: reset}]`),
+    );
+    const summaries = [];
+    for (const each of recipes) summaries.push((await train({ recipe: each })).summary);
+    expect(summaries[0]?.best?.epoch).toBe(2);
+    expect((summaries[1]?.best?.mAP ?? 0) >= (summaries[0]?.best?.mAP ?? 1)).toBe(true);
+  });
+});
+
+async function savedParams(run: RunDirectory): Promise<Buffer> {
+  const [folder] = (await readdir(join(run.path, 'last'))).filter((name) => name.startsWith('step-12'));
+  return readFile(join(run.path, 'last', folder ?? '', 'params.safetensors'));
+}
+
+test('a fresh head comes with fresh statistics of its own', () => {
+  const definition = modelOf(parse(`${TINY_RECIPE.replace('width: 4', 'width: 4, head: csra')}`), 2);
+  const filled = (specs: Map<string, Float32Array>) =>
+    new Map([...specs].map(([name, values]) => [name, values.map(() => 7)]));
+  const [parameters, statistics] = [initialParameters(definition, 1), initialStatistics(definition)];
+  const fresh = withFreshHead(
+    definition,
+    { parameters: filled(parameters), statistics: filled(statistics) },
+    1,
+  );
+  const heads = { parameters: 0, statistics: 0 };
+  for (const kind of ['parameters', 'statistics'] as const) {
+    const drawn = { parameters, statistics }[kind];
+    for (const { name, group } of definition[kind]) {
+      if (group === 'head') heads[kind]++;
+      expect(fresh[kind].get(name), name).toEqual(
+        group === 'head' ? drawn.get(name) : drawn.get(name)?.map(() => 7),
+      );
+    }
+  }
+  expect(heads).toEqual({ parameters: 5, statistics: 2 });
+});
+
+test('a file with a loss is the whole recipe’s; stages may change its parameters, or take another loss', () => {
+  const recipe = parse('loss: {name: ./mine.mjs}\nstages: [{loss: {gamma: 2}}, {loss: {name: bce}}]');
+  const [first, second] = stageRecipes(recipe);
+  expect(first?.loss).toMatchObject({ name: './mine.mjs', gamma: 2 });
+  expect(second?.loss.name).toBe('bce');
+  expect(() => parse('stages: [{loss: {name: ./mine.mjs}}]')).toThrow(
+    /stages\.0\.loss\.name: only the loss of the whole recipe may be a file/,
+  );
+});
