@@ -1,5 +1,5 @@
 import { nearPairs } from '../data/images/perceptual-hash.js';
-import type { PartName } from './inspection.js';
+import type { PartName } from './named-part.js';
 import type { Picture } from './picture-survey.js';
 
 /** One radiograph under several names. */

@@ -1,7 +1,9 @@
 import { describeSampler } from '../data/sampling/sampler-choice.js';
 import { count, counted, percent } from '../report/format.js';
 import type { Finding } from './findings/finding.js';
-import type { ClassFacts, Inspection, PartName } from './inspection.js';
+import type { Inspection } from './inspection.js';
+import type { PartName } from './named-part.js';
+import type { ClassFacts } from './part-facts.js';
 import type { PictureFacts } from './picture-facts.js';
 
 /** An inspection as text for a terminal: sizes, a line a class, and the findings, worst first. */

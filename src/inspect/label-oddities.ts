@@ -1,7 +1,7 @@
 import { positiveClasses } from '../data/sampling/expected-visits.js';
 import { coOccurrence } from '../data/tables/co-occurrence.js';
 import { labelledRows } from '../data/tables/labelled-rows.js';
-import type { NamedPart } from './inspection.js';
+import type { NamedPart } from './named-part.js';
 
 /** Labels that contradict each other, or say one thing twice. */
 

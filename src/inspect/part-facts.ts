@@ -1,8 +1,45 @@
-import { frequencyGroup } from '../data/tables/findings.js';
+import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { sharedPatients } from '../data/tables/split.js';
-import type { ClassFacts, Leak, NamedPart, PartFacts } from './inspection.js';
+import type { NamedPart, PartName } from './named-part.js';
 
 /** Counts of the parts of a split, of the classes in them, and what two parts share. */
+
+export interface PartFacts {
+  readonly name: PartName;
+  readonly images: number;
+  /** Distinct patients; 0 where none is named. */
+  readonly patients: number;
+  /** Images of a patient; null where none is named. */
+  readonly perPatient: { readonly median: number; readonly most: number; readonly mostOf: string } | null;
+  /** Images whose known labels are all absent, and images of which no label is known. */
+  readonly withoutPositives: number;
+  readonly unlabelled: number;
+  /** Unknown labels, of images × classes. */
+  readonly unknown: number;
+  /** By class: images with the finding, images where it is known, patients with it. */
+  readonly classes: readonly ClassCounts[];
+}
+
+export interface ClassCounts {
+  readonly positives: number;
+  readonly known: number;
+  readonly patients: number;
+}
+
+export interface ClassFacts {
+  readonly name: string;
+  /** positives / known in training; null where it is never known there. */
+  readonly prevalence: number | null;
+  readonly group: FrequencyGroup | null;
+  readonly parts: Readonly<Partial<Record<PartName, ClassCounts>>>;
+}
+
+/** Two parts that share what they must not. */
+export interface Leak {
+  readonly parts: readonly [PartName, PartName];
+  readonly patients: readonly string[];
+  readonly images: readonly string[];
+}
 
 /** Everything that one part's rows say. */
 export function partFacts({ name, table, indices }: NamedPart): PartFacts {

@@ -4,7 +4,7 @@ import { ImageError, type ImageErrorKind } from '../data/images/image-error.js';
 import { type Fingerprint, fingerprintOf } from '../data/images/perceptual-hash.js';
 import { resolveImage } from '../data/tables/image-path.js';
 import type { TableRow } from '../data/tables/table.js';
-import type { NamedPart, PartName } from './inspection.js';
+import type { NamedPart, PartName } from './named-part.js';
 
 /** The look at every picture: what it measures, and what it can be recognised by. */
 

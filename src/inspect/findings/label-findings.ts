@@ -1,5 +1,6 @@
 import { count, counted, percent } from '../../report/format.js';
-import type { ClassFacts, Inspection, PartFacts } from '../inspection.js';
+import type { Inspection } from '../inspection.js';
+import type { ClassFacts, PartFacts } from '../part-facts.js';
 import { agree, type Finding, some } from './finding.js';
 
 /** Training positives below which a class is hardly learnt. */

@@ -1,5 +1,6 @@
 import { count, counted } from '../../report/format.js';
-import type { Inspection, PartFacts } from '../inspection.js';
+import type { Inspection } from '../inspection.js';
+import type { PartFacts } from '../part-facts.js';
 import { agree, type Finding, some } from './finding.js';
 
 /** Positives of a held-out part below which a class's score is mostly chance. */

@@ -1,8 +1,9 @@
 import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { classBars } from '../../report/plots/class-bars.js';
-import type { ClassFacts, Inspection } from '../inspection.js';
+import type { Inspection } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
+import type { ClassFacts } from '../part-facts.js';
 
 /** The long tail: every class from the most to the least common, as a picture and as a table. */
 export function classSection(inspection: Inspection): Html | null {
