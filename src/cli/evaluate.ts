@@ -2,7 +2,6 @@
 /** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals. */
 import { Option } from 'commander';
 import type { Device } from '../engine/device.js';
-import { cacheFolder } from '../platform/node/cache-folder.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
 import { evaluatePredictions } from '../predict/evaluation.js';
@@ -12,6 +11,7 @@ import { EvaluationError } from '../predict/labelled-scores.js';
 import type { Predictions } from '../predict/predictions.js';
 import { chooseTau, classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { writeAtomically } from '../storage/atomic-file.js';
+import { cacheFolder } from '../storage/cache-folder.js';
 import { command, runCommand } from './command.js';
 import { nonNegativeNumber, positiveNumber, shareOrAuto } from './number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';

@@ -1,9 +1,10 @@
 /** All 36 findings in one picture, each in the same patient, so that one sees at a glance what each of them changes. */
+
+import { encodeGreyPng } from '../data/images/encode-png.js';
 import { FINDINGS } from '../data/tables/findings.js';
 import { drawPhantom } from './draw.js';
 import { drawText, GLYPH_HEIGHT, GLYPH_WIDTH } from './glyphs.js';
 import type { View } from './patient.js';
-import { encodeGreyPng } from './png.js';
 
 const COLUMNS = 6;
 const GAP = 4;

@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { encodeGreyPng } from '../data/images/encode-png.js';
 import {
   type Finding,
   type FrequencyGroup,
@@ -21,7 +22,6 @@ import {
 import { checkPhantomSize, drawPhantom } from './draw.js';
 import { PhantomWriteError } from './errors.js';
 import type { Label } from './labels.js';
-import { encodeGreyPng } from './png.js';
 
 /** Raised whenever the same seed would give other pictures or labels than before. */
 export const GENERATOR_VERSION = 1;

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { type DataPart, type DataSource, resolveDataSource } from '../data/tables/data-source.js';
 import { patientsOf } from '../data/tables/split.js';
 import { TailrayError } from '../engine/errors.js';
-import { cacheFolder } from '../platform/node/cache-folder.js';
 import {
   EvaluationError,
   joinLabels,
@@ -11,6 +10,7 @@ import {
 } from '../predict/labelled-scores.js';
 import { dataSourceOptions } from '../recipe/recipe-data.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { cacheFolder } from '../storage/cache-folder.js';
 import { providePhantoms } from '../train/run/phantom-source.js';
 import type { RunRecord } from './run-record.js';
 

@@ -1,7 +1,7 @@
+import { encodeGreyPng } from '../data/images/encode-png.js';
 import { ImageError } from '../data/images/image-error.js';
 import { ImageStore } from '../data/images/image-store.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
-import { encodeGreyPng } from '../phantom/png.js';
 
 /** Small pictures inside the page, windowed as the network sees them. */
 

@@ -1,9 +1,14 @@
-import type { SafetensorsTensor } from '../models/safetensors/safetensors.js';
-
 /**
  * A fingerprint of a checkpoint's meaning (names, shapes, values, metadata), kept inside its own metadata. The
  * safetensors format has no checksum: without this, a flipped bit in a weight would load and predict.
  */
+
+/** A tensor as its bytes, such as a safetensors file holds. */
+export interface DigestedTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
 
 /** Key of the metadata that holds the fingerprint. */
 export const DIGEST_KEY = 'sha256';
@@ -13,7 +18,7 @@ export const DIGEST_KEY = 'sha256';
  * the SHA-256 of its bytes. Independent of the order of either.
  */
 export async function contentDigest(
-  tensors: Iterable<readonly [name: string, tensor: SafetensorsTensor]>,
+  tensors: Iterable<readonly [name: string, tensor: DigestedTensor]>,
   metadata: Readonly<Record<string, string>>,
 ): Promise<string> {
   const pairs = Object.entries(metadata).filter(([key]) => key !== DIGEST_KEY);

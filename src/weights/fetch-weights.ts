@@ -1,6 +1,10 @@
 import type { HubOptions } from '../hub/hub-settings.js';
-import type { Recipe } from '../recipe/recipe-schema.js';
 import { openWeightSource, requireArchitecture } from './weight-source.js';
+
+/** All that is asked of a recipe here: recipes lie above weights. */
+interface WithModel {
+  readonly model: { readonly arch: string; readonly weights?: string | undefined };
+}
 
 /**
  * Brings a recipe's weights to this machine before anything else is done, so that a run fails in its first second and
@@ -9,7 +13,7 @@ import { openWeightSource, requireArchitecture } from './weight-source.js';
  *   repeats the run
  * @throws HubError; CheckpointError 'pickle', or 'mismatch' where they are said to be another network's
  */
-export async function fetchWeights(
+export async function fetchWeights<Recipe extends WithModel>(
   recipe: Recipe,
   hub: HubOptions,
 ): Promise<{ readonly recipe: Recipe; readonly notes: readonly string[] }> {

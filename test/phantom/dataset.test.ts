@@ -8,13 +8,13 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeGreyPng } from '../../src/data/images/encode-png.js';
 import { FINDINGS, IN_DISTRIBUTION, OUT_OF_DISTRIBUTION } from '../../src/data/tables/findings.js';
 import { samplePhantomCases } from '../../src/phantom/cases.js';
 import { drawContactSheet } from '../../src/phantom/contact-sheet.js';
 import { explainWriteError, writePhantomDataset } from '../../src/phantom/dataset.js';
 import { drawPhantom } from '../../src/phantom/draw.js';
 import { PhantomOptionsError, PhantomWriteError } from '../../src/phantom/errors.js';
-import { encodeGreyPng } from '../../src/phantom/png.js';
 
 let home: string;
 beforeEach(async () => {

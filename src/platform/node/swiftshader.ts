@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { parseTar } from 'nanotar';
 import { AdapterError } from '../../engine/errors.js';
-import { cacheFolder } from './cache-folder.js';
+import { cacheFolder } from '../../storage/cache-folder.js';
 import { npmPack } from './npm-pack.js';
 
 /**

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import type { TuneRecord, TuneStore } from '../../engine/choose/tune.js';
-import { cacheFolder } from './cache-folder.js';
+import { cacheFolder } from '../../storage/cache-folder.js';
 
 /**
  * What the tuner learned, in the cache folder: a file for each adapter with its driver and each version of tailray, a

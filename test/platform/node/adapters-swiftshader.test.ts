@@ -6,12 +6,12 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { createTar } from 'nanotar';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AdapterError } from '../../../src/engine/errors.js';
-import { cacheFolder } from '../../../src/platform/node/cache-folder.js';
 import {
   findSwiftShader,
   type PinnedArchive,
   provideSwiftShader,
 } from '../../../src/platform/node/swiftshader.js';
+import { cacheFolder } from '../../../src/storage/cache-folder.js';
 
 const FILES = ['libvk_swiftshader.so', 'libvulkan.so.1', 'vk_swiftshader_icd.json'];
 const ARCHIVE = brotliCompressSync(createTar(FILES.map((name) => ({ name, data: `the ${name}` }))));
