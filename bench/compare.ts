@@ -1,15 +1,8 @@
 import { DisagreementError, largestDifference, TOLERANCE } from './agreement.js';
+import type { Cost, Entrant } from './entrant.js';
 import type { Timing } from './measurement.js';
 import { repeatsFor, type Turn, timedRounds } from './rounds.js';
-import {
-  CONTENDERS,
-  type Cost,
-  type Entrant,
-  type Hosts,
-  type Peer,
-  type Who,
-  type Workload,
-} from './workload.js';
+import { CONTENDERS, type Hosts, type Peer, type Who, type Workload } from './workload.js';
 
 /** One workload from start to end: everyone prepares, is checked against tailray, warms up, and then they take turns. */
 

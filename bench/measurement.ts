@@ -1,6 +1,7 @@
 import { leastMs, type Roofline } from '#src/engine/roofline.js';
+import type { Cost } from './entrant.js';
 import { spread } from './statistics.js';
-import type { Cost, Who, Workload } from './workload.js';
+import type { Who, Workload } from './workload.js';
 
 /** One library's time for one workload, with the names of `--json`. */
 export interface Measurement {

@@ -1,5 +1,5 @@
 import { elementCount, type Shape } from '#src/engine/graph/tensor.js';
-import type { TensorForm } from './workload.js';
+import type { TensorForm } from './entrant.js';
 
 /** The numbers that all libraries start from, and their order in libraries that put channels first. */
 

@@ -1,5 +1,6 @@
 import benny from 'benny';
-import type { Entrant, Who } from './workload.js';
+import type { Entrant } from './entrant.js';
+import type { Who } from './workload.js';
 
 /**
  * The timed rounds of one workload. All libraries take turns, so that what disturbs the machine disturbs all of them.

@@ -1,8 +1,9 @@
 import type { Roofline } from '#src/engine/roofline.js';
 import type { Comparison } from './compare.js';
+import type { Cost } from './entrant.js';
 import { type Measurement, measurementOf, type Surroundings, totals } from './measurement.js';
 import { speedup } from './statistics.js';
-import { CONTENDERS, type Cost, type Peer, type Who } from './workload.js';
+import { CONTENDERS, type Peer, type Who } from './workload.js';
 
 /** The benchmark as a person reads it: a line a workload, printed as soon as it is measured. */
 

@@ -5,7 +5,8 @@ import type { OnnxNode } from './contenders/onnx-model.js';
 import { pytorchEntrant } from './contenders/pytorch.js';
 import { type Trace, tracedEntrant } from './contenders/tailray.js';
 import { type Eager, eagerEntrant } from './contenders/tfjs.js';
-import type { Entries, TensorForm, Workload } from './workload.js';
+import type { TensorForm } from './entrant.js';
+import type { Entries, Workload } from './workload.js';
 
 /** A workload that is a function of tensors: each library's way of it is an expression over the same operands. */
 export interface TensorOperation extends Omit<Workload, 'entries' | 'cost' | 'dtype'> {

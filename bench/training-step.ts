@@ -13,9 +13,10 @@ import { type PytorchHost, type PytorchTensor, pytorchStepEntrant } from './cont
 import type { TailrayHost } from './contenders/tailray.js';
 import { settleTfjs, type Tf, type TfjsHost, type TfTensor, type TfVariable } from './contenders/tfjs.js';
 import { TfjsAdamW } from './contenders/tfjs-adamw.js';
+import type { Entrant, TensorForm } from './entrant.js';
 import { operandValues, toChannelsFirst } from './operand-values.js';
 import { TfjsScope } from './tfjs-networks/tfjs-scope.js';
-import type { Entrant, TensorForm, Workload } from './workload.js';
+import type { Workload } from './workload.js';
 
 /**
  * A whole step of training: forward, loss (binary cross-entropy), backward, AdamW on every parameter, and batch norm's

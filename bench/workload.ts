@@ -1,9 +1,9 @@
-import type { Shape } from '#src/engine/graph/tensor.js';
 import type { JaxHost } from './contenders/jax.js';
 import type { OnnxHost } from './contenders/onnx.js';
 import type { PytorchHost } from './contenders/pytorch.js';
 import type { TailrayHost } from './contenders/tailray.js';
 import type { TfjsHost } from './contenders/tfjs.js';
+import type { Cost, Entrant } from './entrant.js';
 
 /**
  * What is measured: a piece of work that several libraries do from the same numbers. A workload is a declaration; how a
@@ -43,43 +43,7 @@ export interface Workload {
   readonly entries: Entries;
 }
 
-/** Of the definition of some work, whatever a library really does. */
-export interface Cost {
-  /** A multiply-add is two. */
-  readonly flops: number;
-  /** That must be moved at least: each operand read once in every pass that cannot be avoided, each result written. */
-  readonly bytes: number;
-}
-
 /** How each library does the work; a library that cannot is left out. */
 export type Entries = { readonly tailray: Entry<'tailray'> } & { readonly [W in Peer]?: Entry<W> };
 
 export type Entry<W extends Who> = (host: Hosts[W]) => Promise<Entrant>;
-
-/** A library that is ready to do the work. */
-export interface Entrant {
-  /**
-   * Does the work `repeats` times and resolves when all of it is done: from ordinary tensors on the device to ordinary
-   * tensors on the device.
-   */
-  round(repeats: number): Promise<void>;
-  /** Where not the time of a round is what counts: the milliseconds that count of the last round. */
-  counted?(): number;
-  /** What the first `round(1)` gave, in tailray's layouts; asked for right after it. */
-  results(): Promise<readonly Float32Array[]>;
-  /** Most memory of tensors at any time of the work, operands included; null where the library does not tell. */
-  readonly peakBytes: number | null;
-  /** Of work whose cost nobody can write down beforehand, such as a whole training step: op by op. */
-  readonly costs?: readonly Cost[];
-  dispose(): void | Promise<void>;
-}
-
-/** A tensor that goes into a workload or comes out. */
-export interface TensorForm {
-  /** In tailray's layout. */
-  readonly shape: Shape;
-  /** How the other libraries lay it out: `image` NHWC ↔ NCHW, `filter` HWIO ↔ OIHW; the same everywhere when absent. */
-  readonly layout?: 'image' | 'filter';
-  /** Uniform in [−1, 1) when absent; `labels`: 1 with a probability of 5 %, else 0. */
-  readonly fill?: 'uniform' | 'labels' | 'ones' | 'zeros';
-}

@@ -1,6 +1,6 @@
 import type { Shape } from '#src/engine/graph/tensor.js';
+import type { Entrant, TensorForm } from '../entrant.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
-import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';
 
 /** jax-js on its WebGPU backend, compiled by its own `jit`. Its convolutions are NCHW and OIHW. */

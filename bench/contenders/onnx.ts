@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Shape } from '#src/engine/graph/tensor.js';
+import type { Entrant, TensorForm } from '../entrant.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
-import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';
 import { type OnnxNode, onnxModel } from './onnx-model.js';
 

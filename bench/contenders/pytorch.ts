@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { TailrayError } from '#src/engine/errors.js';
 import type { Shape } from '#src/engine/graph/tensor.js';
+import type { Entrant, TensorForm } from '../entrant.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-values.js';
-import type { Entrant, TensorForm } from '../workload.js';
 import { MissingPeerError } from './load-peer.js';
 
 /**

@@ -2,8 +2,8 @@ import type { Tuning } from '#src/engine/choose/tune.js';
 import { compile } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';
 import { Graph, type Tensor } from '#src/engine/graph/tensor.js';
+import type { Entrant, TensorForm } from '../entrant.js';
 import { operandValues } from '../operand-values.js';
-import type { Entrant, TensorForm } from '../workload.js';
 
 /** tailray as a contender: the work is a graph, compiled with whatever variants the engine chooses. */
 

@@ -1,6 +1,6 @@
 import { elementCount, type Shape } from '#src/engine/graph/tensor.js';
+import type { Entrant, TensorForm } from '../entrant.js';
 import { operandValues } from '../operand-values.js';
-import type { Entrant, TensorForm } from '../workload.js';
 import { loadPeer, peerVersion } from './load-peer.js';
 
 /** TensorFlow.js on its WebGPU backend. It runs op by op; its layouts are tailray's. */

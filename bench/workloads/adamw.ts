@@ -7,8 +7,9 @@ import type { JaxArray, JaxHost } from '../contenders/jax.js';
 import type { TailrayHost } from '../contenders/tailray.js';
 import { settleTfjs, type TfjsHost } from '../contenders/tfjs.js';
 import { BETA1, BETA2, biasCorrections, EPSILON, TfjsAdamW } from '../contenders/tfjs-adamw.js';
+import type { Entrant } from '../entrant.js';
 import { operandValues } from '../operand-values.js';
-import type { Entrant, Workload } from '../workload.js';
+import type { Workload } from '../workload.js';
 
 /**
  * A step of AdamW over as many parameters as a ResNet-50 has, in one tensor: the parameters and both moments are

@@ -3,8 +3,9 @@ import { convInputGradientOp, convOp, convWeightGradientOp } from '#src/kernels/
 import { type ConvGeometry, convFlops, convGeometry } from '#src/kernels/conv/conv-geometry.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
+import type { TensorForm } from '../entrant.js';
 import { type TensorOperation, tensorOperation } from '../tensor-operation.js';
-import type { TensorForm, Workload } from '../workload.js';
+import type { Workload } from '../workload.js';
 
 /** Convolutions of residual networks in all three directions, and depthwise ones of ConvNeXt's. */
 

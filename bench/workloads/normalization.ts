@@ -5,8 +5,9 @@ import { layerNorm } from '#src/kernels/norm/layer-norm.js';
 import { add } from '#src/kernels/pointwise/pointwise-table.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
+import type { TensorForm } from '../entrant.js';
 import { tensorOperation } from '../tensor-operation.js';
-import type { TensorForm, Workload } from '../workload.js';
+import type { Workload } from '../workload.js';
 
 /**
  * Normalisation as a training step meets it: from x, γ, β and the gradient of the result to the result and the

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { TensorForm } from '../../bench/entrant.js';
 import { fromChannelsFirst, operandValues, toChannelsFirst } from '../../bench/operand-values.js';
-import type { TensorForm } from '../../bench/workload.js';
 
 describe('operands', () => {
   test('are the same numbers for everyone, and others at another place', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Entrant } from '../../bench/entrant.js';
 import { repeatsFor, type Turn, timedRounds } from '../../bench/rounds.js';
-import type { Entrant, Who } from '../../bench/workload.js';
+import type { Who } from '../../bench/workload.js';
 
 /** Sleeps that many milliseconds a repetition, and writes down its turns. */
 function sleeper(who: Who, ms: number, turns: string[], more: Partial<Entrant> = {}): Entrant {
