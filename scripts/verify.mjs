@@ -34,6 +34,11 @@ try {
   const lint = ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.'];
   await check('Lint (biome ci)', [TOOLS.biome, ...lint]);
   await check('Type check', [TOOLS.tsc, '--noEmit']);
+  await check('Type check of the rooms that run in a browser, too', [
+    TOOLS.tsc,
+    '-p',
+    'tsconfig.browser.json',
+  ]);
   await test(`All tests on ${chosen}`, chosen ?? '', []);
   if (second) {
     await test(
