@@ -58,6 +58,7 @@ const COMING: readonly string[] = [
   'src/optimizers/sgd.ts',
   'src/train/run/prepare-run.ts',
   'src/train/run/run-event.ts',
+  'src/train/step/paced-step.ts',
   'src/train/step/trace-backward.ts',
   'src/train/step/trace-update.ts',
 ];
