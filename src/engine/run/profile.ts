@@ -1,6 +1,7 @@
 import { median } from '../choose/median.js';
 import type { Device } from '../device.js';
 import { KernelError } from '../errors.js';
+import { at } from '../graph/tensor.js';
 import type { PlanRow } from './build.js';
 
 /** An op of a profiled run, by timestamp queries around each of its dispatches. */
@@ -12,12 +13,16 @@ export interface OpTime extends PlanRow {
   readonly gbps: number;
 }
 
+/** WebGPU's limit of a query set; a pass takes two. */
+const LARGEST_SET = 4096;
+
+/** Timestamps of the passes of one run, in as many query sets as they need. */
 export class Profiler {
   readonly #rows: number[] = [];
 
   private constructor(
     readonly device: Device,
-    readonly queries: GPUQuerySet,
+    readonly sets: readonly GPUQuerySet[],
     readonly resolved: GPUBuffer,
   ) {}
 
@@ -25,31 +30,42 @@ export class Profiler {
     return device.gpu.features.has('timestamp-query');
   }
 
+  /** @param dispatches how many passes there will be at most */
   static async create(device: Device, dispatches: number): Promise<Profiler> {
     if (!Profiler.supported(device)) {
       throw new KernelError('profiling needs the feature timestamp-query, which this adapter lacks');
     }
-    const count = Math.max(1, dispatches) * 2;
-    if (count > 4096)
-      throw new KernelError(`a profile holds at most 2048 dispatches, the program has ${dispatches}`);
-    const queries = device.gpu.createQuerySet({ type: 'timestamp', count });
+    const queries = Math.max(1, dispatches) * 2;
     const resolved = await device.createBuffer(
       'timestamps',
-      count * 8,
+      queries * 8,
       GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     );
-    return new Profiler(device, queries, resolved);
+    const sets = Array.from({ length: Math.ceil(queries / LARGEST_SET) }, (_, i) =>
+      device.gpu.createQuerySet({
+        type: 'timestamp',
+        count: Math.min(LARGEST_SET, queries - i * LARGEST_SET),
+      }),
+    );
+    return new Profiler(device, sets, resolved);
   }
 
   /** Timestamps for the next pass, which belongs to plan row `row`. */
   span(row: number): GPUComputePassTimestampWrites {
     const first = this.#rows.length * 2;
     this.#rows.push(row);
-    return { querySet: this.queries, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
+    const querySet = at(this.sets, Math.floor(first / LARGEST_SET));
+    const begin = first % LARGEST_SET;
+    return { querySet, beginningOfPassWriteIndex: begin, endOfPassWriteIndex: begin + 1 };
   }
 
   resolve(encoder: GPUCommandEncoder): void {
-    encoder.resolveQuerySet(this.queries, 0, this.#rows.length * 2, this.resolved, 0);
+    const written = this.#rows.length * 2;
+    for (const [i, set] of this.sets.entries()) {
+      const first = i * LARGEST_SET;
+      const count = Math.min(set.count, written - first);
+      if (count > 0) encoder.resolveQuerySet(set, 0, count, this.resolved, first * 8);
+    }
   }
 
   async times(rows: readonly PlanRow[]): Promise<OpTime[]> {
@@ -61,7 +77,7 @@ export class Profiler {
       nanoseconds[row] = (nanoseconds[row] ?? 0) + Math.max(0, Number(end - previousEnd));
       previousEnd = end;
     }
-    this.queries.destroy();
+    for (const set of this.sets) set.destroy();
     this.resolved.destroy();
     return rows.map((row, i) => timed(row, (nanoseconds[i] ?? 0) / 1e6));
   }
