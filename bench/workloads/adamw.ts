@@ -1,8 +1,8 @@
-import { Arena, ArenaLayout } from '#src/engine/arena.js';
+import { ArenaLayout, ArenaPlan, createArenas } from '#src/engine/arena.js';
 import { compile } from '#src/engine/compile.js';
-import { Graph } from '#src/engine/graph/tensor.js';
+import { at, Graph } from '#src/engine/graph/tensor.js';
 import { buildDecayTable } from '#src/kernels/optimizer/decay-table.js';
-import { ADAMW_HYPER, adamW, adamWHyper } from '#src/kernels/optimizer/optimizer.js';
+import { adamW } from '#src/optimizers/adamw.js';
 import type { JaxArray, JaxHost } from '../contenders/jax.js';
 import type { TailrayHost } from '../contenders/tailray.js';
 import { settleTfjs, type TfjsHost } from '../contenders/tfjs.js';
@@ -40,25 +40,28 @@ async function tailray({ device, tuning }: TailrayHost): Promise<Entrant> {
     [{ name: 'weight', shape: [PARAMETERS], dtype: 'f32' }],
     device.traits.maxBindingBytes,
   );
-  const names = ['params', 'grads', 'firstMoment', 'secondMoment'] as const;
-  const arenas: Record<string, Arena> = {};
-  for (const name of names) arenas[name] = await Arena.create(device, name, layout);
-  arenas.params?.write('weight', values(0));
-  arenas.grads?.write('weight', values(1));
+  const plan = (name: string) => new ArenaPlan(name, layout);
+  const arenas = await createArenas(device, {
+    params: plan('params'),
+    grads: plan('grads'),
+    firstMoment: plan('firstMoment'),
+    secondMoment: plan('secondMoment'),
+  });
+  arenas.params.write('weight', values(0));
+  arenas.grads.write('weight', values(1));
 
   const graph = new Graph();
   const [table = new Float32Array()] = buildDecayTable(layout, [
     { matches: () => true, learningRateScale: 1, weightDecay: DECAY },
   ]);
-  const shard = (name: (typeof names)[number]) =>
-    graph.variable(name, ArenaLayout.shardName(0), [layout.shards[0] ?? 0]);
-  adamW({
+  const shard = (name: keyof typeof arenas) => at(layout.shardVariables(graph, name), 0);
+  const optimizer = adamW.bind({ betas: [BETA1, BETA2], eps: EPSILON });
+  optimizer.update({
     params: shard('params'),
     grads: shard('grads'),
-    firstMoment: shard('firstMoment'),
-    secondMoment: shard('secondMoment'),
+    state: { firstMoment: shard('firstMoment'), secondMoment: shard('secondMoment') },
     table: graph.constant(table, [table.length / 2, 2]),
-    hyper: graph.input('hyper', [ADAMW_HYPER]),
+    hyper: graph.input('hyper', [optimizer.hyperLength]),
     clip: graph.constant(Float32Array.of(1), [1]),
   });
   const program = await compile(device, { graph, arenas, tuning });
@@ -66,18 +69,11 @@ async function tailray({ device, tuning }: TailrayHost): Promise<Entrant> {
   return {
     async round(repeats) {
       for (let i = 0; i < repeats; i++) {
-        const hyper = adamWHyper({
-          learningRate: RATE,
-          step: ++step,
-          beta1: BETA1,
-          beta2: BETA2,
-          epsilon: EPSILON,
-        });
-        program.run({ hyper });
+        program.run({ hyper: optimizer.hyper({ learningRate: RATE, step: ++step, averageDecay: 1 }) });
       }
       await device.idle();
     },
-    results: async () => (arenas.params ? [await arenas.params.read('weight')] : []),
+    results: async () => [await arenas.params.read('weight')],
     peakBytes: program.ownBytes + Object.values(arenas).reduce((sum, { bytes }) => sum + bytes, 0),
     dispose() {
       program.destroy();

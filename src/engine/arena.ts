@@ -1,6 +1,15 @@
 import type { Device } from './device.js';
 import { OutOfMemoryError, ShapeError } from './errors.js';
-import { byteLength, elementBytes, elementCount, type Shape, type TensorSpec } from './graph/tensor.js';
+import {
+  byteLength,
+  type DType,
+  elementBytes,
+  elementCount,
+  type Graph,
+  type Shape,
+  type Tensor,
+  type TensorSpec,
+} from './graph/tensor.js';
 
 /**
  * Many named tensors in few flat buffers. Parameters, their gradients and the optimizer's moments share one layout,
@@ -78,6 +87,13 @@ export class ArenaLayout {
     return `shard:${shard}`;
   }
 
+  /** Variables that stand for the shards of an arena whose leading shards are laid out like this. */
+  shardVariables(graph: Graph, arena: string, dtype: DType = 'f32'): Tensor[] {
+    return this.shards.map((elements, shard) =>
+      graph.variable(arena, ArenaLayout.shardName(shard), [elements], dtype),
+    );
+  }
+
   get elements(): number {
     return this.shards.reduce((sum, elements) => sum + elements, 0);
   }
@@ -98,6 +114,7 @@ export interface ArenaShard {
 /** Where everything of an arena lies, memory or not: enough to plan a program with. */
 export class ArenaPlan {
   readonly dtype: 'f32' | 'f16';
+  readonly restsIn: ArenaPlan | undefined;
   readonly #shards: readonly ArenaShard[];
   /** How many of the shards, from the first, are this arena's own. */
   readonly #own: number;
@@ -110,6 +127,7 @@ export class ArenaPlan {
     buffers: readonly GPUBuffer[] = [],
   ) {
     this.dtype = dtype;
+    this.restsIn = restsIn;
     this.#own = ownShards(layout, restsIn).length;
     const own = Array.from({ length: this.#own }, (_, shard) => ({ buffer: buffers[shard] }));
     this.#shards = [...own, ...(restsIn?.shards.slice(this.#own) ?? [])];
@@ -205,6 +223,36 @@ export class Arena extends ArenaPlan {
   destroy(): void {
     for (const buffer of this.#buffers) buffer.destroy();
   }
+}
+
+/**
+ * Gives planned arenas their memory, zero-filled: all that a network, or its training, has on a device. An arena that
+ * rests in another shares that one's memory; the other is among them, and before it.
+ * @throws OutOfMemoryError naming the arena; what was taken by then is given back
+ */
+export async function createArenas<Name extends string>(
+  device: Device,
+  plans: Readonly<Record<Name, ArenaPlan>>,
+): Promise<Record<Name, Arena>> {
+  const made = new Map<ArenaPlan, Arena>();
+  const arenas: Partial<Record<Name, Arena>> = {};
+  try {
+    for (const key of Object.keys(plans) as Name[]) {
+      const plan = plans[key];
+      const { name, layout, dtype } = plan;
+      const restsIn = plan.restsIn && made.get(plan.restsIn);
+      if (plan.restsIn && !restsIn) {
+        throw new ShapeError(`arena ${name} rests in ${plan.restsIn.name}, which is not made before it`);
+      }
+      const arena = await Arena.create(device, name, layout, { dtype, ...(restsIn && { restsIn }) });
+      made.set(plan, arena);
+      arenas[key] = arena;
+    }
+  } catch (error) {
+    for (const arena of made.values()) arena.destroy();
+    throw error;
+  }
+  return arenas as Record<Name, Arena>;
 }
 
 /** The buffer of a shard. @throws ShapeError where the arena was only planned */

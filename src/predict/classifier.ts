@@ -1,6 +1,7 @@
-import { Arena, ArenaLayout } from '../engine/arena.js';
+import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import { defineModel } from '../models/model.js';
+import { createWeightArenas } from '../models/weight-arenas.js';
 import { importTimm } from '../models/weights/timm-weights.js';
 import { WeightsError } from '../models/weights/weights-error.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
@@ -40,20 +41,16 @@ export class Classifier {
     }
     const definition = defineModel(model);
     const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
-    const limit = device.traits.maxBindingBytes;
-    const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
-    const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));
-    for (const [name, values] of weights.parameters) params.write(name, values);
-    for (const [name, values] of weights.statistics) stats.write(name, values);
+    const arenas = await createWeightArenas(device, definition, weights);
     const program = await InferenceProgram.create(device, {
       definition,
       batchSize,
       imageShape: [preprocessing.size[0], preprocessing.size[1], preprocessing.channels],
-      arenas: { params, stats },
+      arenas,
       tuning,
       runs,
     });
-    return new Classifier(program, [params, stats]);
+    return new Classifier(program, Object.values(arenas));
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-import { Arena, ArenaLayout } from '../engine/arena.js';
+import type { Arena } from '../engine/arena.js';
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
 import { ShapeError } from '../engine/errors.js';
@@ -7,6 +7,7 @@ import type { Program } from '../engine/run/program.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
 import { ModelError } from '../models/model-error.js';
+import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
 import { freshWeights, weightsFrom } from '../weights/initial-weights.js';
 
 /** A network to call from code: numbers in, numbers out. Runs and checkpoints have programs of their own. */
@@ -37,12 +38,8 @@ export async function createModel(device: Device, options: CreateModelOptions): 
     weights === undefined
       ? freshWeights(definition, seed)
       : await weightsFrom(weights, definition, { head, seed, hub });
-  const limit = device.traits.maxBindingBytes;
-  const params = await Arena.create(device, 'params', new ArenaLayout(definition.parameters, limit));
-  const stats = await Arena.create(device, 'stats', new ArenaLayout(definition.statistics, limit));
-  for (const [name, values] of start.parameters) params.write(name, values);
-  for (const [name, values] of start.statistics) stats.write(name, values);
-  return new Model(device, definition, { params, stats }, { imageSize, notes: start.notes });
+  const arenas = await createWeightArenas(device, definition, start);
+  return new Model(device, definition, arenas, { imageSize, notes: start.notes });
 }
 
 interface Compiled {
@@ -57,7 +54,7 @@ export class Model {
   /** What was taken from a weights file and what not, a sentence each. */
   readonly notes: readonly string[];
   readonly #device: Device;
-  readonly #arenas: { readonly params: Arena; readonly stats: Arena };
+  readonly #arenas: WeightArenas<Arena>;
   readonly #size: readonly [number, number] | undefined;
   readonly #programs = new Map<string, Promise<Compiled>>();
 
@@ -65,7 +62,7 @@ export class Model {
   constructor(
     device: Device,
     definition: ModelDefinition,
-    arenas: { readonly params: Arena; readonly stats: Arena },
+    arenas: WeightArenas<Arena>,
     { imageSize, notes }: { imageSize: CreateModelOptions['imageSize']; notes: readonly string[] },
   ) {
     this.#device = device;
@@ -140,7 +137,7 @@ export class Model {
     const traced = this.definition.trace(graph, graph.input('images', shape), 'eval');
     const { logits, features, embedding } = traced;
     const outputs = [logits, features, ...(embedding ? [embedding] : [])];
-    const program = await compile(this.#device, { graph, outputs, arenas: this.#arenas });
+    const program = await compile(this.#device, { graph, outputs, arenas: { ...this.#arenas } });
     return { program, logits, features, embedding };
   }
 }

@@ -98,7 +98,11 @@ const modelSchema = z.strictObject({
     .describe('reset: start with a fresh head instead of the one in the weights, which else must fit'),
 });
 
+/** Checked by the optimizer or loss itself (see recipe.ts): it brings its own parameters and their ranges. */
+const ownParameter = z.unknown();
+
 const optimizerFields = {
+  name: z.string().min(1).default('adamw').describe('a registered optimizer'),
   lr: z.number().positive().max(100).default(1e-3).describe('learning rate at the top of the schedule'),
   weightDecay: z.number().min(0).max(10).default(0.01).describe('of weights, see decayNormsAndBiases'),
   decayNormsAndBiases: z
@@ -122,21 +126,13 @@ const optimizerFields = {
     .describe('whether frozen batch norms go by their running statistics and leave them as they are'),
 };
 
-const beta = z.number().min(0).lt(1);
+/** Names of the settings that every optimizer has. */
+export const OPTIMIZER_SETTINGS: readonly string[] = Object.keys(optimizerFields);
 
-const adamWSchema = z.strictObject({
-  name: z.literal('adamw').default('adamw'),
-  ...optimizerFields,
-  betas: z.tuple([beta, beta]).default([0.9, 0.999]).describe('decay of the two moments'),
-  eps: z.number().positive().max(1).default(1e-8).describe('added to the root of the second moment'),
-});
-
-const sgdSchema = z.strictObject({
-  name: z.literal('sgd'),
-  ...optimizerFields,
-  momentum: z.number().min(0).lt(1).default(0.9),
-  nesterov: z.boolean().default(false),
-});
+const optimizerSchema = z
+  .object(optimizerFields)
+  .catchall(ownParameter)
+  .describe('the other fields are the optimizer’s own parameters');
 
 const scheduleSchema = z
   .strictObject({
@@ -159,18 +155,14 @@ const emaSchema = z.union([
   }),
 ]);
 
-/** Checked by the loss itself (see recipe.ts): a loss brings its own parameters and their ranges. */
-const lossParameter = z.unknown();
-
 const lossSchema = z
   .object({
     name: z.string().min(1).default('bce').describe('a registered loss, or a file with one of your own'),
     reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
   })
-  .catchall(lossParameter)
+  .catchall(ownParameter)
   .describe('the other fields are the loss’s own parameters');
 
-const optimizerSchema = z.union([adamWSchema, sgdSchema]);
 const augmentationSchema = z.union([z.literal(false), augmentSchema]);
 const batchSizeSchema = z.int().min(1).max(65536);
 const precisionSchema = z.enum(['f32', 'f16']);

@@ -7,8 +7,9 @@ import { checkHead } from './recipe-head.js';
 import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
 import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
+import { bindOptimizer } from './recipe-optimizer.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
-import { type Recipe, recipeSchema } from './recipe-schema.js';
+import { type Recipe, recipeSchema, type StageRecipe } from './recipe-schema.js';
 import { spreadStages } from './recipe-stages.js';
 
 /**
@@ -94,34 +95,45 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   if (!parsed.success) return { issues: recipeIssues(parsed.error, spread) };
   const { imageSize, ...model } = parsed.data.model;
   const bound = bindLoss(parsed.data.loss);
+  const optimized = bindOptimizer(parsed.data.optimizer);
   const checked = checkHead(model.head);
   const staged = bindStages(parsed.data);
   const issues = [
     ...imageSizeIssues(imageSize, parsed.data.preprocessing.size),
     ...('issues' in bound ? bound.issues : []),
+    ...('issues' in optimized ? optimized.issues : []),
     ...('issues' in checked ? checked.issues : []),
     ...('issues' in staged ? staged.issues : []),
   ];
-  if (issues.length > 0 || 'issues' in bound || 'issues' in checked || 'issues' in staged) return { issues };
+  if ('issues' in bound || 'issues' in optimized || 'issues' in checked || 'issues' in staged)
+    return { issues };
+  if (issues.length > 0) return { issues };
   const { stages } = staged;
-  const recipe = { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } };
+  const recipe = {
+    ...parsed.data,
+    loss: bound.loss,
+    optimizer: optimized.optimizer,
+    model: { ...model, head: checked.head },
+  };
   return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
 }
 
-/** The losses of the stages that have their own, their parameters complete. */
+/** The stages, the losses and optimizers that they have of their own with all parameters. */
 function bindStages({
   loss: runLoss,
   stages: given,
 }: Pick<Recipe, 'loss' | 'stages'>): { stages: Recipe['stages'] } | { issues: RecipeIssue[] } {
-  const bound = given?.map(({ loss, ...stage }) => {
-    if (loss === undefined) return { stage };
-    if (isLossFile(loss.name) && loss.name !== runLoss.name) {
+  const bound = given?.map(({ loss, ...stage }): { stage: StageRecipe } | { issues: RecipeIssue[] } => {
+    if (loss !== undefined && isLossFile(loss.name) && loss.name !== runLoss.name) {
       const message =
         'only the loss of the whole recipe may be a file: name it there, and the others in stages';
       return { issues: [{ path: ['loss', 'name'], message }] };
     }
-    const own = bindLoss(loss);
-    return 'issues' in own ? own : { stage: { ...stage, loss: own.loss } };
+    const ownLoss = loss && bindLoss(loss);
+    if (ownLoss && 'issues' in ownLoss) return ownLoss;
+    const ownOptimizer = stage.optimizer && bindOptimizer(stage.optimizer);
+    if (ownOptimizer && 'issues' in ownOptimizer) return ownOptimizer;
+    return { stage: { ...stage, ...ownOptimizer, ...ownLoss } };
   });
   const [first] = given ?? [];
   if (first?.start === 'best' || first?.head === 'reset') {

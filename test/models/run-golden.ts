@@ -1,8 +1,8 @@
-import { Arena, ArenaLayout } from '../../src/engine/arena.js';
 import { compile } from '../../src/engine/compile.js';
 import { Graph, type Tensor } from '../../src/engine/graph/tensor.js';
 import { grad } from '../../src/kernels/common/grad.js';
 import { traceLoss } from '../../src/losses/define/trace-loss.js';
+import { createWeightArenas } from '../../src/models/weight-arenas.js';
 import { exportTimm, type ModelTensors, type ModelWeights } from '../../src/models/weights/timm-weights.js';
 import { testDevice } from '../device.js';
 import { goldenBatch, goldenModel, type ModelGolden } from '../golden/model-golden.js';
@@ -46,11 +46,7 @@ export interface Pass {
 /** Logits, values, loss and gradients of one pass, and the running statistics after it. */
 export async function runPass({ tensors, weights, feeds, classes, trace }: Pass) {
   const device = await testDevice();
-  const limit = device.traits.maxBindingBytes;
-  const params = await Arena.create(device, 'params', new ArenaLayout(tensors.parameters, limit));
-  const stats = await Arena.create(device, 'stats', new ArenaLayout(tensors.statistics, limit));
-  for (const [name, values] of weights.parameters) params.write(name, values);
-  for (const [name, values] of weights.statistics) stats.write(name, values);
+  const { params, stats } = await createWeightArenas(device, tensors, weights);
 
   const graph = new Graph();
   const { logits, values, observed, inputs = {} } = trace(graph);

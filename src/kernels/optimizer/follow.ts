@@ -8,8 +8,8 @@ import { requireVariable } from './flat-update.js';
  * Following a value with a running average, in place: batch norm's running statistics after the observed ones, or an
  * average of weights that no optimizer touches.
  */
-const lerpIntoOp: Op<{ readonly gated: boolean }> = {
-  name: 'lerpInto',
+const followOp: Op<{ readonly gated: boolean }> = {
+  name: 'follow',
   mutates: [0],
 
   infer([target, source, weight, gate], { gated }) {
@@ -22,12 +22,12 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
       [target, source, weight].every(({ dtype }) => dtype === 'f32');
     if (!fits) {
       throw new ShapeError(
-        `lerpInto: target ${target && describe(target)}, source ${source && describe(source)}, ` +
+        `follow: target ${target && describe(target)}, source ${source && describe(source)}, ` +
           `weight ${weight && describe(weight)}: wants two f32 operands of one size and a single weight`,
       );
     }
     if (gated && (!gate || elementCount(gate.shape) !== 1 || gate.dtype !== 'f32')) {
-      throw new ShapeError(`lerpInto: the gate must be one f32, got ${gate && describe(gate)}`);
+      throw new ShapeError(`follow: the gate must be one f32, got ${gate && describe(gate)}`);
     }
     return [];
   },
@@ -73,11 +73,11 @@ const lerpIntoOp: Op<{ readonly gated: boolean }> = {
  * @param weight in [0, 1]; a number, or a [1] tensor where it changes between runs
  * @param gate [1]: negative leaves the target untouched; the clip factor of a step with infinite or NaN gradients is
  */
-export function lerpInto(target: Tensor, source: Tensor, weight: Tensor | number, gate?: Tensor): void {
-  requireVariable('lerpInto', 'target', target);
+export function follow(target: Tensor, source: Tensor, weight: Tensor | number, gate?: Tensor): void {
+  requireVariable('follow', 'target', target);
   const { graph } = target;
   const weightTensor = typeof weight === 'number' ? graph.constant(Float32Array.of(weight), [1]) : weight;
-  graph.apply(lerpIntoOp, [target, source, weightTensor, ...(gate ? [gate] : [])], {
+  graph.apply(followOp, [target, source, weightTensor, ...(gate ? [gate] : [])], {
     gated: gate !== undefined,
   });
 }

@@ -73,7 +73,7 @@ export function gradientNorm(shards: readonly Tensor[]): Tensor {
  *
  * @param norm [1], from `gradientNorm`; record it to see which steps were left out
  * @param maxNorm positive; `Infinity` or left out: never clip, only guard
- * @returns [1]: the `clip` operand of `adamW` and `sgd`, the `gate` of `lerpInto`
+ * @returns [1]: the `clip` operand of a `flatUpdate`, the `gate` of `follow`
  */
 export function clipFactor(norm: Tensor, maxNorm = Number.POSITIVE_INFINITY): Tensor {
   if (!(maxNorm > 0)) throw new RangeError(`clipFactor: maxNorm must be positive, got ${maxNorm}`);

@@ -257,7 +257,7 @@ class Loop {
       recipe,
       data,
       model: trainer.definition.config,
-      weights: trainer.kept,
+      weights: trainer.validated,
       epoch,
       step: this.#progress.step,
       metrics,

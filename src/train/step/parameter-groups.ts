@@ -1,4 +1,4 @@
-import type { ParameterGroup } from '../../kernels/optimizer/decay-table.js';
+import type { DecayRule } from '../../kernels/optimizer/decay-table.js';
 import type { ModelDefinition } from '../../models/model.js';
 import type { ParameterSpec, StatisticSpec } from '../../models/model-scope.js';
 import { matchParameters, ParameterPatternError } from '../../recipe/parameter-pattern.js';
@@ -31,8 +31,8 @@ export interface ParameterGroups {
   readonly held: readonly StatisticSpec[];
   /** Whether the batch norm with these parameters goes by its running statistics. */
   holdsStatistics(norm: readonly string[]): boolean;
-  /** Rates and decays of the trained parameters, as the optimizer's table takes them. */
-  readonly table: readonly ParameterGroup[];
+  /** Rates and decays of the trained parameters. */
+  readonly decayRules: readonly DecayRule[];
 }
 
 export interface ParameterGroupSettings {
@@ -84,7 +84,7 @@ export function groupParameters(
     followed: statistics.filter(({ norm }) => !holdsStatistics(norm)),
     held: statistics.filter(({ norm }) => holdsStatistics(norm)),
     holdsStatistics,
-    table: tableOf(groups.filter(({ frozen }) => !frozen).flatMap((group) => group.parameters)),
+    decayRules: decayRulesOf(groups.filter(({ frozen }) => !frozen).flatMap((group) => group.parameters)),
   };
 }
 
@@ -157,15 +157,15 @@ function matchGroup(
   }
 }
 
-/** One entry for all parameters of equal rate and decay. */
-function tableOf(parameters: readonly TrainedParameter[]): ParameterGroup[] {
+/** One rule for all parameters of equal rate and decay. */
+function decayRulesOf(parameters: readonly TrainedParameter[]): DecayRule[] {
   const names = new Map<string, Set<string>>();
-  const entries = parameters.map(({ spec, learningRateScale, weightDecay }) => {
+  const rules = parameters.map(({ spec, learningRateScale, weightDecay }) => {
     const key = `${learningRateScale} ${weightDecay}`;
     const members = names.get(key) ?? new Set();
     names.set(key, members.add(spec.name));
     return { matches: (name: string) => members.has(name), learningRateScale, weightDecay };
   });
-  const first = new Map(entries.map((entry) => [`${entry.learningRateScale} ${entry.weightDecay}`, entry]));
+  const first = new Map(rules.map((rule) => [`${rule.learningRateScale} ${rule.weightDecay}`, rule]));
   return [...first.values()];
 }

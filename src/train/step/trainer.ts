@@ -1,15 +1,18 @@
 import type { Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
+import { MemoryBudgetError } from '../../engine/errors.js';
 import type { Loss } from '../../losses/define/loss.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../../models/model.js';
 import type { SafetensorsTensor } from '../../models/safetensors/safetensors.js';
 import { exportTimm, type ModelWeights } from '../../models/weights/timm-weights.js';
-import type { InferenceProgram } from '../../predict/inference-program.js';
+import { type InferenceOptions, InferenceProgram } from '../../predict/inference-program.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
+import { parseByteSize } from '../../storage/byte-size.js';
 import { freshWeights, type InitialWeights, weightsFrom } from '../../weights/initial-weights.js';
+import { memoryAdvice } from './memory-advice.js';
 import type { Schedule } from './schedule.js';
-import type { StepProgram, StepProgramOptions } from './step-program.js';
-import { TrainerPrograms } from './trainer-programs.js';
+import type { StepProgramOptions } from './step-options.js';
+import { StepProgram } from './step-program.js';
 import { TrainingState } from './training-state.js';
 
 /** A recipe and its data's measures, put onto a device: the model's state, the training step and the evaluation. */
@@ -31,9 +34,10 @@ export class Trainer {
   readonly definition: ModelDefinition;
   readonly state: TrainingState;
   readonly step: StepProgram;
-  /** On the weights that are validated and kept: the averaged ones, where the recipe wants them. */
+  /** On the validated weights. */
   readonly inference: InferenceProgram;
-  readonly kept: 'average' | 'raw';
+  /** Which weights are validated and saved as the best: the averaged ones, where the recipe wants them. */
+  readonly validated: 'average' | 'raw';
   readonly schedule: Schedule;
   readonly #recipe: Recipe;
 
@@ -43,7 +47,7 @@ export class Trainer {
     state: TrainingState;
     step: StepProgram;
     inference: InferenceProgram;
-    kept: 'average' | 'raw';
+    validated: 'average' | 'raw';
     schedule: Schedule;
   }) {
     this.#recipe = parts.recipe;
@@ -51,7 +55,7 @@ export class Trainer {
     this.state = parts.state;
     this.step = parts.step;
     this.inference = parts.inference;
-    this.kept = parts.kept;
+    this.validated = parts.validated;
     this.schedule = parts.schedule;
   }
 
@@ -61,13 +65,13 @@ export class Trainer {
     const definition = modelOf(recipe, options.classes);
     const state = await TrainingState.create(device, definition, recipe);
     const schedule = scheduleOf(recipe, options.stepsPerEpoch);
-    const kept = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
-    const programs = new TrainerPrograms(device, recipe, (batchSize) => {
+    const validated = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
+    const programs = new Programs(device, recipe, (batchSize) => {
       const [height, width] = recipe.preprocessing.size;
       const imageShape = [height, width, recipe.preprocessing.channels] as const;
       const common = { definition, batchSize, imageShape, tuning: options.tuning };
       return {
-        inference: { ...common, arenas: state.weights(kept) },
+        inference: { ...common, arenas: state.weights(validated) },
         step: {
           ...common,
           state,
@@ -82,7 +86,7 @@ export class Trainer {
     });
     try {
       const { step, inference } = await programs.create();
-      return new Trainer({ recipe, definition, state, step, inference, kept, schedule });
+      return new Trainer({ recipe, definition, state, step, inference, validated, schedule });
     } catch (error) {
       state.destroy();
       throw error;
@@ -104,9 +108,9 @@ export class Trainer {
     return weights.notes;
   }
 
-  /** The weights that are validated and kept. */
+  /** The validated weights. */
   async weights(): Promise<ModelWeights> {
-    const { params, stats } = this.state.weights(this.kept);
+    const { params, stats } = this.state.weights(this.validated);
     return { parameters: await params.readAll(), statistics: await stats.readAll() };
   }
 
@@ -133,6 +137,54 @@ export class Trainer {
     this.step.destroy();
     this.inference.destroy();
     this.state.destroy();
+  }
+}
+
+/**
+ * The two programs of a training run, within the memory that the recipe allows: the evaluation takes what it needs, the
+ * step gets the rest and recomputes where that is too little.
+ */
+class Programs {
+  readonly #memory: number | undefined;
+
+  constructor(
+    readonly device: Device,
+    readonly recipe: Pick<Recipe, 'memory' | 'batchSize'>,
+    readonly describe: (batchSize: number) => { inference: InferenceOptions; step: StepProgramOptions },
+  ) {
+    this.#memory = recipe.memory === undefined ? undefined : parseByteSize(recipe.memory);
+  }
+
+  /** @throws MemoryBudgetError saying what would fit, and what `compile` throws */
+  async create(): Promise<{ inference: InferenceProgram; step: StepProgram }> {
+    const { batchSize } = this.recipe;
+    const memory = this.#memory;
+    const options = this.describe(batchSize);
+    const inference = await InferenceProgram.create(this.device, options.inference);
+    const beside = inference.bytes;
+    try {
+      const step = await StepProgram.create(this.device, {
+        ...options.step,
+        memory: memory && memory - beside,
+      });
+      return { step, inference };
+    } catch (error) {
+      inference.destroy();
+      if (memory === undefined || !(error instanceof MemoryBudgetError)) throw error;
+      throw memoryAdvice(error, { memory, beside, batchSize, fits: (size) => this.#fits(size, memory) });
+    }
+  }
+
+  #fits(batchSize: number, memory: number): boolean {
+    const { inference, step } = this.describe(batchSize);
+    try {
+      const { total, arenas } = InferenceProgram.plan(this.device, inference).bytes;
+      StepProgram.plan(this.device, { ...step, memory: memory - (total - arenas) });
+      return true;
+    } catch (error) {
+      if (error instanceof MemoryBudgetError) return false;
+      throw error;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
-import { ArenaLayout, ArenaPlan } from '../../engine/arena.js';
 import type { Device } from '../../engine/device.js';
 import { TailrayError } from '../../engine/errors.js';
+import { planWeightArenas } from '../../models/weight-arenas.js';
 import { InferenceProgram } from '../../predict/inference-program.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { StepProgram } from './step-program.js';
@@ -42,11 +42,8 @@ export function planTrainingMemory(device: Device, recipe: Recipe, classes: numb
     statistics: { classCounts: new Array<number>(classes).fill(1), samples: recipe.batchSize },
     schedule: scheduleOf(recipe, 1),
     stepsPerEpoch: 1,
-  }).bytes;
-  const arenas = {
-    params: new ArenaPlan('params', new ArenaLayout(definition.parameters, limit)),
-    stats: new ArenaPlan('stats', new ArenaLayout(definition.statistics, limit)),
-  };
+  });
+  const arenas = planWeightArenas(definition, limit);
   const evaluation = InferenceProgram.plan(device, { ...common, arenas }).bytes;
   const parts = {
     state: step.arenas,

@@ -1,12 +1,19 @@
-import { ArenaLayout, ArenaPlan } from '../../engine/arena.js';
+import { ArenaLayout, type ArenaOptions, ArenaPlan } from '../../engine/arena.js';
 import { LOSS_SCALE_STATE } from '../../kernels/loss/loss-scale.js';
 import type { ModelDefinition } from '../../models/model.js';
+import { OptimizerError } from '../../optimizers/define/optimizer-error.js';
+import { optimizerOf } from '../../recipe/recipe-optimizer.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { groupParameters, type ParameterGroups } from './parameter-groups.js';
 
 /**
  * Which arenas a training keeps and how they lie, before any memory is taken: for the state that lives on a device, and
  * for knowing what a training would take.
+ *
+ * - `params`, their f16 copy `halfParams` (for the kernels of a mixed-precision step), their gradients `grads`, their moving
+ *   average `average`, and the optimizer's own state (src/optimizers);
+ * - the running statistics `stats`, what the last batch adds to them `observed`, their moving average `averageStats`;
+ * - the loss scale of mixed precision, `scaling`.
  *
  * Frozen parameters and held statistics rest behind the others in shards of their own. They have neither gradients nor
  * moments, and the average reads them where the parameters are.
@@ -17,102 +24,51 @@ export interface TrainingStatePlan {
   readonly trainedLayout: ArenaLayout;
   /** The statistics that follow the batches; the leading shards of all statistics are like it. */
   readonly followedLayout: ArenaLayout;
-  readonly arenas: Readonly<Partial<Record<ArenaName, ArenaPlan>>>;
+  /** By name, in an order in which those that rest in others come after them. */
+  readonly arenas: Readonly<Record<string, ArenaPlan>>;
 }
 
 /** What decides the arenas of a training. */
 export type StateRecipe = Pick<Recipe, 'optimizer' | 'ema' | 'precision'>;
 
-/** @param maxShardBytes the adapter's binding limit @throws ParameterPatternError; OutOfMemoryError for a tensor beyond it */
+/**
+ * @param maxShardBytes the adapter's binding limit
+ * @throws ParameterPatternError; OutOfMemoryError for a tensor beyond it; OptimizerError
+ */
 export function planTrainingState(
   definition: ModelDefinition,
-  recipe: StateRecipe,
+  { optimizer, ema, precision }: StateRecipe,
   maxShardBytes: number,
 ): TrainingStatePlan {
-  const groups = groupParameters(definition, recipe.optimizer);
-  const layouts = layoutsOf(groups, maxShardBytes);
-  const arenas: Partial<Record<ArenaName, ArenaPlan>> = {};
-  for (const name of arenaNames(recipe)) {
-    const { layout, dtype = 'f32' } = ARENAS[name];
-    const keeper = keeperOf(name, arenas);
-    arenas[name] = new ArenaPlan(name, layouts[layout], { dtype, ...(keeper && { restsIn: keeper }) });
-  }
-  return { groups, trainedLayout: layouts.trained, followedLayout: layouts.followed, arenas };
-}
-
-/** The one of `arenas` that keeps what never changes for arena `name`, too. */
-export function keeperOf<A>(name: ArenaName, arenas: Readonly<Partial<Record<ArenaName, A>>>): A | undefined {
-  const { restsIn } = ARENAS[name];
-  return restsIn && arenas[restsIn];
-}
-
-export type ArenaName =
-  | 'params'
-  /** The parameters as f16, for the kernels of a mixed-precision step. */
-  | 'halfParams'
-  | 'grads'
-  | 'firstMoment'
-  | 'secondMoment'
-  | 'momentum'
-  | 'average'
-  | 'stats'
-  | 'observed'
-  | 'averageStats'
-  /** The loss scale of mixed precision. */
-  | 'scaling';
-
-interface Layouts {
-  readonly parameters: ArenaLayout;
-  readonly trained: ArenaLayout;
-  readonly statistics: ArenaLayout;
-  readonly followed: ArenaLayout;
-  readonly scaling: ArenaLayout;
-}
-
-interface ArenaKind {
-  readonly layout: keyof Layouts;
-  readonly dtype?: 'f16';
-  /** The arena that keeps what never changes for this one, too. */
-  readonly restsIn?: ArenaName;
-}
-
-const ARENAS: Readonly<Record<ArenaName, ArenaKind>> = {
-  params: { layout: 'parameters' },
-  halfParams: { layout: 'parameters', dtype: 'f16' },
-  grads: { layout: 'trained' },
-  firstMoment: { layout: 'trained' },
-  secondMoment: { layout: 'trained' },
-  momentum: { layout: 'trained' },
-  average: { layout: 'parameters', restsIn: 'params' },
-  stats: { layout: 'statistics' },
-  observed: { layout: 'followed' },
-  averageStats: { layout: 'statistics', restsIn: 'stats' },
-  scaling: { layout: 'scaling' },
-};
-
-function layoutsOf({ trained, frozen, followed, held }: ParameterGroups, limit: number): Layouts {
-  return {
-    parameters: new ArenaLayout(trained, limit, frozen),
-    trained: new ArenaLayout(trained, limit),
-    statistics: new ArenaLayout(followed, limit, held),
-    followed: new ArenaLayout(followed, limit),
-    scaling: new ArenaLayout([{ name: 'lossScale', shape: [LOSS_SCALE_STATE], dtype: 'f32' }], limit),
+  const groups = groupParameters(definition, optimizer);
+  const parameters = new ArenaLayout(groups.trained, maxShardBytes, groups.frozen);
+  const trained = new ArenaLayout(groups.trained, maxShardBytes);
+  const statistics = new ArenaLayout(groups.followed, maxShardBytes, groups.held);
+  const followed = new ArenaLayout(groups.followed, maxShardBytes);
+  const arenas: Record<string, ArenaPlan> = {};
+  const plan = (name: string, layout: ArenaLayout, options: ArenaOptions = {}) => {
+    if (arenas[name])
+      throw new OptimizerError(`optimizer "${optimizer.name}": its state may not be called ${name}`);
+    arenas[name] = new ArenaPlan(name, layout, options);
+    return arenas[name];
   };
+  const params = plan('params', parameters);
+  plan('grads', trained);
+  for (const name of optimizerOf(optimizer).state) plan(name, trained);
+  const stats = plan('stats', statistics);
+  plan('observed', followed);
+  if (ema !== false) {
+    plan('average', parameters, { restsIn: params });
+    plan('averageStats', statistics, { restsIn: stats });
+  }
+  if (precision === 'f16') {
+    plan('halfParams', parameters, { dtype: 'f16' });
+    plan('scaling', new ArenaLayout([LOSS_SCALE], maxShardBytes));
+  }
+  return { groups, trainedLayout: trained, followedLayout: followed, arenas };
 }
 
-/** In an order in which those that rest in others come after them. */
-export function arenaNames({
-  optimizer,
-  ema,
-  precision,
-}: Pick<Recipe, 'optimizer' | 'ema' | 'precision'>): ArenaName[] {
-  return [
-    'params',
-    'grads',
-    ...(optimizer.name === 'adamw' ? (['firstMoment', 'secondMoment'] as const) : (['momentum'] as const)),
-    'stats',
-    'observed',
-    ...(ema === false ? [] : (['average', 'averageStats'] as const)),
-    ...(precision === 'f16' ? (['halfParams', 'scaling'] as const) : []),
-  ];
-}
+const LOSS_SCALE = { name: 'lossScale', shape: [LOSS_SCALE_STATE], dtype: 'f32' } as const;
+
+/** Arenas that each step, or the start, computes anew: a saved state need not hold them. */
+export const TRANSIENT: ReadonlySet<string> = new Set(['grads', 'observed', 'halfParams']);

@@ -1,20 +1,18 @@
-import { Arena, ArenaLayout } from '../../engine/arena.js';
+import { type Arena, type ArenaLayout, createArenas } from '../../engine/arena.js';
 import { compile } from '../../engine/compile.js';
 import type { Device } from '../../engine/device.js';
 import { requireF16 } from '../../engine/graph/narrow.js';
-import { Graph } from '../../engine/graph/tensor.js';
+import { at, Graph } from '../../engine/graph/tensor.js';
 import type { Program } from '../../engine/run/program.js';
 import { freshLossScale } from '../../kernels/loss/loss-scale.js';
-import { halveInto } from '../../kernels/optimizer/halve.js';
+import { copyAsF16 } from '../../kernels/optimizer/copy-as-f16.js';
 import type { ModelDefinition } from '../../models/model.js';
 import type { ArenaContent, SavedState } from '../run/saved-state.js';
 import type { ParameterGroups } from './parameter-groups.js';
 import {
-  type ArenaName,
-  arenaNames,
-  keeperOf,
   planTrainingState,
   type StateRecipe,
+  TRANSIENT,
   type TrainingStatePlan,
 } from './training-state-plan.js';
 
@@ -29,20 +27,20 @@ export class TrainingState implements TrainingStatePlan {
   readonly groups: ParameterGroups;
   readonly trainedLayout: ArenaLayout;
   readonly followedLayout: ArenaLayout;
-  readonly arenas: Readonly<Partial<Record<ArenaName, Arena>>>;
-  /** Fills the f16 copy from the parameters. */
-  readonly #halver: Program | undefined;
+  readonly arenas: Readonly<Record<string, Arena>>;
+  /** Fills the f16 copy of the parameters, where there is one. */
+  readonly #copier: Program | undefined;
 
   private constructor(
     plan: TrainingStatePlan,
-    arenas: Readonly<Partial<Record<ArenaName, Arena>>>,
-    halver: Program | undefined,
+    arenas: Readonly<Record<string, Arena>>,
+    copier: Program | undefined,
   ) {
     this.groups = plan.groups;
     this.trainedLayout = plan.trainedLayout;
     this.followedLayout = plan.followedLayout;
     this.arenas = arenas;
-    this.#halver = halver;
+    this.#copier = copier;
   }
 
   /**
@@ -56,17 +54,10 @@ export class TrainingState implements TrainingStatePlan {
   ): Promise<TrainingState> {
     if (recipe.precision === 'f16') requireF16(device);
     const plan = planTrainingState(definition, recipe, device.traits.maxBindingBytes);
-    const arenas: Partial<Record<ArenaName, Arena>> = {};
-    for (const name of arenaNames(recipe)) {
-      const planned = plan.arenas[name];
-      if (!planned) continue;
-      const { layout, dtype } = planned;
-      const keeper = keeperOf(name, arenas);
-      arenas[name] = await Arena.create(device, name, layout, { dtype, ...(keeper && { restsIn: keeper }) });
-    }
+    const arenas = await createArenas(device, plan.arenas);
     const { params, halfParams } = arenas;
-    const halver = params && halfParams && (await compileHalver(device, { params, halfParams }));
-    return new TrainingState(plan, arenas, halver);
+    const copier = params && halfParams && (await compileCopier(device, { params, halfParams }));
+    return new TrainingState(plan, arenas, copier);
   }
 
   /** Sets the starting point: the average begins at the same values. */
@@ -83,21 +74,17 @@ export class TrainingState implements TrainingStatePlan {
       this.arenas.averageStats?.write(name, values);
     }
     this.arenas.scaling?.write('lossScale', freshLossScale());
-    this.#halver?.run();
+    this.#copier?.run();
   }
 
   /** @throws RangeError when this run keeps no such arena */
-  arena(name: ArenaName): Arena {
+  arena(name: string): Arena {
     const arena = this.arenas[name];
     if (!arena) throw new RangeError(`this run keeps no arena "${name}"`);
     return arena;
   }
 
-  has(name: ArenaName): boolean {
-    return this.arenas[name] !== undefined;
-  }
-
-  /** The weights and statistics to evaluate or keep, as the arenas `params` and `stats` of an inference program. */
+  /** The weights and statistics to validate and save, as the arenas `params` and `stats` of an inference program. */
   weights(kind: 'average' | 'raw'): { params: Arena; stats: Arena } {
     return kind === 'average'
       ? { params: this.arena('average'), stats: this.arena('averageStats') }
@@ -117,7 +104,7 @@ export class TrainingState implements TrainingStatePlan {
       if (TRANSIENT.has(arena.name)) continue;
       for (const [tensor, values] of await saved.tensors(contentOf(arena))) arena.write(tensor, values);
     }
-    this.#halver?.run();
+    this.#copier?.run();
   }
 
   get bytes(): number {
@@ -125,13 +112,10 @@ export class TrainingState implements TrainingStatePlan {
   }
 
   destroy(): void {
-    this.#halver?.destroy();
+    this.#copier?.destroy();
     for (const arena of Object.values(this.arenas)) arena.destroy();
   }
 }
-
-/** Arenas that each step, or the start, computes anew. */
-const TRANSIENT: ReadonlySet<string> = new Set<ArenaName>(['grads', 'observed', 'halfParams']);
 
 function contentOf(arena: Arena): Omit<ArenaContent, 'read'> {
   const own = [...arena.layout.ranges.values()].filter(({ name }) => arena.owns(name));
@@ -142,17 +126,13 @@ async function ownValues(arena: Arena): Promise<ReadonlyMap<string, Float32Array
   return new Map([...(await arena.readAll())].filter(([name]) => arena.owns(name)));
 }
 
-async function compileHalver(
+async function compileCopier(
   device: Device,
   arenas: { readonly params: Arena; readonly halfParams: Arena },
 ): Promise<Program> {
   const graph = new Graph();
-  for (const [shard, elements] of arenas.params.layout.shards.entries()) {
-    const name = ArenaLayout.shardName(shard);
-    halveInto(
-      graph.variable('halfParams', name, [elements], 'f16'),
-      graph.variable('params', name, [elements]),
-    );
-  }
+  const { layout } = arenas.params;
+  const copies = layout.shardVariables(graph, 'halfParams', 'f16');
+  for (const [i, shard] of layout.shardVariables(graph, 'params').entries()) copyAsF16(at(copies, i), shard);
   return compile(device, { graph, arenas });
 }

@@ -4,7 +4,7 @@ import { rewrite } from '../../../src/engine/graph/rewrite.js';
 import { Graph, type Node, type Tensor } from '../../../src/engine/graph/tensor.js';
 import { storeOp } from '../../../src/engine/store.js';
 import { conv2d, matmul } from '../../../src/kernels/conv/conv.js';
-import { halveInto } from '../../../src/kernels/optimizer/halve.js';
+import { copyAsF16 } from '../../../src/kernels/optimizer/copy-as-f16.js';
 import { add, mul, relu, sqrt } from '../../../src/kernels/pointwise/pointwise-table.js';
 import { sum } from '../../../src/kernels/reduce/reduce.js';
 import { softmax } from '../../../src/kernels/reduce/softmax.js';
@@ -106,9 +106,9 @@ describe('what is kept as f16', () => {
       graph.variable('params', 'gamma', [64]),
     ];
     const y = add(conv2d(conv2d(images, w), v), gamma);
-    halveInto(graph.variable('halfParams', 'w', [1, 1, 64, 64], 'f16'), w);
+    copyAsF16(graph.variable('halfParams', 'w', [1, 1, 64, 64], 'f16'), w);
     const { nodes, storage } = narrowed(graph, [y], { params: 'halfParams' });
-    expect(storage).toEqual(['conv2d: f32 f16 → f16', 'conv2d: f16 f32 f32 → f32', 'halveInto: f16 f32 → ']);
+    expect(storage).toEqual(['conv2d: f32 f16 → f16', 'conv2d: f16 f32 f32 → f32', 'copyAsF16: f16 f32 → ']);
     expect(nodes[0]!.inputs[1]!.source).toEqual({ kind: 'variable', arena: 'halfParams', name: 'w' });
   });
 });

@@ -4,13 +4,13 @@ import { compile } from '../../../src/engine/compile.js';
 import { ShapeError } from '../../../src/engine/errors.js';
 import { Graph } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
-import { lerpInto } from '../../../src/kernels/optimizer/follow.js';
+import { follow } from '../../../src/kernels/optimizer/follow.js';
 import { testDevice } from '../../device.js';
 import { expectClose } from '../check-op.js';
 
 const normals = (random: Random, length: number) => Float32Array.from({ length }, () => random.normal());
 
-describe('lerpInto', () => {
+describe('follow', () => {
   test.each([
     [3, undefined],
     [64, 1],
@@ -26,7 +26,7 @@ describe('lerpInto', () => {
     const observed = graph.input('observed', [length]);
     const weight = graph.input('weight', [1]);
     const target = graph.variable('running', 'mean', [length]);
-    lerpInto(target, observed, weight, gate === undefined ? undefined : graph.input('gate', [1]));
+    follow(target, observed, weight, gate === undefined ? undefined : graph.input('gate', [1]));
     const program = await compile(device, { graph, arenas: { running } });
     program.run({
       observed: source,
@@ -49,9 +49,9 @@ describe('lerpInto', () => {
     const graph = new Graph();
     const source = graph.input('x', [8]);
     const target = graph.variable('running', 'mean', [8]);
-    expect(() => lerpInto(source, source, 0.5)).toThrow(/updated in place/);
-    expect(() => lerpInto(target, graph.input('y', [9]), 0.5)).toThrow(ShapeError);
-    expect(() => lerpInto(target, source, source)).toThrow(/single weight/);
-    expect(() => lerpInto(target, source, 0.5, source)).toThrow(/gate/);
+    expect(() => follow(source, source, 0.5)).toThrow(/updated in place/);
+    expect(() => follow(target, graph.input('y', [9]), 0.5)).toThrow(ShapeError);
+    expect(() => follow(target, source, source)).toThrow(/single weight/);
+    expect(() => follow(target, source, 0.5, source)).toThrow(/gate/);
   });
 });

@@ -97,13 +97,13 @@ describe('groups of a recipe', () => {
     expect(found.size).toBe(resnet.parameters.length - 1);
   });
 
-  test('every trained parameter has one entry in the table of the optimizer', () => {
-    const { table, trained, frozen } = groupParameters(
+  test('one decay rule is for every trained parameter, and none for a frozen one', () => {
+    const { decayRules, trained, frozen } = groupParameters(
       convnext,
       optimizer('{layerDecay: 0.7, groups: [{match: stem, freeze: true}, {match: head, lrScale: 10}]}'),
     );
-    for (const { name } of trained) expect(table.filter(({ matches }) => matches(name))).toHaveLength(1);
-    for (const { name } of frozen) expect(table.filter(({ matches }) => matches(name))).toHaveLength(0);
+    for (const { name } of trained) expect(decayRules.filter(({ matches }) => matches(name))).toHaveLength(1);
+    for (const { name } of frozen) expect(decayRules.filter(({ matches }) => matches(name))).toHaveLength(0);
     expect(frozen.map(({ name }) => name)).toEqual([
       'stem.0.weight',
       'stem.0.bias',

@@ -4,18 +4,18 @@ import { streamStep } from '../common/grid.js';
 import { requireVariable } from './flat-update.js';
 
 /**
- * Rounds a whole shard of f32 variables into its f16 copy, which the kernels of a mixed-precision step read. The
+ * Copies a whole shard of f32 variables, rounded to f16, into another: the parameters' copy, which the kernels of a mixed-precision step read. The
  * optimizer keeps the copy up to date; this fills it at the start and after a resume.
  *
  * @param copy variable of f16, a whole shard @param source f32, as many elements, a multiple of 4
  */
-export function halveInto(copy: Tensor, source: Tensor): void {
-  requireVariable('halveInto', 'copy', copy);
-  copy.graph.apply(halveIntoOp, [copy, source], undefined);
+export function copyAsF16(copy: Tensor, source: Tensor): void {
+  requireVariable('copyAsF16', 'copy', copy);
+  copy.graph.apply(copyAsF16Op, [copy, source], undefined);
 }
 
-const halveIntoOp: Op<undefined> = {
-  name: 'halveInto',
+const copyAsF16Op: Op<undefined> = {
+  name: 'copyAsF16',
   mutates: [0],
 
   infer([copy, source]) {
@@ -23,7 +23,7 @@ const halveIntoOp: Op<undefined> = {
     const fits = copy?.dtype === 'f16' && source?.dtype === 'f32' && elementCount(copy.shape) === count;
     if (!fits || count % 4 !== 0) {
       throw new ShapeError(
-        `halveInto: ${source && describe(source)} into ${copy && describe(copy)}: wants f32 into as many f16, a multiple of 4`,
+        `copyAsF16: ${source && describe(source)} into ${copy && describe(copy)}: wants f32 into as many f16, a multiple of 4`,
       );
     }
     return [];

@@ -1,24 +1,32 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../../src/engine/arena.js';
-import { Graph } from '../../../src/engine/graph/tensor.js';
-import { Random } from '../../../src/engine/random.js';
-import type { Program } from '../../../src/engine/run/program.js';
-import { buildDecayTable, type ParameterGroup } from '../../../src/kernels/optimizer/decay-table.js';
-import { adamWHyper, SGD_HYPER, sgd, sgdHyper } from '../../../src/kernels/optimizer/optimizer.js';
-import { readGolden } from '../../golden/golden-files.js';
-import { expectClose } from '../check-op.js';
+import { type Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
+import { Graph } from '../../src/engine/graph/tensor.js';
+import { Random } from '../../src/engine/random.js';
+import type { Program } from '../../src/engine/run/program.js';
+import { buildDecayTable, type DecayRule } from '../../src/kernels/optimizer/decay-table.js';
+import { adamW } from '../../src/optimizers/adamw.js';
+import { OptimizerError } from '../../src/optimizers/define/optimizer-error.js';
+import { findOptimizer } from '../../src/optimizers/registry.js';
+import { sgd } from '../../src/optimizers/sgd.js';
+import { readGolden } from '../golden/golden-files.js';
+import { expectClose } from '../kernels/check-op.js';
 import { optimizerProgram, STATE } from './optimizer-program.js';
 
 /** Sizes with every remainder; `optimizerProgram` spreads them over three shards. */
 const SHAPES = { 'stem.weight': [7, 3], 'stem.bias': [1], 'body.weight': [5, 64], 'head.weight': [127] };
+const OPTIMIZERS = {
+  adamW: adamW.bind({ eps: 1e-5 }),
+  sgd: sgd.bind({}),
+  nesterov: sgd.bind({ nesterov: true }),
+};
 type State = Record<(typeof STATE)[number], Map<string, Float64Array>>;
 
-const groups: ParameterGroup[] = [
+const rules: DecayRule[] = [
   { matches: (name) => name.endsWith('bias'), learningRateScale: 1, weightDecay: 0 },
   { matches: (name) => name.startsWith('head'), learningRateScale: 10, weightDecay: 0.05 },
   { matches: () => true, learningRateScale: 1, weightDecay: 0.01 },
 ];
-const groupOf = (name: string) => groups.find(({ matches }) => matches(name))!;
+const ruleOf = (name: string) => rules.find(({ matches }) => matches(name))!;
 
 const opened: (Program | Arena)[] = [];
 afterEach(() => {
@@ -43,8 +51,8 @@ const norm64 = (state: State) =>
 const reference = {
   adamW(state: State, step: number, lr: number, clip: number, epsilon: number) {
     for (const [name, p] of state.params) {
-      const { learningRateScale, weightDecay } = groupOf(name);
-      const [g, m, v] = [state.grads.get(name)!, state.first.get(name)!, state.second.get(name)!];
+      const { learningRateScale, weightDecay } = ruleOf(name);
+      const [g, m, v] = [state.grads.get(name)!, state.firstMoment.get(name)!, state.secondMoment.get(name)!];
       const rate = lr * learningRateScale;
       for (let i = 0; i < p.length; i++) {
         const gradient = g[i]! * clip;
@@ -57,8 +65,8 @@ const reference = {
   },
   sgd(state: State, lr: number, clip: number, nesterov: boolean) {
     for (const [name, p] of state.params) {
-      const { learningRateScale, weightDecay } = groupOf(name);
-      const [g, b] = [state.grads.get(name)!, state.first.get(name)!];
+      const { learningRateScale, weightDecay } = ruleOf(name);
+      const [g, b] = [state.grads.get(name)!, state.momentum.get(name)!];
       for (let i = 0; i < p.length; i++) {
         const gradient = g[i]! * clip + weightDecay * p[i]!;
         b[i] = 0.9 * b[i]! + gradient;
@@ -76,22 +84,22 @@ const reference = {
 
 describe('flat optimizers over three shards', () => {
   for (const { optimizer, maxNorm, average } of [
-    { optimizer: 'adamW', maxNorm: 1, average: true },
-    { optimizer: 'adamW', average: false },
-    { optimizer: 'sgd', maxNorm: 5, average: true },
-    { optimizer: 'nesterov', average: false },
-  ] as const) {
-    test(`${optimizer}${maxNorm ? ` clipped to ${maxNorm}` : ''}${average ? ' with average' : ''} follows float64 over 8 steps`, async () => {
+    { optimizer: OPTIMIZERS.adamW, maxNorm: 1, average: true },
+    { optimizer: OPTIMIZERS.adamW, average: false },
+    { optimizer: OPTIMIZERS.sgd, maxNorm: 5, average: true },
+    { optimizer: OPTIMIZERS.nesterov, average: false },
+  ]) {
+    test(`${optimizer.name} ${JSON.stringify(optimizer.parameters)}${maxNorm ? ` clipped to ${maxNorm}` : ''}${average ? ' with average' : ''} follows float64 over 8 steps`, async () => {
       const { program, arenas, layout } = await optimizerProgram({
         shapes: SHAPES,
-        groups,
+        rules,
         optimizer,
         average,
         ...(maxNorm ? { maxNorm } : {}),
       });
       opened.push(program, ...Object.values(arenas));
       expect(layout.shards.length).toBe(3);
-      const random = new Random(4, optimizer);
+      const random = new Random(4, optimizer.name);
       const state = emptyState(SHAPES);
       for (const [name, { length }] of state.params) {
         const start = normals(random, length);
@@ -109,15 +117,10 @@ describe('flat optimizers over three shards', () => {
           arenas.grads.write(name, values);
         }
         const clip = maxNorm ? Math.min(1, maxNorm / (norm64(state) + 1e-6)) : 1;
-        if (optimizer === 'adamW') reference.adamW(state, step, lr, clip, 1e-5);
-        else reference.sgd(state, lr, clip, optimizer === 'nesterov');
+        if (optimizer === OPTIMIZERS.adamW) reference.adamW(state, step, lr, clip, 1e-5);
+        else reference.sgd(state, lr, clip, optimizer === OPTIMIZERS.nesterov);
         if (average) reference.average(state, 0.95);
-        program.run({
-          hyper:
-            optimizer === 'adamW'
-              ? adamWHyper({ learningRate: lr, step, epsilon: 1e-5, averageDecay: 0.95 })
-              : sgdHyper({ learningRate: lr, averageDecay: 0.95 }),
-        });
+        program.run({ hyper: optimizer.hyper({ learningRate: lr, step, averageDecay: 0.95 }) });
         const [row] = await program.history();
         expectClose(row!, [norm64(state), clip], 1e-5, `norm and factor of step ${step}`);
       }
@@ -130,10 +133,10 @@ describe('flat optimizers over three shards', () => {
   }
 
   test('a step with an infinite or NaN gradient leaves every byte as it was, and the norm says so', async () => {
-    for (const optimizer of ['adamW', 'sgd'] as const) {
+    for (const optimizer of [OPTIMIZERS.adamW, OPTIMIZERS.sgd]) {
       const { program, arenas } = await optimizerProgram({
         shapes: SHAPES,
-        groups,
+        rules,
         optimizer,
         average: true,
         maxNorm: 1,
@@ -145,10 +148,7 @@ describe('flat optimizers over three shards', () => {
           arenas[part].write(name, normals(random, length).map(Math.abs));
         }
       }
-      const hyper =
-        optimizer === 'adamW'
-          ? adamWHyper({ learningRate: 0.1, step: 1, averageDecay: 0.5 })
-          : sgdHyper({ learningRate: 0.1, averageDecay: 0.5 });
+      const hyper = optimizer.hyper({ learningRate: 0.1, step: 1, averageDecay: 0.5 });
       for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -3e38]) {
         const gradient = (await arenas.grads.read('head.weight')).slice();
         const good = gradient[126]!;
@@ -190,7 +190,7 @@ describe('optimizers against PyTorch', () => {
   const golden = readGolden<OptimizerGolden>('optimizers.json');
   const names = golden.start.map((_, i) => `group${i}`);
   const shapes = Object.fromEntries(golden.start.map(({ length }, i) => [names[i]!, [length]]));
-  const torchGroups = golden.groups.map(({ weightDecay, lrScale }, i) => ({
+  const torchRules = golden.groups.map(({ weightDecay, lrScale }, i) => ({
     matches: (name: string) => name === names[i],
     learningRateScale: lrScale,
     weightDecay,
@@ -202,10 +202,12 @@ describe('optimizers against PyTorch', () => {
   for (const { name, options, clipNorm, steps, ema } of runs) {
     const title = `${name} ${JSON.stringify(options)}, clipped to ${clipNorm}, EMA ${ema?.decay ?? 'none'}`;
     test(title, async () => {
+      const { lr: learningRate, ...parameters } = options;
+      const optimizer = findOptimizer(name).bind(parameters);
       const { program, arenas } = await optimizerProgram({
         shapes,
-        groups: torchGroups,
-        optimizer: name === 'adamw' ? 'adamW' : options.nesterov ? 'nesterov' : 'sgd',
+        rules: torchRules,
+        optimizer,
         average: ema !== undefined,
         ...(clipNorm === null ? {} : { maxNorm: clipNorm }),
       });
@@ -218,13 +220,8 @@ describe('optimizers against PyTorch', () => {
         for (const [i, gradient] of golden.gradients[step]!.entries()) {
           arenas.grads.write(names[i]!, Float32Array.from(gradient));
         }
-        const common = { learningRate: options.lr, averageDecay: ema?.decay ?? 0 };
-        const [beta1, beta2] = options.betas ?? [0, 0];
         program.run({
-          hyper:
-            name === 'adamw'
-              ? adamWHyper({ ...common, step: step + 1, beta1, beta2, epsilon: options.eps! })
-              : sgdHyper({ ...common, momentum: options.momentum! }),
+          hyper: optimizer.hyper({ learningRate, step: step + 1, averageDecay: ema?.decay ?? 0 }),
         });
         const [row] = await program.history();
         expectClose(row!.slice(0, 1), [expected.gradientNorm], 1e-6, `norm of step ${step + 1}`);
@@ -244,31 +241,30 @@ describe('refusals', () => {
     const graph = new Graph();
     const input = (name: string, size: number) => graph.input(name, [size]);
     const variable = (name: string, size: number) => graph.variable('a', name, [size]);
-    const rest = { table: input('t', 2), hyper: input('h', SGD_HYPER), clip: input('c', 1) };
+    const { hyperLength, update } = OPTIMIZERS.sgd;
+    const rest = { table: input('t', 2), hyper: input('h', hyperLength), clip: input('c', 1) };
     const block = RANGE_ALIGNMENT;
     const grads = input('g', block);
-    expect(() => sgd({ params: grads, momentum: variable('m', block), grads, ...rest })).toThrow(
-      /updated in place/,
+    const [params, momentum] = [variable('p', block), variable('m', block)];
+    expect(() => update({ params: grads, state: { momentum }, grads, ...rest })).toThrow(/updated in place/);
+    expect(() => update({ params, state: { momentum: grads }, grads, ...rest })).toThrow(
+      /momentum is updated in place/,
     );
-    expect(() =>
-      sgd({ params: variable('odd', block + 1), momentum: variable('m odd', block + 1), grads, ...rest }),
-    ).toThrow(/whole shard/);
-    expect(() =>
-      sgd({
-        params: variable('p', 2 * block),
-        momentum: variable('m2', 2 * block),
-        grads: input('g2', 2 * block),
-        ...rest,
-      }),
-    ).toThrow(/table must hold 4/);
+    expect(() => update({ params, state: {}, grads, ...rest })).toThrow(/no momentum was given/);
+    const odd = { params: variable('odd', block + 1), state: { momentum: variable('m odd', block + 1) } };
+    expect(() => update({ ...odd, grads, ...rest })).toThrow(/whole shard/);
+    const two = { params: variable('p2', 2 * block), state: { momentum: variable('m2', 2 * block) } };
+    expect(() => update({ ...two, grads: input('g2', 2 * block), ...rest })).toThrow(/table must hold 4/);
   });
 
-  test('parameters outside every group, and groups out of range, are named', () => {
+  test('parameters that no rule matches, rules and parameters out of range are named', () => {
     const layout = new ArenaLayout([{ name: 'fc.weight', shape: [3], dtype: 'f32' }], 1e6);
-    expect(() => buildDecayTable(layout, groups.slice(0, 2))).toThrow(/fc\.weight/);
+    expect(() => buildDecayTable(layout, rules.slice(0, 2))).toThrow(/fc\.weight/);
     const negative = { matches: () => true, learningRateScale: 1, weightDecay: -1 };
     expect(() => buildDecayTable(layout, [negative])).toThrow(RangeError);
-    expect(() => adamWHyper({ learningRate: 1, step: 0 })).toThrow(RangeError);
-    expect(() => sgdHyper({ learningRate: 1, momentum: 1 })).toThrow(RangeError);
+    expect(() => OPTIMIZERS.sgd.hyper({ learningRate: 1, step: 0, averageDecay: 0 })).toThrow(RangeError);
+    expect(() => sgd.bind({ momentum: 1 })).toThrow(/optimizer "sgd": momentum: .*<1/);
+    expect(() => adamW.bind({ momentum: 1 })).toThrow(OptimizerError);
+    expect(() => findOptimizer('adam')).toThrow(/no optimizer is named "adam"; there are adamw, sgd/);
   });
 });
