@@ -157,7 +157,10 @@ describe('what is no recipe is refused with its place', () => {
     ['modl: {}\n', /line 1: modl: there is no setting "modl"; did you mean "model"\?/],
     ['zzzzzzzzz: 1\n', /there is no setting "zzzzzzzzz"; there are name, seed, data,/],
     ['optimizer: {name: sgd, momentun: 0.9}\n', /did you mean "momentum"\?/],
-    ['optimizer: {name: sgd, betas: [0.9, 0.9]}\n', /there is no setting of sgd "betas"; there are .*nesterov/],
+    [
+      'optimizer: {name: sgd, betas: [0.9, 0.9]}\n',
+      /there is no setting of sgd "betas"; there are .*nesterov/,
+    ],
     ['optimizer: {name: adam}\n', /line 1: optimizer\.name: .*adamw/],
     ['augment:\n  flip:\n    probability: 0.1\n', /line 3: augment\.flip\.probability: .*there are p/],
     ['augment: {flip: yes please}\n', /augment\.flip: expected false or settings/],

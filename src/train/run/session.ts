@@ -36,18 +36,20 @@ export class Session {
   #trainer: Trainer;
   /** Of all stages so far: a problem that returns is computed as before. */
   #kernels: Readonly<Record<string, string>>;
-  #peakBytes = 0;
+  /** Of the stages before this one. */
+  #peakBytes: number;
 
   private constructor(
     options: StagesOptions,
     stages: readonly Stage[],
-    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>> },
+    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
   ) {
     this.options = options;
     this.#stages = stages;
     this.#stage = begun.stage;
     this.#trainer = begun.trainer;
     this.#kernels = begun.kernels;
+    this.#peakBytes = begun.peakBytes;
   }
 
   /** Compiles the stage that the run is in; writes nothing. @throws as `trainRun` */
@@ -65,6 +67,7 @@ export class Session {
       stage,
       trainer: await createTrainer(options, stage, tuning),
       kernels: kept ?? {},
+      peakBytes: begun?.peakBytes ?? 0,
     });
   }
 
@@ -138,7 +141,13 @@ export class Session {
   async #save(progress: Progress): Promise<void> {
     const { run, data, device } = this.options;
     await run.saved.save(
-      { progress, data: data.digest, adapter: device.description, kernels: this.kernels },
+      {
+        progress,
+        data: data.digest,
+        adapter: device.description,
+        kernels: this.kernels,
+        ...(this.#peakBytes > 0 && { peakBytes: this.#peakBytes }),
+      },
       this.#trainer.state.contents,
     );
   }
