@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Arena, ArenaLayout, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
+import { Arena, ArenaLayout, ArenaPlan, createArenas, RANGE_ALIGNMENT } from '../../src/engine/arena.js';
 import { compile } from '../../src/engine/compile.js';
-import { ShapeError } from '../../src/engine/errors.js';
+import { OutOfMemoryError, ShapeError } from '../../src/engine/errors.js';
 import { Graph } from '../../src/engine/graph/tensor.js';
 import { store } from '../../src/engine/store.js';
 import { add, mul } from '../../src/kernels/pointwise/pointwise-table.js';
@@ -65,8 +65,11 @@ describe('Arena', () => {
     const device = await testDevice();
     const [moving, resting] = [tensors([100]), [{ name: 'frozen', shape: [300], dtype: 'f32' as const }]];
     const layout = new ArenaLayout(moving, 2048, resting);
-    const params = await Arena.create(device, 'params', layout);
-    const average = await Arena.create(device, 'average', layout, { restsIn: params });
+    const planned = new ArenaPlan('params', layout);
+    const { params, average } = await createArenas(device, {
+      params: planned,
+      average: new ArenaPlan('average', layout, { restsIn: planned }),
+    });
     expect([params.bytes, average.bytes]).toEqual([4 * (128 + 384), 4 * 128]);
     expect([average.owns('t0'), average.owns('frozen')]).toEqual([true, false]);
     params.write('frozen', new Float32Array(300).fill(3));
@@ -77,6 +80,29 @@ describe('Arena', () => {
     average.destroy();
     expect((await params.read('frozen'))[0]).toBe(3);
     params.destroy();
+  });
+
+  test('of several arenas those that have memory give it back where another gets none', async () => {
+    const device = await testDevice();
+    const layout = new ArenaLayout(tensors([100]), 2048);
+    const destroyed: string[] = [];
+    const scarce = Object.create(device, {
+      createBuffer: {
+        value(label: string) {
+          if (label.startsWith('grads')) throw new OutOfMemoryError('no memory for grads');
+          return Promise.resolve({ destroy: () => destroyed.push(label) });
+        },
+      },
+    });
+    const plan = (name: string) => new ArenaPlan(name, layout);
+    await expect(
+      createArenas(scarce, { params: plan('params'), stats: plan('stats'), grads: plan('grads') }),
+    ).rejects.toThrow('no memory for grads');
+    expect(destroyed).toEqual(['params (shard 0)', 'stats (shard 0)']);
+    const average = new ArenaPlan('average', layout, { restsIn: plan('params') });
+    await expect(createArenas(device, { average })).rejects.toThrow(
+      /average rests in params, which is not made/,
+    );
   });
 
   test('a layout of several shards writes, reads and computes like one', async () => {
