@@ -66,6 +66,10 @@ export { exportTimm, importTimm, type ModelWeights } from './models/weights/timm
 export { fromTorchvision } from './models/weights/torchvision-names.js';
 export { WeightsError } from './models/weights/weights-error.js';
 export * as ops from './ops.js';
+export { defineOptimizer, type OptimizerDefinition } from './optimizers/define/define-optimizer.js';
+export type { BoundOptimizer, Optimizer, UpdateMoment } from './optimizers/define/optimizer.js';
+export { OptimizerError } from './optimizers/define/optimizer-error.js';
+export { registeredOptimizers, registerOptimizer } from './optimizers/registry.js';
 export { type OpenDeviceOptions, openDevice } from './platform/node/open-device.js';
 export { Classifier } from './predict/classifier.js';
 export { type CreateModelOptions, createModel, type ImageBatchShape, Model } from './predict/create-model.js';

@@ -53,12 +53,7 @@ const COMING: readonly string[] = [
   'src/data/images/image-decoder.ts',
   'src/data/images/jpeg-decoder.ts',
   'src/data/images/png-decoder.ts',
-  'src/optimizers/',
-  'src/optimizers/registry.ts',
-  'src/optimizers/sgd.ts',
   'src/train/run/prepare-run.ts',
   'src/train/run/run-event.ts',
   'src/train/step/paced-step.ts',
-  'src/train/step/trace-backward.ts',
-  'src/train/step/trace-update.ts',
 ];
