@@ -66,12 +66,18 @@ export interface Op<A = unknown> {
   infer(inputs: readonly TensorSpec[], attributes: A): TensorSpec[];
   /**
    * Vector-Jacobian product, written with ops: from the gradients of the outputs (undefined: that output does not
-   * reach the loss) the gradients of the inputs (undefined: not differentiable).
+   * reach the loss) the gradients of the inputs (undefined: not differentiable). Each has its input's shape, or the
+   * output's where the op `broadcasts`.
    */
   vjp?(node: Node<A>, gradients: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
   /** Floating-point operations; bytes moved are inputs plus outputs unless `bytes` says otherwise. */
   flops(problem: Problem<A>): number;
   bytes?(problem: Problem<A>): number;
+  /**
+   * The op repeats its operands to the output's shape by NumPy's rules. Its gradients may have that shape:
+   * differentiation sums them down.
+   */
+  readonly broadcasts?: boolean;
   /** The output is the input's bytes under another shape: no kernel runs. */
   readonly alias?: boolean;
   /** Indices of inputs (variables) that the kernel updates in place. Such a node is never removed or moved. */

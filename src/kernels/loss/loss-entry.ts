@@ -1,6 +1,6 @@
 import type { Binding } from '../../engine/graph/tensor.js';
 import { literal } from '../pointwise/expression.js';
-import type { FusedLossAttributes } from './loss.js';
+import type { FusedLossAttributes } from './loss-attributes.js';
 
 /** The WGSL that all kernels of a fused loss share: one load of neighbouring entries, its value, gradient and sums. */
 export interface LossLayout {

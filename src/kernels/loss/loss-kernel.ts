@@ -10,7 +10,7 @@ import type {
 import { flatGrid } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
-import type { FusedLossAttributes } from './loss.js';
+import type { FusedLossAttributes } from './loss-attributes.js';
 import { countCode, DIVISOR_OF, entryCode, type LossLayout, lossLayout, lossOperands } from './loss-entry.js';
 
 /**

@@ -10,7 +10,7 @@ import { flatStep } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
 import { IS_KNOWN } from './loss-entry.js';
-import type { TwoWayAttributes } from './two-way-loss.js';
+import type { TwoWayAttributes } from './two-way-attributes.js';
 
 /**
  * The kernel of the two-way loss, three dispatches whatever the size: log-sum-exps of segments of all rows and columns;

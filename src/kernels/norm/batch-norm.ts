@@ -1,7 +1,8 @@
 import { ShapeError } from '../../engine/errors.js';
 import { elementCount, type Tensor } from '../../engine/graph/tensor.js';
 import { pointwise } from '../pointwise/pointwise.js';
-import { add, mul, type PointwiseFunction, rsqrt, sub } from '../pointwise/pointwise-table.js';
+import type { PointwiseFunction } from '../pointwise/pointwise-function.js';
+import { add, mul, rsqrt, sub } from '../pointwise/pointwise-table.js';
 import { moments, normalizedSums } from '../reduce/channel-sums.js';
 
 /**

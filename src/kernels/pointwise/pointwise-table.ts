@@ -1,23 +1,9 @@
 import type { Tensor } from '../../engine/graph/tensor.js';
-import type { ElementFunction, Instruction } from './expression.js';
-import { pointwise } from './pointwise.js';
+import type { ElementFunction } from './expression.js';
+import { ADD, pointwise } from './pointwise.js';
+import type { PointwiseFunction } from './pointwise-function.js';
 
-/**
- * Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side. A function
- * that means something in one family only (the affine part of a batch norm) is such a row, too, and lives there.
- * Gradients are written with the ops themselves; broadcasting is undone by the caller.
- */
-export interface PointwiseFunction extends ElementFunction {
-  /** Gradient of each argument. `args` and `output` are the traced operands and result; `params` the literals. */
-  gradient(context: GradientContext): (Tensor | undefined)[];
-}
-
-export interface GradientContext {
-  readonly gradient: Tensor;
-  readonly args: readonly Tensor[];
-  readonly output: Tensor;
-  readonly params: readonly number[];
-}
+/** Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side. */
 
 /** 1/√(2π) */
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
@@ -145,7 +131,7 @@ const table = {
     gradient: ({ gradient, args }) => [mul(gradient, sign(unary(args)))],
   }),
   sign: row('sign', { wgsl: ([x]) => `sign(${x})`, gradient: () => [] }),
-  add: row('add', { wgsl: ([a, b]) => `${a} + ${b}`, gradient: ({ gradient }) => [gradient, gradient] }),
+  add: ADD,
   sub: row('sub', { wgsl: ([a, b]) => `${a} - ${b}`, gradient: ({ gradient }) => [gradient, neg(gradient)] }),
   mul: row('mul', {
     wgsl: ([a, b]) => `${a} * ${b}`,
@@ -210,14 +196,6 @@ const table = {
     ],
   }),
 } as const;
-
-/** The gradient of one traced instruction, by argument. */
-export function functionGradient(
-  instruction: Instruction,
-  context: Omit<GradientContext, 'params'>,
-): (Tensor | undefined)[] {
-  return (instruction.fn as PointwiseFunction).gradient({ ...context, params: instruction.params });
-}
 
 /** Names of the table, for tests. */
 export const pointwiseFunctions: Readonly<Record<string, ElementFunction>> = table;

@@ -1,6 +1,6 @@
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { storageTypeOf } from '../common/storage-type.js';
-import type { BmmGeometry } from './bmm.js';
+import type { BmmGeometry } from './bmm-geometry.js';
 
 /** Batched products straight from the definition, a lane an element: what the tiles are compared with. */
 export const direct: FinishingVariant<BmmGeometry> = {

@@ -51,6 +51,12 @@ export const reduceOp: Op<ReduceAttributes> = {
     const input = node.inputs[0];
     const { kind, scale, kept, ...grouping } = node.attributes;
     if (!gradient || !input) return [];
+    if (grouping.code.length > 0) {
+      throw new ShapeError(
+        `${node.label}: pointwise functions were merged into this reduction, which has no gradient any more: ` +
+          'trace gradients before the graph is rewritten',
+      );
+    }
     const spread = (x: Tensor) => broadcastTo(reshape(x, kept), input.shape);
     if (kind === 'sum') return [spread(scale === 1 ? gradient : mul(gradient, scale))];
     // The gradient of a maximum goes to every element that reaches it, in equal parts, as in PyTorch's amax.
