@@ -121,10 +121,18 @@ export interface Variant<A = unknown> {
   build(problem: Problem<A>, traits: DeviceTraits): Kernel;
 }
 
-/** What kernels may know of the device. */
+/** `gpu` is hardware; the others compute on the CPU. `software` is a software adapter that is neither of the two known. */
+export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader' | 'software';
+
+/** The facts of a device that a kernel may depend on. */
 export interface DeviceTraits {
-  /** `software`: lavapipe, SwiftShader: no real workgroup memory, barriers are dear, scalar loads cost like vectors. */
+  /**
+   * `software` for all that compute on the CPU: workgroup memory is ordinary memory there, barriers are dear, and a
+   * scalar load costs as much as a vector.
+   */
   readonly kind: 'gpu' | 'software';
+  /** Which adapter it is, for the few rules that were measured on one of them only. Told by src/platform. */
+  readonly adapter: AdapterKind;
   /** Lanes of a subgroup, or 0 where subgroups are missing or their size varies. */
   readonly subgroupSize: number;
   readonly maxBindings: number;

@@ -8,9 +8,9 @@ import type { TileOperand } from './tile-operand.js';
  */
 export const tileRegisters: TileKernel = {
   name: 'tileRegisters',
-  // Loads one by one, sixteen a block, take SwiftShader's compiler minutes and gigabytes.
-  unfit: ({ left, right }, { kind, subgroupSize }) =>
-    kind === 'software' && subgroupSize !== 8 && !(left.vector && right.vector)
+  // Loads one by one, sixteen a block, take SwiftShader's compiler minutes and gigabytes. Lavapipe and GPUs take them.
+  unfit: ({ left, right }, { kind, adapter }) =>
+    kind === 'software' && adapter !== 'lavapipe' && !(left.vector && right.vector)
       ? 'operands do not go in fours'
       : undefined,
   shape: () => ({

@@ -64,7 +64,7 @@ function workgroupsFor(
   return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), columnBlocks, 1] };
 }
 
-/** What suits a driver, as measured on lavapipe (8 lanes) and SwiftShader (4 lanes). */
+/** The shape of a unit that suits an adapter, as measured on lavapipe and on SwiftShader. */
 export interface LaneStyle {
   /** Of a unit: pixels, or input channels of a weight gradient. */
   readonly rows: number;
@@ -74,10 +74,11 @@ export interface LaneStyle {
   readonly columnsIn: 'texture' | 'buffer';
 }
 
-export function laneStyle({ subgroupSize }: Pick<DeviceTraits, 'subgroupSize'>): LaneStyle {
+export function laneStyle({ adapter }: Pick<DeviceTraits, 'adapter'>): LaneStyle {
   // lavapipe: the accumulators are several times what the registers hold, but a spilled one costs less than the loads
-  // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures.
-  return subgroupSize === 8
+  // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures. A GPU
+  // runs these kernels only where a tuner finds them fastest, and has few registers a lane, too.
+  return adapter === 'lavapipe'
     ? { rows: 32, texels: 2, columnsIn: 'texture' }
     : { rows: 16, texels: 1, columnsIn: 'buffer' };
 }
