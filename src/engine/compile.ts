@@ -55,8 +55,8 @@ export function planProgram(device: Device, options: CompileOptions): Plan {
 function rewritten(device: Device, options: CompileOptions): Node[] {
   const { graph, halves } = options;
   if (halves) requireF16(device);
-  const nodes = rewrite(graph.nodes, kept(options), device.traits);
-  return halves ? narrow(nodes, kept(options), halves) : nodes;
+  const nodes = rewrite(graph.nodes, resultsOf(options), device.traits);
+  return halves ? narrow(nodes, resultsOf(options), halves) : nodes;
 }
 
 function planNodes(
@@ -67,7 +67,7 @@ function planNodes(
 ): Plan {
   const { graph, arenas = {}, preference, memory } = options;
   const planOptions: PlanOptions = {
-    keep: kept(options),
+    results: resultsOf(options),
     inputs: [...graph.inputs.values()],
     arenas,
     traits,
@@ -80,6 +80,6 @@ function planNodes(
 }
 
 /** The tensors that are read after a run. */
-function kept({ outputs = [], records = [] }: CompileOptions): Set<Tensor> {
+function resultsOf({ outputs = [], records = [] }: CompileOptions): Set<Tensor> {
   return new Set([...outputs, ...records]);
 }

@@ -22,16 +22,19 @@ export interface Chosen {
 }
 
 /**
- * `only`: no other variant fits; `rule`: the lowest rank; `tuned`: measured on this adapter; `kept`: what the run used
- * before it was resumed; `forced`: asked for by name.
+ * `only`: no other variant fits; `rule`: the lowest rank; `tuned`: measured on this adapter; `earlier`: the variant that
+ * the run had before it was resumed; `forced`: asked for by name.
  */
-export type ChosenBy = 'only' | 'rule' | 'tuned' | 'kept' | 'forced';
+export type ChosenBy = 'only' | 'rule' | 'tuned' | 'earlier' | 'forced';
 
 /** Names of variants to take whatever else is known, by op name: for tests and benchmarks. */
 export type Preference = Readonly<Record<string, string>>;
 
 /** Names of variants by `problemKey`. Names that mean nothing here, or do not fit, are passed over. */
-export type KnownVariants = ReadonlyMap<string, { readonly variant: string; readonly by: 'tuned' | 'kept' }>;
+export type KnownVariants = ReadonlyMap<
+  string,
+  { readonly variant: string; readonly by: 'tuned' | 'earlier' }
+>;
 
 export interface Choices {
   readonly preference?: Preference | undefined;

@@ -57,16 +57,16 @@ interface Entrant {
   ms: number | null;
 }
 
-/** A node by itself, its operands fed from outside. */
+/** A node by itself: its operands become inputs of the program. */
 function planAlone(device: Device, node: Node, variant: string): Plan {
   const graph = new Graph();
-  const fed = new Map(
+  const inputOf = new Map(
     [...new Set(node.inputs)].map((input, i) => [input, graph.input(`${i}`, input.shape, input.dtype)]),
   );
-  const inputs = node.inputs.map((input) => fed.get(input) ?? input);
+  const inputs = node.inputs.map((input) => inputOf.get(input) ?? input);
   return planMemory([{ ...node, inputs }], {
-    keep: new Set(node.outputs),
-    inputs: [...fed.values()],
+    results: new Set(node.outputs),
+    inputs: [...inputOf.values()],
     arenas: {},
     traits: device.traits,
     maxBufferBytes: device.gpu.limits.maxBufferSize,
@@ -161,10 +161,10 @@ async function timeEach(
 /** The same command on about one of `SLICE` workgroups; what it computes is of no use to anybody. */
 function firstWorkgroups(command: Command): Command {
   if (command.kind !== 'dispatch') return command;
-  let share = SLICE;
+  let divide = SLICE;
   const fewer = (count: number): number => {
-    const divisor = Math.min(count, share);
-    share = Math.ceil(share / divisor);
+    const divisor = Math.min(count, divide);
+    divide = Math.ceil(divide / divisor);
     return Math.ceil(count / divisor);
   };
   const [x, y, z] = command.grid;

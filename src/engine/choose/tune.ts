@@ -10,7 +10,7 @@ import { problemKey } from './problem-key.js';
  * The measured choice of kernels. The rule (`Variant.rank`) gives a good kernel at once; a tuner measures what else
  * could run, once for each op and shape on an adapter, and remembers the winner. Another kernel rounds otherwise, so a
  * run that is to be repeated bit for bit must be given the same variants again: `Program.kernels` tells them,
- * `keptVariants` gives them back.
+ * `earlierVariants` gives them back.
  */
 export interface Tuning {
   /**
@@ -21,9 +21,9 @@ export interface Tuning {
 }
 
 /** The variants that an earlier program had, see `Program.kernels`. */
-export function keptVariants(kernels: Readonly<Record<string, string>>): Tuning {
+export function earlierVariants(kernels: Readonly<Record<string, string>>): Tuning {
   const known = new Map(
-    Object.entries(kernels).map(([problem, variant]) => [problem, { variant, by: 'kept' }] as const),
+    Object.entries(kernels).map(([problem, variant]) => [problem, { variant, by: 'earlier' }] as const),
   );
   return { variantsFor: () => Promise.resolve(known) };
 }
@@ -79,10 +79,10 @@ const LONG = 600;
 /** How many runs a program needs at least to be worth an estimate of its time. */
 const MANY_RUNS = 100;
 /** The part of a long program's time that measuring may take, and the most seconds of it. */
-const LONG_SHARE = 0.05;
+const LONG_FRACTION = 0.05;
 const LONG_AT_MOST = 60;
 /** The share of the roofline to expect of a program when its time is estimated. */
-const TYPICAL_SHARE = 0.3;
+const TYPICAL_FRACTION = 0.3;
 /** Bytes of scratch memory, if nobody says otherwise. */
 const SCRATCH = 2 ** 30;
 /** A winner must need less than this part of the rule's time: below that it is noise, and the rule stays. */
@@ -133,9 +133,9 @@ export class Tuner implements Tuning {
     if (measure === 'always') return Number.POSITIVE_INFINITY;
     if (measure === 'never' || runs < MANY_RUNS) return 0;
     const roofline = await this.#capability();
-    const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_SHARE;
+    const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_FRACTION;
     const expected = (runs * ms) / 1000;
-    return expected < LONG ? 0 : Math.min(LONG_AT_MOST, expected * LONG_SHARE);
+    return expected < LONG ? 0 : Math.min(LONG_AT_MOST, expected * LONG_FRACTION);
   }
 
   /** Those that take the most time first. @returns how many were measured */

@@ -24,13 +24,17 @@ export function requireF16({ traits, description }: Pick<Device, 'traits' | 'des
 }
 
 /**
- * @param nodes as they will run @param keep tensors that are read after the run: they stay f32
+ * @param nodes as they will run @param results tensors that are read after the run: they stay f32
  * @returns the same nodes over narrowed tensors
  */
-export function narrow(nodes: readonly Node[], keep: ReadonlySet<Tensor>, { copies }: NarrowOptions): Node[] {
+export function narrow(
+  nodes: readonly Node[],
+  results: ReadonlySet<Tensor>,
+  { copies }: NarrowOptions,
+): Node[] {
   const narrowed = new Map<Tensor, Tensor>();
   for (const group of storageGroups(nodes)) {
-    if (group.tensors.some((tensor) => keep.has(tensor)) || !group.fits) continue;
+    if (group.tensors.some((tensor) => results.has(tensor)) || !group.fits) continue;
     for (const tensor of group.tensors) narrowed.set(tensor, { ...tensor, dtype: 'f16' });
   }
   const copyOf = (tensor: Tensor): Tensor => {

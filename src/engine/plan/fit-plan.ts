@@ -22,7 +22,7 @@ const DESCENT = [0.9, 0.98] as const;
 
 /** @throws MemoryBudgetError where no plan was found that fits, and what `planMemory` throws */
 export function fitPlan({ nodes, budget }: FitOptions, options: PlanOptions): Plan {
-  const recomputer = new Recomputer(nodes, options.keep);
+  const recomputer = new Recomputer(nodes, options.results);
   const kernels = new Map<Node, Chosen>();
   const choose = (node: Node): Chosen => {
     const origin = recomputer.originOf(node);
@@ -39,7 +39,7 @@ export function fitPlan({ nodes, budget }: FitOptions, options: PlanOptions): Pl
     .flatMap(({ outputs }) => outputs.filter((output) => first.locate(output).kind === 'arena'));
   const common = {
     nodes,
-    keep: options.keep,
+    results: options.results,
     elsewhere: new Set(stored),
     scratchBytes: (node: Node) => (kernels.has(node) ? scratchBytes(choose(node)) : 0),
   };

@@ -10,7 +10,7 @@ import type { Recomputer } from './recompute.js';
  */
 export interface SearchOptions {
   readonly nodes: readonly Node[];
-  readonly keep: ReadonlySet<Tensor>;
+  readonly results: ReadonlySet<Tensor>;
   /** Tensors whose bytes are not among the intermediates. */
   readonly elsewhere: ReadonlySet<Tensor>;
   /** Of the buffers that a node's kernel needs while it runs. */
@@ -136,8 +136,8 @@ export class DropSearch {
   }
 
   #live(nodes: readonly Node[]): Float64Array {
-    const { keep, elsewhere, scratchBytes } = this.#options;
-    return liveBytes(nodes, keep, elsewhere, (node) => scratchBytes(this.#recomputer.originOf(node)));
+    const { results, elsewhere, scratchBytes } = this.#options;
+    return liveBytes(nodes, results, elsewhere, (node) => scratchBytes(this.#recomputer.originOf(node)));
   }
 
   #isLarge(node: Node): boolean {

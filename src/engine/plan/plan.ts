@@ -68,7 +68,7 @@ export interface PlannedBytes {
 
 export interface PlanOptions {
   /** Values that are read after the run. */
-  readonly keep: ReadonlySet<Tensor>;
+  readonly results: ReadonlySet<Tensor>;
   /** Tensors that are fed, whether an op reads them or not. */
   readonly inputs: readonly Tensor[];
   readonly arenas: Readonly<Record<string, ArenaPlan>>;
@@ -79,10 +79,10 @@ export interface PlanOptions {
 
 /** @throws OutOfMemoryError, KernelError, ShapeError */
 export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
-  const { keep, inputs, arenas, traits, maxBufferBytes, choose } = options;
+  const { results, inputs, arenas, traits, maxBufferBytes, choose } = options;
   const rootOf = findRoots(nodes);
-  const known = locateLeaves([...keep, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
-  const pinned = pinStores(nodes, keep, rootOf, known.places);
+  const known = locateLeaves([...results, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
+  const pinned = pinStores(nodes, results, rootOf, known.places);
   const clock = new Clock(traits);
   const planned = new Map<Tensor, Location>();
   const locate = (tensor: Tensor): Location => {
@@ -121,7 +121,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
       }
     }
   }
-  clock.tick([...keep].map(locate));
+  clock.tick([...results].map(locate));
   const memory = place(clock.buffers, 256, maxBufferBytes);
   const { places, sizes } = placeTextures(clock.textures);
   const kernels = actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));

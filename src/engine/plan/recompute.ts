@@ -12,7 +12,7 @@ import { at, type Node, type Tensor } from '../graph/tensor.js';
  */
 export class Recomputer {
   readonly #nodes: readonly Node[];
-  readonly #keep: ReadonlySet<Tensor>;
+  readonly #results: ReadonlySet<Tensor>;
   readonly #producers = new Map<Tensor, Node>();
   /** When each node runs. */
   readonly #times = new Map<Node, number>();
@@ -24,10 +24,10 @@ export class Recomputer {
   readonly #changes = new Map<string, number[]>();
   readonly #origins = new WeakMap<Node, Node>();
 
-  /** @param nodes after all other rewrites @param keep tensors whose values somebody reads after the run */
-  constructor(nodes: readonly Node[], keep: ReadonlySet<Tensor>) {
+  /** @param nodes after all other rewrites @param results tensors that are read after the run */
+  constructor(nodes: readonly Node[], results: ReadonlySet<Tensor>) {
     this.#nodes = nodes;
-    this.#keep = keep;
+    this.#results = results;
     for (const [time, node] of nodes.entries()) {
       this.#times.set(node, time);
       for (const output of node.outputs) this.#producers.set(output, node);
@@ -45,7 +45,7 @@ export class Recomputer {
         this.#changes.set(source.arena, [...(this.#changes.get(source.arena) ?? []), time]);
       }
     }
-    for (const tensor of keep) {
+    for (const tensor of results) {
       const producer = this.producerOf(tensor);
       if (producer) this.#bound.add(producer);
     }
@@ -125,7 +125,7 @@ export class Recomputer {
       result.push(inputs.every((input, i) => input === node.inputs[i]) ? node : this.#rewire(node, inputs));
     }
     // What has late uses only is now computed late only, and aliases may have lost their readers.
-    return stale ? undefined : dropUnused(result, this.#keep);
+    return stale ? undefined : dropUnused(result, this.#results);
   }
 
   /** Drops the copies of values whose own late uses are still to come. */

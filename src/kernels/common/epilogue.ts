@@ -17,8 +17,8 @@ import { storageType } from './storage-type.js';
  *
  * A kernel that can do this stores each element of its result once, and in this way:
  *
- *     let kept = keep(column);               // once for as many rows as it likes
- *     result[i] = finish(value, i, kept);
+ *     let operands = columnOperands(column);   // once for as many rows as it likes
+ *     result[i] = finish(value, i, operands);
  *
  * where `i` is the element in units of T (`vec4f`, or `f32` where it stores one by one) and `column` the place in its row,
  * in the same units. `Epilogue.emit` declares both functions.
@@ -58,7 +58,7 @@ export function epilogueOf(
     emit(vector) {
       const bindings: Binding[] = [];
       const fields: string[] = [];
-      const kept: string[] = [];
+      const loads: string[] = [];
       const lines: string[] = [];
       const names = operands.map((operand, k) => {
         const name = `extra${k}`;
@@ -70,8 +70,8 @@ export function epilogueOf(
           lines.push(`let ${name} = T(${array}[i]);`);
         } else {
           fields.push(`${name}: T`);
-          kept.push(extent === 'row' ? `T(${array}[column])` : `T(f32(${array}[0]))`);
-          lines.push(`let ${name} = kept.${name};`);
+          loads.push(extent === 'row' ? `T(${array}[column])` : `T(f32(${array}[0]))`);
+          lines.push(`let ${name} = operands.${name};`);
         }
         return name;
       });
@@ -82,9 +82,9 @@ export function epilogueOf(
         bindings,
         declarations: `alias T = ${vector ? 'vec4f' : 'f32'};
 ${libraries}
-${none ? 'alias Kept = u32;' : `struct Kept { ${fields.join(', ')} }`}
-fn keep(column: u32) -> Kept { return ${none ? 'column' : `Kept(${kept.join(', ')})`}; }
-fn finish(value: T, i: u32, kept: Kept) -> T {
+${none ? 'alias ColumnOperands = u32;' : `struct ColumnOperands { ${fields.join(', ')} }`}
+fn columnOperands(column: u32) -> ColumnOperands { return ${none ? 'column' : `ColumnOperands(${loads.join(', ')})`}; }
+fn finish(value: T, i: u32, operands: ColumnOperands) -> T {
   ${[...lines, ...steps].join('\n  ')}
   return ${code.length > 0 ? result : 'value'};
 }

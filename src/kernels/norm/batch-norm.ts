@@ -90,8 +90,8 @@ const normalize: PointwiseFunction = {
 
 const normalizeSlope: PointwiseFunction = {
   name: 'normalizeSlope',
-  wgsl: ([dy, x, mean, rstd, gamma, dbeta, dgamma], [share]) =>
-    `${rstd} * ${gamma} * (${dy} - T(${share}) * (${dbeta} + (${x} - ${mean}) * ${rstd} * ${dgamma}))`,
+  wgsl: ([dy, x, mean, rstd, gamma, dbeta, dgamma], [perValue]) =>
+    `${rstd} * ${gamma} * (${dy} - T(${perValue}) * (${dbeta} + (${x} - ${mean}) * ${rstd} * ${dgamma}))`,
   flops: 9,
   gradient: () => {
     throw new ShapeError('batchNorm has no second derivative');

@@ -1,7 +1,7 @@
 import type { Binding, Operand, Shape, TensorSpec } from '../../engine/graph/tensor.js';
 import { storageType } from '../common/storage-type.js';
 import { type Expression, emitSteps } from './expression.js';
-import { collapse, type Dim, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
+import { collapse, type Dim, isDense, isScalar, offset, unravelIndex } from './expression-dims.js';
 
 /**
  * An expression evaluated down the columns of its result: rows are all axes but the last run of them that is dense in
@@ -56,7 +56,7 @@ export function emitWalk(
     else if (isOneRow(dims, k)) prepare.push(load('column'));
     else {
       if (!isDense(dims, k)) {
-        coordinates = `${splitIndex(
+        coordinates = `${unravelIndex(
           outer.map(({ size }) => size),
           'row',
         )} let c${outer.length} = column;`;

@@ -37,17 +37,17 @@ export const LOG1P = `fn log1p(z: T) -> T {
 }`;
 
 /** Whether element `i` is kept: a counter-based generator (lowbias32, Wellons 2018), so order and grid don't matter. */
-const DROPOUT = (vector: boolean) => `fn mix(value: u32) -> u32 {
+const DROPOUT = (vector: boolean) => `fn scramble(value: u32) -> u32 {
   var h = value;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
   h = (h ^ (h >> 15u)) * 0x846ca68bu;
   return h ^ (h >> 16u);
 }
-fn keepOne(i: u32, p: f32, a: u32, b: u32) -> f32 {
-  return select(0.0, 1.0, f32(mix(mix(mix(i) ^ a) ^ b) >> 8u) * 5.9604644775390625e-8 >= p);
+fn dropoutMaskOne(i: u32, p: f32, a: u32, b: u32) -> f32 {
+  return select(0.0, 1.0, f32(scramble(scramble(scramble(i) ^ a) ^ b) >> 8u) * 5.9604644775390625e-8 >= p);
 }
-fn keep(i: u32, p: f32, a: u32, b: u32) -> T {
-  return ${vector ? 'T(keepOne(i, p, a, b), keepOne(i + 1u, p, a, b), keepOne(i + 2u, p, a, b), keepOne(i + 3u, p, a, b))' : 'keepOne(i, p, a, b)'};
+fn dropoutMask(i: u32, p: f32, a: u32, b: u32) -> T {
+  return ${vector ? 'T(dropoutMaskOne(i, p, a, b), dropoutMaskOne(i + 1u, p, a, b), dropoutMaskOne(i + 2u, p, a, b), dropoutMaskOne(i + 3u, p, a, b))' : 'dropoutMaskOne(i, p, a, b)'};
 }`;
 
 const row = <const Name extends string>(
@@ -187,7 +187,7 @@ const table = {
    */
   dropout: row('dropout', {
     wgsl: ([x, seed], [p, stream], index) =>
-      `${x} * T(1.0 / (1.0 - ${p})) * keep(${index}, ${p}, u32(${stream}) ^ ${seed}[0], ${seed}[1])`,
+      `${x} * T(1.0 / (1.0 - ${p})) * dropoutMask(${index}, ${p}, u32(${stream}) ^ ${seed}[0], ${seed}[1])`,
     library: DROPOUT,
     flops: 12,
     gradient: ({ gradient, args: [, seed], params: [p = 0, stream = 0] }) => [

@@ -33,8 +33,8 @@ export interface Fold {
   /** WGSL that `prepare` and `accumulate` call; declares `alias T`, as `emitExpression` does. */
   readonly source: string;
   /**
-   * Statements run once by each lane that has elements, before the first of them: `column` (of inner), `block` (of
-   * outer) and `origin`, the lane's first element, are known.
+   * Statements run once by each lane that has elements, before the first of them: `column` (of inner), `outer` (its
+   * index) and `origin`, the lane's first element, are known.
    */
   readonly prepare?: string;
   /** Statements that put element `i` (its index in units of T; `k` along the size) into `s: State`, or what `prepare` declared. */
@@ -168,7 +168,7 @@ function foldPass(
         step: lanes,
         end: chunks * length === size && length % (lanes * rounds) === 0 ? undefined : 'last',
       },
-      `let i = (block * ${size}u + k) * ${inner}u + column; ${body}`,
+      `let i = (outer * ${size}u + k) * ${inner}u + column; ${body}`,
     )}
     }`;
   return {
@@ -186,12 +186,12 @@ var<workgroup> states: array<State, ${group}>;
   let turn = ${alongSize ? `lane % ${lanes}u` : `lane / ${width}u`};
   let column = id % ${inner}u;
   let chunk = id / ${inner}u % ${chunks}u;
-  let block = id / ${inner * chunks}u;
+  let outer = id / ${inner * chunks}u;
   let first = chunk * ${length}u;
   let last = select(0u, min(first + ${length}u, ${size}u), id < ${slots}u);
   var s = ${fold.empty};
   if (first + turn < last) {
-    let origin = (block * ${size}u + first + turn) * ${inner}u + column;
+    let origin = (outer * ${size}u + first + turn) * ${inner}u + column;
     ${fold.prepare ?? ''}
     ${walk(fold.accumulate)}
     ${fold.settle ? `let terms = f32((last - first - turn + ${lanes - 1}u) / ${lanes}u); ${fold.settle}` : ''}

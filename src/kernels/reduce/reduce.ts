@@ -61,8 +61,8 @@ export const reduceOp: Op<ReduceAttributes> = {
     if (kind === 'sum') return [spread(scale === 1 ? gradient : mul(gradient, scale))];
     // The gradient of a maximum goes to every element that reaches it, in equal parts, as in PyTorch's amax.
     const reached = sub(1, greater(spread(at(node.outputs, 0)), input));
-    const share = div(gradient, reduce(reached, { ...grouping, kept }));
-    return [mul(spread(share), reached)];
+    const portion = div(gradient, reduce(reached, { ...grouping, kept }));
+    return [mul(spread(portion), reached)];
   },
 
   // Sums stay f32.

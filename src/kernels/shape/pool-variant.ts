@@ -48,14 +48,14 @@ export function poolVariant<A extends PoolWindow>(
     build(problem, traits) {
       const { batch, rows, columns, channels } = problem.attributes;
       const walk = walkOf(problem);
-      const units = channels / walk.width;
+      const vectors = channels / walk.width;
       const { own, visited, runs, pairs } = columnRuns(columns, side, traits.kind === 'software' ? 4 : 1);
       const visits = indices(visited.count).map(
         (w) => `{
       let padded = run * ${visited.advance}u + ${w}u;
       ${guarded(visited, w, runs)}{
         let h = padded - ${visited.shift}u;
-        let there = line_ + h * ${units}u;
+        let there = line_ + h * ${vectors}u;
         ${walk.load}
         ${pairs
           .filter((pair) => pair.visited === w)
@@ -69,14 +69,14 @@ export function poolVariant<A extends PoolWindow>(
     let padded = run * ${own.advance}u + ${k}u;
     ${guarded(own, k, runs)}{
       let column = padded - ${own.shift}u;
-      let here = ((image * ${rows[side]}u + row) * ${columns[side]}u + column) * ${units}u + channel;
+      let here = ((image * ${rows[side]}u + row) * ${columns[side]}u + column) * ${vectors}u + channel;
       ${walk.end(k)}
     }
   }`,
       );
       const step = flatStep(
         {
-          count: batch * rows[side] * runs * units,
+          count: batch * rows[side] * runs * vectors,
           bindings: [
             ...walk.reads.map(
               (array, index) => ({ ...array, operand: { kind: 'input', index }, access: 'read' }) as const,
@@ -86,17 +86,17 @@ export function poolVariant<A extends PoolWindow>(
                 ({ ...array, operand: { kind: 'output', index }, access: 'read_write' }) as const,
             ),
           ],
-          body: `let channel = id % ${units}u;
-  let run = id / ${units}u % ${runs}u;
-  let row = id / ${units * runs}u % ${rows[side]}u;
-  let image = id / ${units * runs * rows[side]}u;
+          body: `let channel = id % ${vectors}u;
+  let run = id / ${vectors}u % ${runs}u;
+  let row = id / ${vectors * runs}u % ${rows[side]}u;
+  let image = id / ${vectors * runs * rows[side]}u;
   ${range(rows, 'y', 'row')}
   ${indices(own.count)
     .map((k) => walk.start(k, `(run * ${own.advance}u + ${k}u - ${own.shift}u)`))
     .join(' ')}
   for (var v = yFirst; v < yLast; v++) {
     ${walk.row ?? ''}
-    let line_ = (image * ${rows[other]}u + v) * ${columns[other] * units}u + channel;
+    let line_ = (image * ${rows[other]}u + v) * ${columns[other] * vectors}u + channel;
     ${visits.join('\n    ')}
   }
   ${ends.join('\n  ')}`,

@@ -1,6 +1,6 @@
 import type { DeviceTraits, KernelStep } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
-import { splitIndex } from '../pointwise/expression-dims.js';
+import { unravelIndex } from '../pointwise/expression-dims.js';
 import { type CopyDim, type CopyEnds, mergeDims } from './strided-copy.js';
 
 /**
@@ -40,7 +40,7 @@ export function blockTranspose(
         { name: 'source', operand: from, access: 'read', type },
         { name: 'moved', operand: to, access: 'read_write', type },
       ],
-      body: `${splitIndex(
+      body: `${unravelIndex(
         box.map(({ size }) => size),
         'id',
       )}

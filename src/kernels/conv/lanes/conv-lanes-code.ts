@@ -3,7 +3,7 @@ import { type StorageType, storageType } from '../../common/storage-type.js';
 import { formatOf, type Stored } from '../../common/texture-operand.js';
 import type { GatherWeights } from './gather-weights.js';
 import type { LaneGroup } from './lane-group.js';
-import type { Panels } from './panels.js';
+import type { PanelMatrix } from './panels.js';
 
 /** A scratch texture as a binding. */
 export function textureBinding(name: string, index: number, stored: Stored): Binding {
@@ -11,13 +11,13 @@ export function textureBinding(name: string, index: number, stored: Stored): Bin
 }
 
 /** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
-export function columnsBinding(name: string, { operand, stored, lieIn }: Panels): Binding {
+export function columnsBinding(name: string, { operand, stored, lieIn }: PanelMatrix): Binding {
   return lieIn === 'texture'
     ? { name, operand, access: 'texture', type: formatOf(stored) }
     : { name, operand, access: 'read', type: storageType(stored, 4) };
 }
 
-export function loadColumns(name: string, index: string, lieIn: Panels['lieIn']): string {
+export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lieIn']): string {
   return lieIn === 'texture'
     ? `textureLoad(${name}, vec2u(${index} & dims.foldMask, ${index} >> dims.foldShift))`
     : `vec4f(${name}[${index}])`;
@@ -90,7 +90,7 @@ ${each(depth, (q) =>
       );
   return `
 struct Pixel { x: u32, y: u32, n: u32 }
-fn split(pixel: u32) -> Pixel {
+fn unravel(pixel: u32) -> Pixel {
   let line = pixel / dims.countX;
   let n = line / dims.countY;
   return Pixel(pixel - line * dims.countX, line - n * dims.countY, n);
@@ -109,7 +109,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let run = dims.run;
 ${each(
   rowGroups,
-  (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
+  (i) => `  let p${i} = unravel(min(first + ${i * lanes}u + lane, dims.rows - 1u));
   let x${i} = p${i}.x * dims.advanceX + dims.originX;
   let y${i} = p${i}.y * dims.advanceY + dims.originY;
   let n${i} = p${i}.n * dims.imageRows;`,
@@ -144,7 +144,7 @@ ${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}
 ${each(
   stored,
   (i) => `  let column${i} = ${columnOf(i)};
-  let kept${i} = keep(column${i});`,
+  let operands${i} = columnOperands(column${i});`,
 )}
 ${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
   // Stores go in a loop: written out they are three quarters of the kernel's compilation. The compiler must not know how
@@ -156,7 +156,7 @@ ${each(
   stored,
   (i) => `    if (column${i} < ${width}) {
       let at = places[r] + column${i};
-      result[at] = ${type}(finish(${sumOf(i)}, at, kept${i}));
+      result[at] = ${type}(finish(${sumOf(i)}, at, operands${i}));
     }`,
 )}
   }

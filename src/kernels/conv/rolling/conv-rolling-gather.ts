@@ -54,7 +54,7 @@ export function rollingGather(
   const source = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), elements);
   const taps = stageTaps(gather, at(inputs, 1), kernel, lane, traits);
   const type = storageType(at(outputs, 0), lane.width);
-  const operands = { source, taps, type, ending: epilogue.emit(lane.width === 4) };
+  const operands = { source, taps, type, finish: epilogue.emit(lane.width === 4) };
   for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, operands, lane));
   return kernel.kernel;
 }
@@ -91,12 +91,12 @@ function passStep(
     source,
     taps,
     type,
-    ending,
+    finish,
   }: {
     source: StagedOperand;
     taps: StagedOperand;
     type: StorageType;
-    ending: ReturnType<Epilogue['emit']>;
+    finish: ReturnType<Epilogue['emit']>;
   },
   lane: RollingLane,
 ): KernelStep {
@@ -122,7 +122,7 @@ function passStep(
     bindings: [
       source.binding,
       taps.binding,
-      ...ending.bindings,
+      ...finish.bindings,
       {
         name: 'result',
         operand: { kind: 'output', index: 0 },
@@ -161,7 +161,7 @@ function passStep(
       tapStepY: (nextY - tapY) * kw,
       tapStepX: nextX - tapX,
     },
-    code: `${ending.declarations}${rollingCode(shape, type, lane)}`,
+    code: `${finish.declarations}${rollingCode(shape, type, lane)}`,
   };
 }
 
@@ -218,7 +218,7 @@ ${each(columns, (i) => scalars(({ name }) => `s0_${i}${name} = 0.0;`))}`;
   const store = `
       if (t >= stored) {
         let p = place + u32(t - ${depth - 1}) * lineStep;
-${each(columns, (i) => `        if (column + ${i}u < countX) { let at = p + ${i}u * columnStep; result[at] = ${stored}(finish(${joined(lane, `s${depth - 1}_${i}`)}, at, kept)); }`)}
+${each(columns, (i) => `        if (column + ${i}u < countX) { let at = p + ${i}u * columnStep; result[at] = ${stored}(finish(${joined(lane, `s${depth - 1}_${i}`)}, at, operands)); }`)}
       }`;
   return `
 @compute @workgroup_size(${lane.lanes})
@@ -259,7 +259,7 @@ ${each(
   let lineStep = dims.stepY * dims.outW * outputs;
   let columnStep = dims.stepX * outputs;
   let countX = select(0u, dims.countX, own < dims.items);
-  let kept = keep(channel);
+  let operands = columnOperands(channel);
   for (var n = group.z * dims.imageShare; n < min((group.z + 1u) * dims.imageShare, dims.n); n++) {
 ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var s${j}_${i}${name} = 0.0;`)))}
     let place = ((n * dims.outH + dims.firstY) * dims.outW + dims.firstX + column * dims.stepX) * outputs + channel;

@@ -58,15 +58,15 @@ export function rollingWeightGradient(
     columns: columnsOfLane({ width: g.ow, stride: g.strideX, weights: g.kh * g.kw * rows }, lane),
   };
   const depth = depthOf(shape);
-  const tiles = Math.ceil(g.ow / shape.columns);
-  const items = tiles * mix.outputs;
+  const strips = Math.ceil(g.ow / shape.columns);
+  const items = strips * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
   // Steps that meet both a row of x and a row of dy.
   const firstStep = Math.floor(g.padTop / g.strideY);
   const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
   const steps = Math.max(1, endStep - firstStep);
   const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane);
-  const splits = tiles * share.rows * share.images;
+  const splits = strips * share.rows * share.images;
   const elements = g.kh * g.kw * rows * g.o;
   const output: Operand = { kind: 'output', index: 0 };
   const target = splits > 1 ? kernel.buffer(splits * elements * 4) : output;
@@ -86,7 +86,7 @@ export function rollingWeightGradient(
       outputs: mix.outputs,
       groupInputs: mix.groupInputs,
       groupOutputs: mix.groupOutputs,
-      tiles,
+      strips,
       weights: g.kh * g.kw * rows,
       n: g.n,
       h: g.h,
@@ -178,8 +178,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let outputs = dims.outputs;
   let channel = item % outputs;
   let firstInput = (channel / dims.groupOutputs) * dims.groupInputs;
-  let tile = item / outputs;
-  let column = tile * ${columns}u;
+  let strip = item / outputs;
+  let column = strip * ${columns}u;
   let w = i32(dims.w);
   let h = i32(dims.h);
   let left = i32(column * ${strideX}u) - i32(dims.padX);
@@ -225,7 +225,7 @@ ${accumulate(row)}
     }
   }
   if (own < dims.items) {
-    let part = (group.z * dims.rowShares + group.y) * dims.tiles + tile;
+    let part = (group.z * dims.rowShares + group.y) * dims.strips + strip;
     // A loop over the sums: stores written out would be most of the code.
     let sums = array<${type}, ${kh * kw * rows}>(${sums.join(', ')});
     for (var weight = 0u; weight < dims.weights; weight++) {
