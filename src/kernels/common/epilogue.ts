@@ -48,6 +48,18 @@ export interface FinishingExpression extends Expression {
 /**
  * @param operands the other operands of the expression, all of which `canFinish` allows
  * @param first the number of the node's input that the first of them is
+ *
+ * Sample (bias and ReLU behind a convolution):
+ *
+ *     alias T = f32;
+ *     struct ColumnOperands { extra0: T }
+ *     fn columnOperands(column: u32) -> ColumnOperands { return ColumnOperands(T(extras0[column])); }
+ *     fn finish(value: T, i: u32, operands: ColumnOperands) -> T {
+ *       let extra0 = operands.extra0;
+ *       let v2: T = value + extra0;
+ *       let v3: T = max(v2, T(0.0));
+ *       return v3;
+ *     }
  */
 export function epilogueOf(
   { code, shape, resultAt }: FinishingExpression,

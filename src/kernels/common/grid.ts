@@ -72,6 +72,15 @@ export interface StreamStep {
  * A GPU coalesces neighbouring lanes: one element a lane. A software adapter streams: a lane takes a run of
  * neighbours. Short bodies are written out one behind the other, as a loop would cost as much as they do; long ones are
  * looped over, as SwiftShader runs out of registers.
+ *
+ * Sample (2·x of 32 elements on a software adapter):
+ *
+ *     let first = flatIndex(group, lane) * 4u;
+ *     if (first >= 8u) { return; }
+ *     { let i = first; y[i] = vec4f(value(i)); }
+ *     { let i = first + 1u; y[i] = vec4f(value(i)); }
+ *     { let i = first + 2u; y[i] = vec4f(value(i)); }
+ *     { let i = first + 3u; y[i] = vec4f(value(i)); }
  */
 export function streamStep(
   { count, bindings, declarations = '', prepare = '', each }: StreamStep,

@@ -58,6 +58,20 @@ export const DIVISOR_OF = 'fn divisorOf(known: f32) -> f32 { return select(1.0, 
 /**
  * WGSL `valueOf(i, scale, row)`: the value of load `i`; writes its gradient times `scale`. And for losses with a row
  * term `rowOf(i)`: what load `i` adds to its row's sum.
+ *
+ * Sample (fused loss of [2, 4]):
+ *
+ *     fn valueOf(i: u32, scale: f32, row: f32) -> f32 {
+ *       let x = logits[i];
+ *       let y = targets[i];
+ *       let weight = 1.0;
+ *       let e0 = entry(x.x, y.x, row);
+ *       let e1 = entry(x.y, y.y, row);
+ *       let e2 = entry(x.z, y.z, row);
+ *       let e3 = entry(x.w, y.w, row);
+ *       gradient[i] = vec4f(e0.y, e1.y, e2.y, e3.y) * (weight * scale);
+ *       return (e0.x + e1.x + e2.x + e3.x) * weight;
+ *     }
  */
 export function entryCode(layout: LossLayout): string {
   const { attributes, perRow, width } = layout;

@@ -92,6 +92,25 @@ fn joined(a: vec4f, b: vec4f) -> vec4f {
 `;
 }
 
+/**
+ * The first dispatch: one lane a segment, those of the rows first.
+ *
+ * Sample (two-way loss of [2, 3]):
+ *
+ *     var sums = NOTHING;
+ *     if (id < 2u) {
+ *       let first = (id / 1u) * 3u;
+ *       let segment = (id % 1u) * 64u;
+ *       for (var j = segment; j < min(segment + 64u, 3u); j++) { sums = added(sums, first + j, 1.0); }
+ *     } else {
+ *       let column = (id - 2u) % 3u;
+ *       let segment = ((id - 2u) / 3u) * 64u;
+ *       for (var i = segment; i < min(segment + 64u, 2u); i++) {
+ *         sums = added(sums, i * 3u + column, 1.0);
+ *       }
+ *     }
+ *     partials[id] = sums;
+ */
 function sumSegments(layout: Layout) {
   const { attributes, classes, rows, columns, traits } = layout;
   const rowLanes = rows.count * rows.segments;

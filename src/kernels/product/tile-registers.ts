@@ -31,6 +31,23 @@ const COLUMNS = 8;
 const ACROSS = 4;
 const DOWN = 4;
 
+/**
+ * `sR_J`: row R of the lane, columns 4·J to 4·J + 3. `aI`, `bJ`: blocks of four by four; `a0[q][r]` is depth q of row r.
+ *
+ * Sample (tileRegisters of a batched product):
+ *
+ *     for (var k = begin; k < end; k += 4u) {
+ *       let a0 = leftBlock(leftOnes0, leftAt);
+ *       let a1 = leftBlock(leftOnes1, leftAt);
+ *       let b0 = rightBlock(rightOnes0, rightAt);
+ *       let b1 = rightBlock(rightOnes1, rightAt);
+ *       …
+ *       s0_0 = fma(vec4f(a0[0][0]), b0[0], s0_0);
+ *       s0_0 = fma(vec4f(a0[1][0]), b0[1], s0_0);
+ *       s0_0 = fma(vec4f(a0[2][0]), b0[2], s0_0);
+ *       s0_0 = fma(vec4f(a0[3][0]), b0[3], s0_0);
+ *       s0_1 = fma(vec4f(a0[0][0]), b1[0], s0_1);
+ */
 function tileCode(_left: TileOperand, _right: TileOperand, { rows, columns, lanes }: TileShape): string {
   const fours = (size: number) => Array.from({ length: size / 4 }, (_, i) => i);
   const own = Array.from({ length: ROWS }, (_, r) => r);

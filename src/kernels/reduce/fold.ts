@@ -141,7 +141,25 @@ export function foldKernel(
   };
 }
 
-/** Folds each of `chunks` ranges of the size; `id` counts [outer, chunks, inner]. */
+/**
+ * Folds each of `chunks` ranges of the size; `id` counts [outer, chunks, inner].
+ *
+ * Sample (sum over the first axis of [4, 8], serial):
+ *
+ *     var s = State();
+ *     if (first + turn < last) {
+ *       let origin = (outer * 4u + first + turn) * 2u + column;
+ *       for (var round = first + turn; round < last; round += 4u) {
+ *       { let k = round; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 1u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 2u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 3u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       }
+ *     }
+ *     if (turn == 0u && id < 2u) {
+ *       reduced[id] = (s.total);
+ *     }
+ */
 function foldPass(
   fold: Fold,
   extent: FoldExtent & { chunks: number },

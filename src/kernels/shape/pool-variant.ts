@@ -32,6 +32,22 @@ type Operand = Pick<Binding, 'name' | 'type'>;
 /**
  * @param side that the lanes have runs of. An output visits the pixels of its window; an input visits the windows that
  * cover it
+ *
+ * Sample (2×2 maximum pooling of [1, 4, 4, 4]):
+ *
+ *     for (var v = yFirst; v < yLast; v++) {
+ *       let line = (v + 0u - row * 2u) * 2u;
+ *       let line_ = (image * 4u + v) * 4u + channel;
+ *       …
+ *         let padded = run * 8u + 4u;
+ *         if (padded < 4u) {
+ *           let h = padded - 0u;
+ *           let there = line_ + h * 1u;
+ *           let value = vec4f(x[there]);
+ *           { let larger = value > best2;
+ *           best2 = select(best2, value, larger);
+ *           found2 = select(found2, vec4u(line + 0u), larger); }
+ *         }
  */
 export function poolVariant<A extends PoolWindow>(
   side: 'output' | 'input',

@@ -23,7 +23,37 @@ export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lie
     : `vec4f(${name}[${index}])`;
 }
 
-/** The WGSL of conv-lanes.ts. It depends on the shape of its tile only; all sizes come as `dims`. */
+/**
+ * The WGSL of conv-lanes.ts. It depends on the shape of a unit only; all sizes come as `dims`.
+ *
+ * `sR_J`: the sum of row R and column J of the lane. `aI_U`: texel U of the lane's own pixel in row group I. `bQ_J`: the
+ * weights of depth Q and column J. `vQ`: depth Q of the row's pixel, broadcast from the lane that has loaded it.
+ *
+ * Sample (1×1 convolution of 4 channels into 4, lanes of 4):
+ *
+ *     var s0_0 = vec4f();
+ *     …
+ *     for (var tap = 0u; tap < dims.taps; tap++) {
+ *       …
+ *       for (var c = 0u; c < run; c += 1u) {
+ *         let a0_0 = select(vec4f(), textureLoad(image, vec2u(tx0 + groupX + c + 0u, n0 + ty0)), inside0);
+ *         let k0_0 = k + 0u;
+ *         let b0_0 = vec4f(weights[k0_0]);
+ *         k += rowTexels;
+ *         …
+ *         {
+ *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 0u));
+ *           …
+ *           s0_0 = fma(v0, b0_0, s0_0);
+ *           s0_0 = fma(v1, b1_0, s0_0);
+ *           s0_0 = fma(v2, b2_0, s0_0);
+ *           s0_0 = fma(v3, b3_0, s0_0);
+ *         }
+ *         {
+ *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 1u));
+ *           …
+ *           s1_0 = fma(v0, b0_0, s1_0);
+ */
 export function gatherCode(
   { lanes, rowGroups, columnsPerLane, unitsPerWorkgroup, broadcast }: LaneGroup,
   {

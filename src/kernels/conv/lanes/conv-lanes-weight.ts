@@ -107,6 +107,31 @@ const LEAST_ROUNDS = 16;
 /** Pixels beyond which a division by reciprocal in f32 is no longer exact; see `divide` in the kernel. */
 export const MAX_PIXELS = 2 ** 22;
 
+/**
+ * `sR_J`: the sum of input channel R and column J. `aI`: texel I of the lane's own pixel. `bQ_J`: column J of the gradient at
+ * the pixel of lane Q. `vQ`: the value of that pixel, broadcast.
+ *
+ * Sample (weight gradient of a 1×1 convolution of 4 channels into 4, lanes of 4):
+ *
+ *     for (var p = group.z * dims.share; p < end; p += 4u) {
+ *       …
+ *       let a0 = select(vec4f(), textureLoad(image, vec2u(x + within + 0u, n * dims.imageRows + y)), counted);
+ *       …
+ *       let b0_0 = vec4f(gradient[k0_0]);
+ *       …
+ *       {
+ *         let v0 = vec4f(subgroupBroadcast(a0[0], 0u));
+ *         let v1 = vec4f(subgroupBroadcast(a0[0], 1u));
+ *         …
+ *         s0_0 = fma(v0, b0_0, s0_0);
+ *         s0_0 = fma(v1, b1_0, s0_0);
+ *         …
+ *       }
+ *       {
+ *         let v0 = vec4f(subgroupBroadcast(a0[1], 0u));
+ *         …
+ *         s1_0 = fma(v0, b0_0, s1_0);
+ */
 function weightCode(
   { lanes, columnsPerLane, broadcast }: Pick<LaneGroup, 'lanes' | 'columnsPerLane' | 'broadcast'>,
   {

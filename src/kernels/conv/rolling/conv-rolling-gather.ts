@@ -179,8 +179,31 @@ function depthOf({ tapsY, advanceY }: RollingShape): number {
   return Math.ceil(tapsY / advanceY);
 }
 
-/** `sJ_I`: output row t − J, column I. `vI_U`: value U of input column I of the current row. `wY_X_Q`: the weight of a
- * tap for mixed channel Q. */
+/**
+ * `sJ_I`: output row t − J, column I. `vI_U`: value U of input column I of the current row. `wY_X_Q`: the weight of a tap
+ * for mixed channel Q.
+ *
+ * Sample (depthwise 2×2 convolution, one channel a lane):
+ *
+ *     let w0_0_0 = f32(taps[t0_0_0]);
+ *     …
+ *     for (; t < min(i32(dims.endStep), end); t++) {
+ *       s1_0 = s0_0;
+ *       …
+ *       s0_0 = 0.0;
+ *       …
+ *       let v0_0 = select(f32(), f32(image[p0_0]), in0);
+ *       …
+ *       s1_0 += v0_0 * w1_0_0;
+ *       s1_0 += v1_0 * w1_1_0;
+ *       s1_1 += v1_0 * w1_0_0;
+ *       …
+ *       s0_0 += v0_0 * w0_0_0;
+ *       …
+ *       if (t >= stored) {
+ *         let p = place + u32(t - 1) * lineStep;
+ *         if (column + 0u < countX) { let at = p + 0u * columnStep; result[at] = f32(finish(s1_0, at, operands)); }
+ */
 function rollingCode(shape: RollingShape, stored: StorageType, lane: RollingLane): string {
   const { mix, tapsY, tapsX, advanceY, advanceX, columns } = shape;
   const values = mixedValues(mix, lane);

@@ -125,6 +125,23 @@ function depthOf({ kh, strideY }: WeightShape): number {
 /**
  * `sY_X_Q`: the sum of a tap for mixed channel Q. `dJ_I`: row t − J of dy, column I. `vI_U`: value U of input column I of
  * the current row.
+ *
+ * Sample (weight gradient of a depthwise 2×2 convolution, one channel a lane):
+ *
+ *     for (; t < t1; t++) {
+ *       d1_0 = d0_0;
+ *       …
+ *       let e0 = select(f32(), f32(gradient[g0]), met && on0);
+ *       d0_0 = e0;
+ *       …
+ *       let v0_0 = select(f32(), f32(image[p0_0]), real && in0);
+ *       …
+ *       s0_0_0 += v0_0 * d0_0;
+ *       s0_0_0 += v1_0 * d0_1;
+ *       …
+ *       s0_1_0 += v1_0 * d0_0;
+ *       …
+ *       s1_0_0 += v0_0 * d1_0;
  */
 function weightCode(shape: WeightShape, lane: RollingLane): string {
   const { mix, kh, kw, strideY, strideX, columns } = shape;
