@@ -40,7 +40,7 @@ export class Device {
     });
   }
 
-  /** Zero-initialised storage. `label` names what it holds, for the error when memory runs out. */
+  /** Zero-initialised storage. `label` names its contents in the error that says that memory ran out. */
   async createBuffer(label: string, bytes: number, usage = storageUsage()): Promise<GPUBuffer> {
     this.assertUsable();
     const limit = this.gpu.limits.maxBufferSize;
@@ -77,7 +77,7 @@ export class Device {
     code: string,
     layout: GPUBindGroupLayoutDescriptor,
   ): Promise<GPUComputePipeline> {
-    // What is wrong with a shader is told by its compilation messages; the scope keeps it from being reported twice.
+    // The compilation messages tell the errors of a shader; the scope keeps them from being reported twice.
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label, code });
     const bindGroupLayout = this.gpu.createBindGroupLayout(layout);
@@ -138,7 +138,7 @@ export class Device {
     }
   }
 
-  /** Resolves when all submitted work is done; throws what went wrong meanwhile. */
+  /** Resolves when all submitted work is done. Throws the first error that the device reported meanwhile. */
   async idle(): Promise<void> {
     this.assertUsable();
     await this.#settle(this.gpu.queue.onSubmittedWorkDone());

@@ -1,8 +1,8 @@
 import type { Fused, Node, Tensor } from './tensor.js';
 
 /**
- * Graph rewrites before kernels are chosen: what nobody asks for is dropped, and chains of ops that can share one
- * kernel are merged. Which ops can merge is for the ops to say (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
+ * Graph rewrites before kernels are chosen: unused nodes are dropped, and chains of ops that can share one kernel are
+ * merged. The ops say whether they can merge (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
  *
  * @param nodes in graph order
  * @param results tensors that are read after the run
@@ -67,7 +67,7 @@ function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, limits: { ma
   return result.filter((node) => node !== undefined);
 }
 
-/** What becomes of two neighbours: the name of the one that does the work stays. */
+/** Two neighbours as one node. It has the label of the one whose kernel does the work. */
 function merge(
   consumer: Node,
   at: number,

@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.js';
 
 /**
- * What a traced value is, before anything runs: a shape, a dtype and where it comes from.
+ * The vocabulary of a graph. A traced value is a shape, a dtype and a source; nothing has run yet.
  * Layout is always dense row-major; images are NHWC.
  */
 export type DType = 'f32' | 'f16' | 'u32';
@@ -41,8 +41,8 @@ export interface Node<A = unknown> {
 }
 
 /**
- * Several ops that are, as a whole, one operation that other systems have, too: said where it is traced, for whoever
- * translates a graph (src/export). The engine itself takes no notice.
+ * Several ops that are one operation in other systems, such as a softmax. The function that traces them says so, for
+ * translations of a graph (src/export). The engine itself takes no notice.
  */
 export interface Composite {
   readonly name: string;
@@ -278,7 +278,7 @@ export class Graph {
     return outputs;
   }
 
-  /** Names what is traced inside, for errors and tables. */
+  /** Gives the ops traced inside a common name, for errors and printed plans. */
   scope<T>(name: string, trace: () => T): T {
     this.#scopes.push(name);
     try {
@@ -288,7 +288,7 @@ export class Graph {
     }
   }
 
-  /** Remembers that what is traced inside is one operation; of several around the same result, the outermost. */
+  /** Remembers that the ops traced inside are one operation; of several around the same result, the outermost. */
   composite(composite: Composite, trace: () => Tensor): Tensor {
     const result = trace();
     this.composites.set(result, composite);

@@ -2,8 +2,8 @@ import { byteLength, type Node, type Tensor } from '../graph/tensor.js';
 import { findRoots } from './plan.js';
 
 /**
- * How many bytes of intermediates are alive while each node runs: what no placement can go below, and what a good one
- * nearly reaches. Much quicker than a plan, for a search that compares many.
+ * The bytes of intermediates that are alive while each node runs. No placement needs fewer, and a good one needs few more.
+ * Counting them is much quicker than planning, for a search that compares many rewritten graphs.
  *
  * @param results tensors that are read after the run
  * @param elsewhere tensors whose bytes do not count, such as gradients that lie in an arena

@@ -12,8 +12,8 @@ import { type Expression, emitSteps } from '../pointwise/expression.js';
 import { storageType } from './storage-type.js';
 
 /**
- * What a kernel still does to each element of its result before it is stored: a bias, a batch norm's scale and shift, an
- * activation, a residual. So those cost no pass over memory of their own.
+ * The work that a kernel still does on each element of its result before it is stored: a bias, a batch norm's scale and
+ * shift, an activation, a residual. None of them costs a pass over memory of its own.
  *
  * A kernel that can do this stores each element of its result once, and in this way:
  *
@@ -27,7 +27,7 @@ export interface Epilogue {
   emit(vector: boolean): { readonly declarations: string; readonly bindings: readonly Binding[] };
 }
 
-/** A variant whose kernel ends as described above. Without an epilogue it stores what it has computed. */
+/** A variant whose kernel ends with an epilogue. Without one it stores its result as it is. */
 export interface FinishingVariant<A> extends Variant<A> {
   readonly finishes: true;
   build(problem: Problem<A>, traits: DeviceTraits, epilogue?: Epilogue): Kernel;

@@ -14,7 +14,7 @@ import { pointwiseOp } from '../pointwise/pointwise.js';
 import { reshapeOp } from '../shape/reshape.js';
 import { canFinish, epilogueOf, type FinishingExpression, isFinishing } from './epilogue.js';
 
-/** An op and what is done to its result on the way to memory. */
+/** An op, and the work on its result on the way to memory. */
 interface Finished<A> {
   readonly attributes: A;
   /** How many inputs are the op's own; the others are the epilogue's. */
@@ -25,8 +25,8 @@ interface Finished<A> {
 }
 
 /**
- * Lets the rewriter put the pointwise ops behind an op (and a reshape before them) into the op's own kernel. What comes
- * of it goes by the name of the op, runs by the same variants, and can be continued in turn.
+ * Lets the rewriter put the pointwise ops behind an op (and a reshape before them) into the op's own kernel. The
+ * merged op has the op's name and variants, and can take in further ops.
  *
  * @param op of one output; its variants that cannot end with an epilogue do not run once it has one
  */
@@ -65,7 +65,7 @@ export function finishable<A>(op: Op<A>): Op<A> {
   };
 }
 
-/** What the op itself sees of a finished problem. */
+/** The problem of the op itself, without the epilogue. */
 function ownProblem<A>({ inputs, outputs, attributes: own }: Problem<Finished<A>>): Problem<A> {
   return {
     inputs: inputs.slice(0, own.arity),
@@ -83,7 +83,7 @@ interface FinishedNode<A> {
 /** Operands of an epilogue as it is composed. */
 type Composed = Tensor | 'result';
 
-/** `producer` with `consumer` as what it does last. */
+/** The producer with `consumer` as its last work. */
 function absorbConsumer<A>(
   op: Op<Finished<A>>,
   { state, inputs }: FinishedNode<A>,

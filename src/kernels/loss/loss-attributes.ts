@@ -1,4 +1,4 @@
-/** What tells one fused loss from another: its WGSL, its operands, and how its entries become one number. */
+/** The differences between fused losses: WGSL, operands, and the way in which entries become one number. */
 export interface FusedLossAttributes {
   /** For labels: `loss:NAME`. */
   readonly name: string;

@@ -21,7 +21,7 @@ import { countCode, DIVISOR_OF, entryCode, type LossLayout, lossLayout, lossOper
  * Sums are ordered: a lane sums its own elements, and the shares are added up in order. So the bits are the same at
  * every run, and rounding grows with the length of a share and the number of shares, not with their product.
  *
- * Where entries depend on a sum over their row, whoever has an entry has its whole row, and sums it first.
+ * Where entries depend on a sum over their row, a lane (or workgroup) takes whole rows, and sums each row first.
  */
 export type LossStyle = 'single' | 'serial' | 'tree';
 
@@ -69,13 +69,13 @@ export function lossKernel(
   };
 }
 
-/** Loads that are not shared out any further: one of each lane of a share, or those of a row. */
+/** Loads that are never divided between shares: one of each lane of a share, or all of a row. */
 function grainOf({ attributes: { row }, perRow }: LossLayout, style: 'serial' | 'tree'): number {
   if (row) return perRow;
   return style === 'tree' ? WORKGROUP : 1;
 }
 
-/** What a value or gradient is divided by, where that does not depend on the targets. */
+/** The divisor of value and gradient, where it does not depend on the targets. */
 function fixedDivisor({ attributes: { reduction }, n }: LossLayout): string {
   return reduction === 'batchmean' ? literal(n) : '1.0';
 }

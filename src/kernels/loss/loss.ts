@@ -129,7 +129,7 @@ export interface FusedLossOperands {
   readonly scheduled?: Tensor | undefined;
 }
 
-/** `vjp` of a loss whose second output is its gradient: only what the loss was scaled by afterwards may be missing. */
+/** `vjp` of a loss whose second output is its gradient: at most a factor is missing, by which the loss was scaled. */
 export function gradientAtHand(
   { outputs }: Pick<Node, 'outputs'>,
   [scale]: readonly (Tensor | undefined)[],

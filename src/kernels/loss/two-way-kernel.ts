@@ -17,7 +17,7 @@ import type { TwoWayAttributes } from './two-way-attributes.js';
  * one workgroup that joins the segments of a line and adds up the lines; and the gradient of every entry. All sums are
  * ordered: the same bits at every run.
  *
- * A log-sum-exp is kept as its largest term m, a logit itself, and s = Σ exp((x − m)/T): T·lse = m + T·log s, so that two
+ * A log-sum-exp is stored as its largest term m, a logit itself, and s = Σ exp((x − m)/T): T·lse = m + T·log s, so that two
  * large ones of opposite sign cancel exactly.
  */
 
@@ -174,7 +174,7 @@ fn softplus(z: f32) -> f32 {
   // log(1 + e), where adding would lose e: by its series
   return max(z, 0.0) + select(log(1.0 + e), e - 0.5 * e * e, e < 1e-4);
 }
-/** Value of a line and whether it counts; leaves what its entries' gradients are made of. */
+/** Value of a line and whether it counts; leaves the factors of its entries' gradients. */
 fn settle(line: u32, sums: vec4f) -> vec2f {
   let z = sums.x + sums.z + TN * log(max(sums.y, 1e-38)) + TP * log(max(sums.w, 1e-38));
   let e = exp(-min(abs(z), 100.0));

@@ -7,13 +7,13 @@ import { moments, normalizedSums } from '../reduce/channel-sums.js';
 
 /**
  * Batch normalisation (Ioffe & Szegedy 2015) over all axes but the last, in the fewest passes over memory: forward one
- * read for the moments and one pointwise pass, into which the rewriter fuses what follows (ReLU, residual); backward
+ * read for the moments and one pointwise pass, into which the rewriter merges the next ops (ReLU, residual); backward
  * one read of (dy, x) for both sums and one pointwise pass.
  */
 export interface BatchNormResult {
   /** Of x's shape. */
   readonly y: Tensor;
-  /** [c]; neither has a gradient: the one of y holds what passes through them. */
+  /** [c]. Mean and variance have no gradient of their own: y's includes the paths through them. */
   readonly mean: Tensor;
   /** [c], unbiased (÷ count − 1), as PyTorch's running average takes it. */
   readonly variance: Tensor;

@@ -72,7 +72,7 @@ export function emitExpression(
     const loadWidth = vectorLoad ? 4 : 1;
     bindings.push({ name: `x${k}`, operand, access: 'read', type: storageType(input, loadWidth) });
     const load = `x${k}[${offset(dims, k, loadWidth)}]`;
-    // What is spread to four values must be an f32 first.
+    // A scalar that is spread to four values must be an f32 first.
     lines.push(`let v${k} = T(${vector && !vectorLoad ? `f32(${load})` : load});`);
     return `v${k}`;
   });

@@ -33,7 +33,7 @@ function walkedRows(rows: number, columns: number, { kind }: Pick<DeviceTraits, 
 const ROWS_A_ROUND = 2;
 
 /**
- * Each lane stays in one column and walks down the rows. What all rows share (a bias, a batch norm's moments) it loads
+ * Each lane stays in one column and walks down the rows. Values that all rows share (a bias, a batch norm's moments) it loads
  * once, and nothing divides an index by the number of columns for each element. On a software adapter, where a load
  * costs the same wherever it comes from, that is most of the cost; a GPU has those loads in its cache.
  *

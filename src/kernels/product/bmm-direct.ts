@@ -2,7 +2,7 @@ import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { storageTypeOf } from '../common/storage-type.js';
 import type { BmmGeometry } from './bmm-geometry.js';
 
-/** Batched products straight from the definition, a lane an element: what the tiles are compared with. */
+/** Batched products straight from the definition, a lane an element. The tiles are compared with them. */
 export const direct: FinishingVariant<BmmGeometry> = {
   name: 'direct',
   finishes: true,

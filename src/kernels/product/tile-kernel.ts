@@ -3,8 +3,8 @@ import type { Epilogue } from '../common/epilogue.js';
 import { storeCode, type TileProduct } from './tile-product.js';
 
 /**
- * What the kernels for matrix products on GPUs have in common: a workgroup computes one tile of the result from slices
- * of the depth; large depths are cut into shares where there would be too few workgroups otherwise.
+ * The common part of the kernels for matrix products on GPUs: a workgroup computes one tile of the result from slices of
+ * the depth; large depths are split into shares where there would be too few workgroups otherwise.
  */
 export interface TileKernel {
   readonly name: string;

@@ -2,7 +2,7 @@ import type { TileKernel, TileShape } from './tile-kernel.js';
 import type { TileOperand } from './tile-operand.js';
 
 /**
- * Tiles that nobody shares: every lane computes a block of the result from blocks of four by four that it loads itself.
+ * Tiles without sharing: every lane computes a part of the result from blocks of four by four that it loads itself.
  * Without barriers, workgroup memory or subgroups, so it suits software adapters, whatever they lack; on a GPU it costs
  * the caches more than the other tiles do.
  */
@@ -23,11 +23,11 @@ export const tileRegisters: TileKernel = {
   code: ({ left, right }, shape) => tileCode(left, right, shape),
 };
 
-/** Of a lane's block. */
+/** Of a lane's part of the tile. */
 const ROWS = 8;
 const COLUMNS = 8;
 
-/** Lanes of a workgroup: those of a subgroup share their rows, as far as it reaches. */
+/** Lanes of a workgroup, side by side and below each other. */
 const ACROSS = 4;
 const DOWN = 4;
 

@@ -29,14 +29,14 @@ import { type Fold, foldExtent, foldVariants, typeT } from './fold.js';
  */
 export interface ReduceAttributes extends Expression {
   readonly kind: 'sum' | 'max';
-  /** What a sum is multiplied with. */
+  /** Factor of a sum. */
   readonly scale: number;
   readonly outer: number;
   readonly size: number;
   readonly inner: number;
   /** Shape of the result. */
   readonly result: Shape;
-  /** The same with the reduced axes kept as ones: it broadcasts to the operand's. */
+  /** The same with the reduced axes kept as ones (NumPy's `keepdims`): it broadcasts to the operand's. */
   readonly kept: Shape;
 }
 

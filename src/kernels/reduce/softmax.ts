@@ -62,7 +62,7 @@ function exponentialSum(x: Tensor, axis: number): [peak: Tensor, total: Tensor] 
   return [at(outputs, 0), at(outputs, 1)];
 }
 
-/** One read: the sum is kept relative to the largest element so far (Milakov & Gimelshein, arXiv 1805.02867). */
+/** One read: the sum is relative to the largest element so far (Milakov & Gimelshein, arXiv 1805.02867). */
 const exponentialSumOp: Op<{ readonly axis: number }> = {
   name: 'exponentialSum',
   infer([x], { axis }) {

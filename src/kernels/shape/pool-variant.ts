@@ -5,8 +5,8 @@ import { type PoolAxis, type PoolWindow, windowOf, windowsOver } from './pool-wi
 /**
  * The walk that all poolings and their gradients share. A lane has a run of neighbouring columns in a row of one side
  * (four channels of each where they go in fours) and visits the pixels of the other side that belong to them, row by
- * row. Each pixel is loaded once for all columns of the run that it belongs to; which those are is known when the
- * kernel is written, so that nothing is worked out a pixel.
+ * row. Each pixel is loaded once for all columns of the run that it belongs to. These columns are known when the
+ * kernel is written, so that no lane works them out.
  */
 export interface PoolWalk {
   /** Channels that go together. */
@@ -19,7 +19,7 @@ export interface PoolWalk {
   start(k: number, column: string): string;
   /** WGSL statements at each visited row `v`, while the lane is in row `row`. */
   readonly row?: string;
-  /** Statements at each visited pixel: loads what lies at index `there`, in column `h` of the other side. */
+  /** Statements at each visited pixel: load the value at index `there`, in column `h` of the other side. */
   readonly load: string;
   /** Statements that put the loaded pixel into the state of column `k`; it is in column `offset` of the window. */
   pixel(k: number, offset: number): string;
@@ -30,7 +30,7 @@ export interface PoolWalk {
 type Operand = Pick<Binding, 'name' | 'type'>;
 
 /**
- * @param side that the lanes have runs of. An output visits the pixels of its window; an input visits the windows that
+ * @param side the one whose columns the lanes own. An output visits the pixels of its window; an input visits the windows that
  * cover it
  *
  * Sample (2×2 maximum pooling of [1, 4, 4, 4]):

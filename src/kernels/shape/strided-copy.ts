@@ -3,7 +3,7 @@ import { streamStep } from '../common/grid.js';
 import { unravelIndex } from '../pointwise/expression-dims.js';
 
 /**
- * One dispatch that copies a box of elements between two layouts: what permute, slice and concat are made of. Four
+ * One dispatch that copies a box of elements between two layouts: permute, slice and concat are made of it. Four
  * neighbours go at a time where both sides keep them together and aligned.
  */
 export interface StridedCopy {

@@ -66,7 +66,7 @@ export function gatherCode(
     readonly unroll: 1 | 2;
     /** Whether the result is stored in fours. */
     readonly vector: boolean;
-    /** As what it is stored. */
+    /** Of the stored result. */
     readonly type: StorageType;
     readonly weights: Pick<GatherWeights, 'lieIn' | 'texelsOf'>;
   },
@@ -178,7 +178,7 @@ ${each(
 )}
 ${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
   // Stores go in a loop: written out they are three quarters of the kernel's compilation. The compiler must not know how
-  // long it is, or it writes it out again. Indexing what was in registers costs sums of 64 terms and less about a tenth.
+  // long it is, or it writes it out again. Indexing registers costs sums of 64 terms and less about a tenth.
   let places = array<u32, ${rowsPerUnit}>(${list(rowsPerUnit, (r) => `${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u)`)});
   let sums = array<vec4f, ${rowsPerUnit * columnsPerLane}>(${list(rowsPerUnit, (r) => list(columnsPerLane, (j) => `s${r}_${j}`))});
   for (var r = 0u; r < ${rowsPerUnit}u && first + r < dims.rows; r++) {

@@ -73,7 +73,7 @@ export function weightGradientKernel(
       channels: g.c / g.groups,
       columns,
       elements: elements / 4,
-      // Kernel columns that a tap of ours is one of, and those that it covers.
+      // Steps of a tap along the kernel's columns, and the columns that a step covers.
       tapsX: joined ? 1 : g.kw,
       tapSpan: joined ? g.kw : 1,
       tapStepX: g.dilationX * staged.texels,

@@ -12,9 +12,9 @@ import { packWeights } from './weight-panels.js';
  * holds one component; writing the matrix out transposed took as long as the rest of it.
  */
 export interface GatherWeights extends PanelMatrix {
-  /** What the four values of a texel belong to. */
+  /** Whether the four values of a texel belong to four output or four input channels. */
   readonly texelsOf: 'outputs' | 'inputs';
-  /** What else the kernel is told. */
+  /** Further sizes for the kernel. */
   readonly dims: Readonly<Record<string, number>>;
 }
 

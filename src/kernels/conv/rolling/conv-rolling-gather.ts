@@ -37,7 +37,7 @@ import {
  * A lane owns a few channels and a few neighbouring columns of the output, holds all their weights, and walks down the
  * rows of the input once. The rows of output that the current input row reaches are accumulators; after each step
  * they roll on by one, and the oldest is finished. So each input value is loaded once a lane for all rows of taps, no
- * border is ever written into memory (what lies outside counts as zero when loaded), and rows outside are not walked.
+ * border is ever written into memory (a value outside counts as zero when loaded), and rows outside are not walked.
  *
  * Steps: at step t the lane takes the `advance` input rows t·advance − pad, …; output row q gets its last contribution
  * at step q + depth − 1, where depth = ⌈taps / advance⌉ rows of accumulators roll.
@@ -165,7 +165,7 @@ function passStep(
   };
 }
 
-/** What the WGSL depends on; all else comes as `dims`. */
+/** The WGSL depends on this; all other sizes come as `dims`. */
 interface RollingShape {
   readonly mix: Mixing;
   readonly tapsY: number;

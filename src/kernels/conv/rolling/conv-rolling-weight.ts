@@ -29,9 +29,9 @@ import {
  * The weight gradient of a depthwise or narrowly grouped convolution in the manner of conv-rolling-gather.ts:
  * dw[ky, kx, c, o] = Σ over pixels x[y·stride + ky − pad, x·stride + kx − pad, c of o's group] · dy[y, x, o].
  *
- * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down the rows of
- * x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane. The lanes'
- * sums over their own columns, rows and images are added up in order afterwards.
+ * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down
+ * the rows of x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane.
+ * The lanes' sums over their own columns, rows and images are added up in order afterwards.
  */
 export function rollingWeightGradient(
   { inputs, attributes: g }: Problem<ConvGeometry>,
@@ -107,7 +107,7 @@ export function rollingWeightGradient(
   return kernel.kernel;
 }
 
-/** What the WGSL depends on; all else comes as `dims`. */
+/** The WGSL depends on this; all other sizes come as `dims`. */
 interface WeightShape {
   readonly mix: Mixing;
   readonly kh: number;
