@@ -1,8 +1,7 @@
-import { differentiate } from '#src/engine/graph/autograd.js';
 import { at, elementCount, type Shape, type Tensor } from '#src/engine/graph/tensor.js';
+import { grad } from '#src/kernels/common/grad.js';
 import { batchNorm } from '#src/kernels/norm/batch-norm.js';
 import { layerNorm } from '#src/kernels/norm/layer-norm.js';
-import { add } from '#src/kernels/pointwise/pointwise-table.js';
 import type { Jax, JaxArray } from '../contenders/jax.js';
 import type { Tf, TfTensor } from '../contenders/tfjs.js';
 import type { TensorForm } from '../entrant.js';
@@ -77,9 +76,7 @@ export const normalizations: readonly Workload[] = NORMS.map((norm) => {
     tailray: (operands) => {
       const [x, gamma, beta, dy] = four(operands);
       const y = norm.tailray(x, gamma, beta);
-      // the walk back starts from dy
-      const gradients = differentiate(y, [x, gamma, beta], { add, start: () => dy });
-      return [y, ...gradients.filter((gradient) => gradient !== undefined)];
+      return [y, ...grad(y, [x, gamma, beta], dy)];
     },
     tfjs: (tf, operands) => {
       const [x, gamma, beta, dy] = four(operands);

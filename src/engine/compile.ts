@@ -18,7 +18,7 @@ export interface CompileOptions {
   readonly graph: Graph;
   /** Tensors that `Program.read` may be asked for. */
   readonly outputs?: readonly Tensor[];
-  /** Scalars kept run by run, see `Program.history`. */
+  /** Scalars recorded run by run, see `Program.history`. */
   readonly records?: readonly Tensor[];
   /** How many runs the history holds before it must be read. */
   readonly recordCapacity?: number;
@@ -30,11 +30,11 @@ export interface CompileOptions {
   readonly tuning?: Tuning | undefined;
   /** How often the program is likely to run: whether measuring pays. Default 1. */
   readonly runs?: number | undefined;
-  /** Keep large intermediates as f16, and read variables from f16 copies where there are any; see narrow.ts. */
+  /** Store large intermediates as f16, and read variables from f16 copies where there are any; see narrow.ts. */
   readonly halves?: NarrowOptions;
   /**
    * Bytes that the program may take on the device, arenas included. Where it would take more, values are computed twice
-   * instead of kept, with the same results to the last bit.
+   * instead of staying in memory, with the same results to the last bit.
    */
   readonly memory?: number | undefined;
 }
@@ -47,7 +47,7 @@ export async function compile(device: Device, options: CompileOptions): Promise<
   return Program.create(device, { graph, plan, built }, { records, capacity });
 }
 
-/** What `compile` would build by the rule, and the memory that it would take. Allocates nothing. */
+/** The plan that `compile` would build by the rule, with its memory. Allocates nothing. */
 export function planProgram(device: Device, options: CompileOptions): Plan {
   return planNodes(device, options, rewritten(device, options));
 }
@@ -55,8 +55,8 @@ export function planProgram(device: Device, options: CompileOptions): Plan {
 function rewritten(device: Device, options: CompileOptions): Node[] {
   const { graph, halves } = options;
   if (halves) requireF16(device);
-  const nodes = rewrite(graph.nodes, kept(options), device.traits);
-  return halves ? narrow(nodes, kept(options), halves) : nodes;
+  const nodes = rewrite(graph.nodes, resultsOf(options), device.traits);
+  return halves ? narrow(nodes, resultsOf(options), halves) : nodes;
 }
 
 function planNodes(
@@ -67,7 +67,7 @@ function planNodes(
 ): Plan {
   const { graph, arenas = {}, preference, memory } = options;
   const planOptions: PlanOptions = {
-    keep: kept(options),
+    results: resultsOf(options),
     inputs: [...graph.inputs.values()],
     arenas,
     traits,
@@ -80,6 +80,6 @@ function planNodes(
 }
 
 /** The tensors that are read after a run. */
-function kept({ outputs = [], records = [] }: CompileOptions): Set<Tensor> {
+function resultsOf({ outputs = [], records = [] }: CompileOptions): Set<Tensor> {
   return new Set([...outputs, ...records]);
 }

@@ -1,11 +1,13 @@
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
-import type { DeviceTraits } from './graph/tensor.js';
+import type { AdapterKind, DeviceTraits } from './graph/tensor.js';
 
 /**
  * One GPU device: memory, pipelines, reading back, and errors with names. Everything WebGPU-specific that the rest of
  * the engine needs passes through here; how the adapter was found does not (see src/platform).
  */
 export interface DeviceOptions {
+  /** See `adapterKind` of src/platform. */
+  readonly kind: AdapterKind;
   /**
    * Waits for a promise of the GPU without starving a software adapter of the core it computes on. In node, a pending
    * `mapAsync` spins the event loop; src/platform/node passes a throttled wait.
@@ -20,18 +22,15 @@ export class Device {
   readonly description: string;
   readonly #wait: <T>(promise: Promise<T>) => Promise<T>;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  /** SwiftShader: what it compiles on one of Dawn's threads runs 1.7 times slower than what it compiles on this one. */
-  readonly #compileInPlace: boolean;
   #failure: Error | undefined;
   #closed = false;
 
-  constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions = {}) {
+  constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions) {
     this.gpu = gpu;
-    this.traits = readTraits(gpu, info);
+    this.traits = readTraits(gpu, info, options.kind);
     this.description = [info.vendor, info.architecture, info.device, info.description]
       .filter(Boolean)
       .join(' ');
-    this.#compileInPlace = /swiftshader/i.test(this.description);
     this.#wait = options.wait ?? ((promise) => promise);
     gpu.addEventListener('uncapturederror', (event) => {
       this.#failure ??= toTypedError(event.error);
@@ -41,7 +40,7 @@ export class Device {
     });
   }
 
-  /** Zero-initialised storage. `label` names what it holds, for the error when memory runs out. */
+  /** Zero-initialised storage. `label` names its contents in the error that says that memory ran out. */
   async createBuffer(label: string, bytes: number, usage = storageUsage()): Promise<GPUBuffer> {
     this.assertUsable();
     const limit = this.gpu.limits.maxBufferSize;
@@ -78,7 +77,7 @@ export class Device {
     code: string,
     layout: GPUBindGroupLayoutDescriptor,
   ): Promise<GPUComputePipeline> {
-    // What is wrong with a shader is told by its compilation messages; the scope keeps it from being reported twice.
+    // The compilation messages tell the errors of a shader; the scope keeps them from being reported twice.
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label, code });
     const bindGroupLayout = this.gpu.createBindGroupLayout(layout);
@@ -87,7 +86,9 @@ export class Device {
       layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
       compute: { module, entryPoint: 'main' },
     };
-    const building = this.#compileInPlace
+    // SwiftShader's code runs 1.7 times slower where one of Dawn's threads compiles it instead of this one.
+    const inPlace = this.traits.adapter === 'swiftshader';
+    const building = inPlace
       ? this.gpu.createComputePipeline(descriptor)
       : this.gpu.createComputePipelineAsync(descriptor);
     const scope = this.gpu.popErrorScope();
@@ -137,7 +138,7 @@ export class Device {
     }
   }
 
-  /** Resolves when all submitted work is done; throws what went wrong meanwhile. */
+  /** Resolves when all submitted work is done. Throws the first error that the device reported meanwhile. */
   async idle(): Promise<void> {
     this.assertUsable();
     await this.#settle(this.gpu.queue.onSubmittedWorkDone());
@@ -181,13 +182,12 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
-function readTraits(gpu: GPUDevice, info: GPUAdapterInfo): DeviceTraits {
-  const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`.toLowerCase();
-  const software = /llvmpipe|lavapipe|swiftshader|software/.test(text) || info.isFallbackAdapter === true;
+function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind): DeviceTraits {
   const fixedSubgroups = gpu.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize;
   const { limits } = gpu;
   return {
-    kind: software ? 'software' : 'gpu',
+    kind: adapter === 'gpu' ? 'gpu' : 'software',
+    adapter,
     subgroupSize: fixedSubgroups ? info.subgroupMinSize : 0,
     maxBindings: limits.maxStorageBuffersPerShaderStage,
     maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),

@@ -1,6 +1,6 @@
 /**
- * The errors that a caller may want to tell apart. Every message says what was wrong, where, and what to do.
- * `TailrayError` is what a command prints without a stack trace; anything else is a bug and keeps its trace.
+ * The errors that a caller may want to tell apart. Every message names the fault, its place, and a way out. Commands print a
+ * `TailrayError` without a stack trace; any other error is a bug and keeps its trace.
  */
 export class TailrayError extends Error {
   constructor(message: string, options?: ErrorOptions) {

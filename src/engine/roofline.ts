@@ -6,8 +6,8 @@ import { recordCommands } from './run/commands.js';
 import { type Clock, Stopwatch } from './run/stopwatch.js';
 
 /**
- * What the adapter can do at all, measured on the open device in about a second (and the compilation of ten small
- * kernels). A time means little by itself on a shared machine; a share of what the same device did in the same run does.
+ * The best rates of the adapter, measured on the open device in about a second (and the compilation of ten small kernels).
+ * On a shared machine a time means little by itself; its relation to the same device's best in the same run means more.
  *
  * The model is the roofline (Williams, Waterman, Patterson 2009, doi:10.1145/1498765.1498785): a kernel of `flops` and
  * `bytes` cannot take less than the longer of flops / peak rate and bytes / bandwidth.
@@ -36,7 +36,7 @@ export interface ProbeResult {
   readonly rate: number;
 }
 
-/** What a kernel does and moves, in floating-point operations and bytes. */
+/** The work of a kernel, in floating-point operations and bytes moved. */
 export interface Work {
   readonly flops: number;
   readonly bytes: number;
@@ -55,7 +55,7 @@ export function rooflineShare(
   return ms > 0 ? leastMs(roofline, work) / ms : 0;
 }
 
-/** @throws what the device reports */
+/** @throws errors that the device reports */
 export async function measureRoofline(device: Device): Promise<Roofline> {
   const stopwatch = await Stopwatch.create(device);
   const buffers: GPUBuffer[] = [];
@@ -240,7 +240,7 @@ const LONG_ENOUGH = 4;
 /** Milliseconds that the repetitions of one probe may take together. */
 const PATIENCE = 60;
 
-/** The shortest of a few runs: what slows a run down is never the device's own limit. */
+/** The shortest of a few runs: a slower run was disturbed by something else than the device's own limit. */
 async function best(stopwatch: Stopwatch, record: (encoder: GPUCommandEncoder) => void): Promise<number> {
   let shortest = Number.POSITIVE_INFINITY;
   for (let runs = 0, total = 0; runs < 2 || (runs < 8 && total < PATIENCE); runs++) {
@@ -254,7 +254,7 @@ async function best(stopwatch: Stopwatch, record: (encoder: GPUCommandEncoder) =
 /** Dispatches, or submits, whose cost is told from the difference to one. */
 const MANY = 128;
 
-/** By wall time: what a dispatch or a submit costs is mostly on the host's side, where no timestamp looks. */
+/** By wall time: dispatches and submits cost mostly the host's time, which timestamps do not see. */
 async function overheads(device: Device, sink: GPUBuffer): Promise<{ dispatchMs: number; submitMs: number }> {
   const step: KernelStep & { kind: 'dispatch' } = {
     kind: 'dispatch',

@@ -1,5 +1,5 @@
 import { at, type Node } from '../engine/graph/tensor.js';
-import type { BmmGeometry } from '../kernels/product/bmm.js';
+import type { BmmGeometry } from '../kernels/product/bmm-geometry.js';
 import type { Translation } from './translation.js';
 
 /** A product of matrices for each of a batch; ONNX's MatMul transposes nothing itself. */

@@ -11,7 +11,7 @@ import {
 } from '../graph/tensor.js';
 import { problemKey } from './problem-key.js';
 
-/** Which kernel variant computes a node: what was asked for, else what is known to be fastest, else what the rule says. */
+/** The kernel variant that computes a node: the one asked for, else the one known to be fastest, else the rule's. */
 
 /** A node with the kernel that will run it. */
 export interface Chosen {
@@ -22,16 +22,19 @@ export interface Chosen {
 }
 
 /**
- * `only`: no other variant fits; `rule`: the lowest rank; `tuned`: measured on this adapter; `kept`: what the run used
- * before it was resumed; `forced`: asked for by name.
+ * `only`: no other variant fits; `rule`: the lowest rank; `tuned`: measured on this adapter; `earlier`: the variant that
+ * the run had before it was resumed; `forced`: asked for by name.
  */
-export type ChosenBy = 'only' | 'rule' | 'tuned' | 'kept' | 'forced';
+export type ChosenBy = 'only' | 'rule' | 'tuned' | 'earlier' | 'forced';
 
 /** Names of variants to take whatever else is known, by op name: for tests and benchmarks. */
 export type Preference = Readonly<Record<string, string>>;
 
 /** Names of variants by `problemKey`. Names that mean nothing here, or do not fit, are passed over. */
-export type KnownVariants = ReadonlyMap<string, { readonly variant: string; readonly by: 'tuned' | 'kept' }>;
+export type KnownVariants = ReadonlyMap<
+  string,
+  { readonly variant: string; readonly by: 'tuned' | 'earlier' }
+>;
 
 export interface Choices {
   readonly preference?: Preference | undefined;
@@ -84,7 +87,7 @@ export function problemOf({ inputs, outputs, attributes }: Node): Problem {
   return { inputs, outputs, attributes };
 }
 
-/** Bytes that an op must move at least: what it says, else its operands and results once each. */
+/** Bytes that an op must move at least: its own count, else its operands and results once each. */
 export function bytesMoved(op: Op, problem: Problem): number {
   const once = () => [...problem.inputs, ...problem.outputs].reduce((sum, spec) => sum + byteLength(spec), 0);
   return op.bytes?.(problem) ?? once();

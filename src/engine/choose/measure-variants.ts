@@ -9,8 +9,8 @@ import { choose } from './choose.js';
 
 /**
  * Times the kernel variants of one node against each other, on scratch buffers of zeros (no kernel's time depends much
- * on values). Copies to textures and packing belong to a variant's time. What a real step has and this has not: other
- * kernels that push its operands out of the caches, alike for all variants.
+ * on values). Copies to textures and packing belong to a variant's time. In a real step, other kernels push its
+ * operands out of the caches; that is missing here, alike for all variants.
  */
 
 /** Milliseconds by variant; null where the variant could not be built or is hopelessly slow. */
@@ -20,7 +20,7 @@ export type VariantTimes = Readonly<Record<string, number | null>>;
  * @param names the variants to compare, the one to beat first
  * @param memoryBytes scratch memory for all of them together
  * @returns undefined where that is not enough
- * @throws what the device reports
+ * @throws errors that the device reports
  */
 export async function measureVariants(
   stopwatch: Stopwatch,
@@ -57,16 +57,16 @@ interface Entrant {
   ms: number | null;
 }
 
-/** A node by itself, its operands fed from outside. */
+/** A node by itself: its operands become inputs of the program. */
 function planAlone(device: Device, node: Node, variant: string): Plan {
   const graph = new Graph();
-  const fed = new Map(
+  const inputOf = new Map(
     [...new Set(node.inputs)].map((input, i) => [input, graph.input(`${i}`, input.shape, input.dtype)]),
   );
-  const inputs = node.inputs.map((input) => fed.get(input) ?? input);
+  const inputs = node.inputs.map((input) => inputOf.get(input) ?? input);
   return planMemory([{ ...node, inputs }], {
-    keep: new Set(node.outputs),
-    inputs: [...fed.values()],
+    results: new Set(node.outputs),
+    inputs: [...inputOf.values()],
     arenas: {},
     traits: device.traits,
     maxBufferBytes: device.gpu.limits.maxBufferSize,
@@ -82,7 +82,7 @@ function nullIfRefused(error: unknown): null {
 
 /** Workgroups of a first try: one of so many. */
 const SLICE = 32;
-/** Milliseconds below which nobody minds a slow variant, and no single time says much. */
+/** Milliseconds below which a slow variant does no harm, and a single time says little. */
 const CHEAP = 5;
 /** How much slower than the best a variant may be and still take part in the rounds. */
 const WITHIN_REACH = 2;
@@ -107,7 +107,7 @@ async function preliminaries(stopwatch: Stopwatch, entrants: readonly Entrant[])
     if (entrant.ms > Math.max(CHEAP, 2 * WITHIN_REACH * best)) continue;
     const repeats = repeatsFor(entrant.ms, stopwatch);
     entrant.ms = await timeEach(stopwatch, entrant, repeats);
-    // what looks slow may have been disturbed
+    // a time that looks slow may have been disturbed
     if (entrant.ms > WITHIN_REACH * best) {
       entrant.ms = Math.min(entrant.ms, await timeEach(stopwatch, entrant, repeats));
     }
@@ -124,8 +124,8 @@ const MOST_ROUNDS = 15;
 const PATIENCE = 250;
 
 /**
- * The variants in reach take turns, so that what else the machine does meets all of them. The shortest time counts:
- * what disturbs a kernel makes it longer, never shorter.
+ * The variants in reach take turns, so that other work of the machine meets all of them. The shortest time counts: a
+ * disturbance makes a kernel slower, never faster.
  */
 async function rounds(stopwatch: Stopwatch, entrants: readonly Entrant[]): Promise<void> {
   const best = Math.min(...entrants.map(({ ms }) => ms ?? Number.POSITIVE_INFINITY));
@@ -158,13 +158,13 @@ async function timeEach(
   return ms / repeats;
 }
 
-/** The same command on about one of `SLICE` workgroups; what it computes is of no use to anybody. */
+/** The same command on about one of `SLICE` workgroups; its result is not used. */
 function firstWorkgroups(command: Command): Command {
   if (command.kind !== 'dispatch') return command;
-  let share = SLICE;
+  let divide = SLICE;
   const fewer = (count: number): number => {
-    const divisor = Math.min(count, share);
-    share = Math.ceil(share / divisor);
+    const divisor = Math.min(count, divide);
+    divide = Math.ceil(divide / divisor);
     return Math.ceil(count / divisor);
   };
   const [x, y, z] = command.grid;

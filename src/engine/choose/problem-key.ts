@@ -2,7 +2,7 @@ import type { Node, TensorSpec } from '../graph/tensor.js';
 import { hash32 } from '../random.js';
 
 /**
- * The name of what a node asks of its kernel: op, shapes and attributes, but not where in the network it stands. Equal
+ * The name of the problem that a node poses: op, shapes and attributes, but not its place in the network. Equal
  * layers share it, and so do another day's runs: the tuner remembers winners by it.
  *
  * Readable up to the attributes, of which it holds a digest. Functions among them (WGSL of an expression) are told

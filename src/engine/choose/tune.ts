@@ -7,10 +7,10 @@ import { measureVariants, type VariantTimes } from './measure-variants.js';
 import { problemKey } from './problem-key.js';
 
 /**
- * The measured choice of kernels. The rule (`Variant.rank`) gives a good kernel at once; a tuner measures what else
- * could run, once for each op and shape on an adapter, and remembers the winner. Another kernel rounds otherwise, so a
- * run that is to be repeated bit for bit must be given the same variants again: `Program.kernels` tells them,
- * `keptVariants` gives them back.
+ * The measured choice of kernels. The rule (`Variant.rank`) gives a good kernel at once; a tuner measures the other
+ * candidates, once for each op and shape on an adapter, and remembers the winner. Another kernel rounds otherwise, so a run
+ * that is to be repeated bit for bit needs the same variants again: `Program.kernels` tells them, `earlierVariants` gives
+ * them back.
  */
 export interface Tuning {
   /**
@@ -21,14 +21,14 @@ export interface Tuning {
 }
 
 /** The variants that an earlier program had, see `Program.kernels`. */
-export function keptVariants(kernels: Readonly<Record<string, string>>): Tuning {
+export function earlierVariants(kernels: Readonly<Record<string, string>>): Tuning {
   const known = new Map(
-    Object.entries(kernels).map(([problem, variant]) => [problem, { variant, by: 'kept' }] as const),
+    Object.entries(kernels).map(([problem, variant]) => [problem, { variant, by: 'earlier' }] as const),
   );
   return { variantsFor: () => Promise.resolve(known) };
 }
 
-/** What was measured for one problem on one adapter. */
+/** The measurement of one problem on one adapter. */
 export interface TuneRecord {
   /** See `problemKey`. */
   readonly problem: string;
@@ -47,7 +47,7 @@ export interface TuneStore {
 export interface TunerOptions {
   readonly store?: TuneStore | undefined;
   /**
-   * What to do with problems that no record tells: `always` measures them, `long` (the default) measures them in a
+   * The treatment of problems without a record: `always` measures them, `long` (the default) measures them in a
    * bounded time if the program will run for long, `never` leaves them to the rule.
    */
   readonly measure?: 'always' | 'long' | 'never' | undefined;
@@ -59,7 +59,7 @@ export interface TunerOptions {
   readonly onDone?: ((report: TuneReport) => void) | undefined;
 }
 
-/** Of one program; problems are those that more than one variant can compute. */
+/** Of one program. Only problems with several candidates count. */
 export interface TuneReport {
   readonly problems: number;
   /** Measured now. */
@@ -79,11 +79,11 @@ const LONG = 600;
 /** How many runs a program needs at least to be worth an estimate of its time. */
 const MANY_RUNS = 100;
 /** The part of a long program's time that measuring may take, and the most seconds of it. */
-const LONG_SHARE = 0.05;
+const LONG_FRACTION = 0.05;
 const LONG_AT_MOST = 60;
 /** The share of the roofline to expect of a program when its time is estimated. */
-const TYPICAL_SHARE = 0.3;
-/** Bytes of scratch memory, if nobody says otherwise. */
+const TYPICAL_FRACTION = 0.3;
+/** Bytes of scratch memory by default. */
 const SCRATCH = 2 ** 30;
 /** A winner must need less than this part of the rule's time: below that it is noise, and the rule stays. */
 const WORTH_CHANGING = 0.95;
@@ -99,7 +99,7 @@ export class Tuner implements Tuning {
     this.#options = options;
   }
 
-  /** @throws what the device reports */
+  /** @throws errors that the device reports */
   async variantsFor(nodes: readonly Node[], runs: number): Promise<KnownVariants> {
     const records = await this.#remembered();
     const problems = distinctProblems(nodes, this.#device);
@@ -133,12 +133,12 @@ export class Tuner implements Tuning {
     if (measure === 'always') return Number.POSITIVE_INFINITY;
     if (measure === 'never' || runs < MANY_RUNS) return 0;
     const roofline = await this.#capability();
-    const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_SHARE;
+    const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_FRACTION;
     const expected = (runs * ms) / 1000;
-    return expected < LONG ? 0 : Math.min(LONG_AT_MOST, expected * LONG_SHARE);
+    return expected < LONG ? 0 : Math.min(LONG_AT_MOST, expected * LONG_FRACTION);
   }
 
-  /** Those that take the most time first. @returns how many were measured */
+  /** Measures the problems, starting with the ones that take the most time. @returns how many were measured */
   async #measure(problems: readonly TuningProblem[], deadline: number): Promise<number> {
     const { store, memoryBytes = SCRATCH, onProgress } = this.#options;
     const roofline = await this.#capability();
@@ -164,7 +164,7 @@ export class Tuner implements Tuning {
     return measured;
   }
 
-  /** A change is made by what was seen twice, the second time in other memory: where it lies can cost a kernel dear. */
+  /** A change needs two measurements, the second in other memory: a bad place in memory can cost a kernel dear. */
   async #confirmed(
     stopwatch: Stopwatch,
     { node, names }: TuningProblem,

@@ -1,10 +1,12 @@
 import { ShapeError } from '../errors.js';
-import type { Node, Tensor } from './tensor.js';
+import { type Node, type Shape, sameShape, type Tensor } from './tensor.js';
 
-/** What differentiation itself needs; the kernels room passes it in. */
+/** The arithmetic that differentiation itself needs; the kernels room passes it in. */
 export interface GradientArithmetic {
   add(a: Tensor, b: Tensor): Tensor;
-  /** The gradient of the loss itself, of its shape: that starts the walk. */
+  /** Sums `x` down to a shape that broadcasts to its own: the gradient of a broadcast. */
+  sumTo(x: Tensor, shape: Shape): Tensor;
+  /** The gradient of the loss itself, of its shape: the walk starts with it. */
   start(loss: Tensor): Tensor;
 }
 
@@ -30,20 +32,35 @@ export function differentiate(
     if (outputGradients.every((gradient) => gradient === undefined)) continue;
     const { vjp } = node.op;
     if (!vjp) throw new ShapeError(`${node.label}: ${node.op.name} has no gradient`);
-    const inputGradients = graph.scope(`grad:${node.label}`, () => vjp.call(node.op, node, outputGradients));
+    const inputGradients = graph.scope(`grad:${node.label}`, () => {
+      const found = vjp.call(node.op, node, outputGradients);
+      return node.inputs.map((input, i) => found[i] && toShapeOf(input, found[i], i, node, arithmetic));
+    });
     node.inputs.forEach((input, i) => {
       const gradient = inputGradients[i];
       if (!gradient) return;
-      if (gradient.shape.join() !== input.shape.join()) {
-        throw new ShapeError(
-          `${node.label}: the gradient of input ${i} is [${gradient.shape}], the input is [${input.shape}]`,
-        );
-      }
       const sum = gradients.get(input);
       gradients.set(input, sum ? arithmetic.add(sum, gradient) : gradient);
     });
   }
   return wrt.map((tensor) => gradients.get(tensor));
+}
+
+/** The gradient of an input in the input's own shape: an operand that the op has broadcast gets the sum. */
+function toShapeOf(
+  input: Tensor,
+  gradient: Tensor,
+  index: number,
+  { op, label }: Node,
+  { sumTo }: GradientArithmetic,
+): Tensor {
+  if (sameShape(gradient.shape, input.shape)) return gradient;
+  if (!op.broadcasts) {
+    throw new ShapeError(
+      `${label}: the gradient of input ${index} is [${gradient.shape}], the input is [${input.shape}]`,
+    );
+  }
+  return sumTo(gradient, input.shape);
 }
 
 /** The nodes on a way from any of `from` to `to`, in graph order: only these take part in the backward walk. */

@@ -3,12 +3,12 @@ import { KernelError } from '../errors.js';
 import { at, elementCount, type Node, type Tensor, type TensorSpec } from './tensor.js';
 
 /**
- * Mixed precision as a decision about storage: kernels compute in f32 always, and large tensors between them are kept as
+ * Mixed precision as a decision about storage: kernels compute in f32 always, and large tensors between them are stored as
  * f16, half the memory and half the traffic. Ops say which of their operands they can read or write that way
  * (`Op.halves`); a tensor is narrowed where its producer and all its readers can. So sums, statistics, losses and the
  * gradients of parameters stay f32 without being named here.
  *
- * Gradients of activations fall below what f16 holds unless the loss is scaled: see kernels/loss-scale.ts.
+ * Gradients of activations are too small for f16 unless the loss is scaled: see kernels/loss/loss-scale.ts.
  */
 export interface NarrowOptions {
   /** Arenas that hold f16 copies of other arenas' variables, by the name of the original. */
@@ -24,13 +24,17 @@ export function requireF16({ traits, description }: Pick<Device, 'traits' | 'des
 }
 
 /**
- * @param nodes as they will run @param keep tensors that are read after the run: they stay f32
+ * @param nodes as they will run @param results tensors that are read after the run: they stay f32
  * @returns the same nodes over narrowed tensors
  */
-export function narrow(nodes: readonly Node[], keep: ReadonlySet<Tensor>, { copies }: NarrowOptions): Node[] {
+export function narrow(
+  nodes: readonly Node[],
+  results: ReadonlySet<Tensor>,
+  { copies }: NarrowOptions,
+): Node[] {
   const narrowed = new Map<Tensor, Tensor>();
   for (const group of storageGroups(nodes)) {
-    if (group.tensors.some((tensor) => keep.has(tensor)) || !group.fits) continue;
+    if (group.tensors.some((tensor) => results.has(tensor)) || !group.fits) continue;
     for (const tensor of group.tensors) narrowed.set(tensor, { ...tensor, dtype: 'f16' });
   }
   const copyOf = (tensor: Tensor): Tensor => {
@@ -48,7 +52,7 @@ export function narrow(nodes: readonly Node[], keep: ReadonlySet<Tensor>, { copi
   }));
 }
 
-/** Tensors over the same bytes (one, and what aliases it), and whether all who touch them can do with f16. */
+/** A tensor with its aliases, which share its bytes, and whether every op that touches them accepts f16. */
 interface StorageGroup {
   readonly tensors: Tensor[];
   fits: boolean;
@@ -76,8 +80,8 @@ function storageGroups(nodes: readonly Node[]): Iterable<StorageGroup> {
 }
 
 /**
- * What ops keep in f32 although they read f16 (sums, moments), and what is made of that alone element by element, such as
- * norms: few values of a range of their own, each of which decides about many others.
+ * Statistics stay f32: sums and moments, which ops write as f32 although they read f16, and values that are computed from
+ * those alone, such as norms. They are few, have a range of their own, and each decides about many other values.
  */
 function statistics(nodes: readonly Node[]): Set<Tensor> {
   const found = new Set<Tensor>();

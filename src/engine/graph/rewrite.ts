@@ -1,33 +1,33 @@
 import type { Fused, Node, Tensor } from './tensor.js';
 
 /**
- * Graph rewrites before kernels are chosen: what nobody asks for is dropped, and chains of ops that can share one
- * kernel are merged. Which ops can merge is for the ops to say (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
+ * Graph rewrites before kernels are chosen: unused nodes are dropped, and chains of ops that can share one kernel are
+ * merged. The ops say whether they can merge (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
  *
  * @param nodes in graph order
- * @param keep tensors whose values somebody reads after the run
+ * @param results tensors that are read after the run
  */
 export function rewrite(
   nodes: readonly Node[],
-  keep: ReadonlySet<Tensor>,
+  results: ReadonlySet<Tensor>,
   limits: { maxBindings: number },
 ): Node[] {
-  return fuse(dropUnused(nodes, keep), keep, limits);
+  return fuse(dropUnused(nodes, results), results, limits);
 }
 
-/** Without the nodes that neither `keep` nor an op that changes memory depends on. */
-export function dropUnused(nodes: readonly Node[], keep: ReadonlySet<Tensor>): Node[] {
-  const needed = new Set(keep);
-  const kept: Node[] = [];
+/** Without the nodes that neither `results` nor an op that changes memory depends on. */
+export function dropUnused(nodes: readonly Node[], results: ReadonlySet<Tensor>): Node[] {
+  const needed = new Set(results);
+  const used: Node[] = [];
   for (const node of nodes.toReversed()) {
     if (!node.op.mutates && !node.outputs.some((output) => needed.has(output))) continue;
     for (const input of node.inputs) needed.add(input);
-    kept.push(node);
+    used.push(node);
   }
-  return kept.reverse();
+  return used.reverse();
 }
 
-function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBindings: number }): Node[] {
+function fuse(nodes: readonly Node[], results: ReadonlySet<Tensor>, limits: { maxBindings: number }): Node[] {
   const uses = countUses(nodes);
   const producers = new Map<Tensor, number>();
   const result: (Node | undefined)[] = [];
@@ -47,7 +47,7 @@ function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBi
         producer &&
         position > lastEffect &&
         uses.get(input) === 1 &&
-        !keep.has(input) &&
+        !results.has(input) &&
         producer.outputs.length === 1;
       const fused = mergeable ? merge(node, at, producer, limits) : undefined;
       if (!fused || position === undefined || !producer) {
@@ -67,7 +67,7 @@ function fuse(nodes: readonly Node[], keep: ReadonlySet<Tensor>, limits: { maxBi
   return result.filter((node) => node !== undefined);
 }
 
-/** What becomes of two neighbours: the name of the one that does the work stays. */
+/** Two neighbours as one node. It has the label of the one whose kernel does the work. */
 function merge(
   consumer: Node,
   at: number,

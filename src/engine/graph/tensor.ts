@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.js';
 
 /**
- * What a traced value is, before anything runs: a shape, a dtype and where it comes from.
+ * The vocabulary of a graph. A traced value is a shape, a dtype and a source; nothing has run yet.
  * Layout is always dense row-major; images are NHWC.
  */
 export type DType = 'f32' | 'f16' | 'u32';
@@ -41,8 +41,8 @@ export interface Node<A = unknown> {
 }
 
 /**
- * Several ops that are, as a whole, one operation that other systems have, too: said where it is traced, for whoever
- * translates a graph (src/export). The engine itself takes no notice.
+ * Several ops that are one operation in other systems, such as a softmax. The function that traces them says so, for
+ * translations of a graph (src/export). The engine itself takes no notice.
  */
 export interface Composite {
   readonly name: string;
@@ -66,12 +66,18 @@ export interface Op<A = unknown> {
   infer(inputs: readonly TensorSpec[], attributes: A): TensorSpec[];
   /**
    * Vector-Jacobian product, written with ops: from the gradients of the outputs (undefined: that output does not
-   * reach the loss) the gradients of the inputs (undefined: not differentiable).
+   * reach the loss) the gradients of the inputs (undefined: not differentiable). Each has its input's shape, or the
+   * output's where the op `broadcasts`.
    */
   vjp?(node: Node<A>, gradients: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
   /** Floating-point operations; bytes moved are inputs plus outputs unless `bytes` says otherwise. */
   flops(problem: Problem<A>): number;
   bytes?(problem: Problem<A>): number;
+  /**
+   * The op repeats its operands to the output's shape by NumPy's rules. Its gradients may have that shape:
+   * differentiation sums them down.
+   */
+  readonly broadcasts?: boolean;
   /** The output is the input's bytes under another shape: no kernel runs. */
   readonly alias?: boolean;
   /** Indices of inputs (variables) that the kernel updates in place. Such a node is never removed or moved. */
@@ -115,10 +121,18 @@ export interface Variant<A = unknown> {
   build(problem: Problem<A>, traits: DeviceTraits): Kernel;
 }
 
-/** What kernels may know of the device. */
+/** `gpu` is hardware; the others compute on the CPU. `software` is a software adapter that is neither of the two known. */
+export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader' | 'software';
+
+/** The facts of a device that a kernel may depend on. */
 export interface DeviceTraits {
-  /** `software`: lavapipe, SwiftShader: no real workgroup memory, barriers are dear, scalar loads cost like vectors. */
+  /**
+   * `software` for all that compute on the CPU: workgroup memory is ordinary memory there, barriers are dear, and a
+   * scalar load costs as much as a vector.
+   */
   readonly kind: 'gpu' | 'software';
+  /** Which adapter it is, for the few rules that were measured on one of them only. Told by src/platform. */
+  readonly adapter: AdapterKind;
   /** Lanes of a subgroup, or 0 where subgroups are missing or their size varies. */
   readonly subgroupSize: number;
   readonly maxBindings: number;
@@ -264,7 +278,7 @@ export class Graph {
     return outputs;
   }
 
-  /** Names what is traced inside, for errors and tables. */
+  /** Gives the ops traced inside a common name, for errors and printed plans. */
   scope<T>(name: string, trace: () => T): T {
     this.#scopes.push(name);
     try {
@@ -274,7 +288,7 @@ export class Graph {
     }
   }
 
-  /** Remembers that what is traced inside is one operation; of several around the same result, the outermost. */
+  /** Remembers that the ops traced inside are one operation; of several around the same result, the outermost. */
   composite(composite: Composite, trace: () => Tensor): Tensor {
     const result = trace();
     this.composites.set(result, composite);

@@ -14,15 +14,15 @@ export interface FitOptions {
   readonly budget: number;
 }
 
-/** How often the aim is lowered by what a plan took beyond it. */
+/** How often the aim is lowered by a plan's excess. */
 const ATTEMPTS = 6;
 
 /** How much smaller the peak must get at each step of the search for the smallest: coarse, then fine. */
 const DESCENT = [0.9, 0.98] as const;
 
-/** @throws MemoryBudgetError where no plan was found that fits, and what `planMemory` throws */
+/** @throws MemoryBudgetError where no plan was found that fits, and the errors of `planMemory` */
 export function fitPlan({ nodes, budget }: FitOptions, options: PlanOptions): Plan {
-  const recomputer = new Recomputer(nodes, options.keep);
+  const recomputer = new Recomputer(nodes, options.results);
   const kernels = new Map<Node, Chosen>();
   const choose = (node: Node): Chosen => {
     const origin = recomputer.originOf(node);
@@ -39,7 +39,7 @@ export function fitPlan({ nodes, budget }: FitOptions, options: PlanOptions): Pl
     .flatMap(({ outputs }) => outputs.filter((output) => first.locate(output).kind === 'arena'));
   const common = {
     nodes,
-    keep: options.keep,
+    results: options.results,
     elsewhere: new Set(stored),
     scratchBytes: (node: Node) => (kernels.has(node) ? scratchBytes(choose(node)) : 0),
   };
@@ -83,8 +83,8 @@ class Attempt {
   ) {}
 
   /**
-   * Straight to so many bytes of intermediates. A plan takes a little more than what is alive at once, so the aim may
-   * have to be lower.
+   * Goes straight to so many bytes of intermediates. A plan takes a little more than its live bytes, so the aim may have to
+   * be lower.
    * @returns a plan that fits, or undefined
    */
   aimAt(aim: number): Planned | undefined {

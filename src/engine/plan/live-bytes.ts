@@ -2,16 +2,16 @@ import { byteLength, type Node, type Tensor } from '../graph/tensor.js';
 import { findRoots } from './plan.js';
 
 /**
- * How many bytes of intermediates are alive while each node runs: what no placement can go below, and what a good one
- * nearly reaches. Much quicker than a plan, for a search that compares many.
+ * The bytes of intermediates that are alive while each node runs. No placement needs fewer, and a good one needs few more.
+ * Counting them is much quicker than planning, for a search that compares many rewritten graphs.
  *
- * @param keep tensors that are read after the run
+ * @param results tensors that are read after the run
  * @param elsewhere tensors whose bytes do not count, such as gradients that lie in an arena
  * @param scratchBytes of the buffers that a node's kernel needs while it runs
  */
 export function liveBytes(
   nodes: readonly Node[],
-  keep: ReadonlySet<Tensor>,
+  results: ReadonlySet<Tensor>,
   elsewhere: ReadonlySet<Tensor>,
   scratchBytes: (node: Node) => number,
 ): Float64Array {
@@ -20,7 +20,7 @@ export function liveBytes(
   for (const [time, node] of nodes.entries()) {
     for (const input of node.inputs) last.set(rootOf(input), time);
   }
-  for (const tensor of keep) last.set(rootOf(tensor), nodes.length - 1);
+  for (const tensor of results) last.set(rootOf(tensor), nodes.length - 1);
   const live = new Float64Array(nodes.length + 1);
   for (const [time, node] of nodes.entries()) {
     live[time] = (live[time] ?? 0) + scratchBytes(node);

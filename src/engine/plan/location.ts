@@ -18,7 +18,7 @@ export function sharesBuffer(a: Location | undefined, b: Location): boolean {
 }
 
 /**
- * Places for what no op computes: variables lie in their arenas, inputs and constants get buffers of their own.
+ * Places of the tensors that no op computes: variables lie in their arenas, inputs and constants get buffers of their own.
  * @throws ShapeError if an arena is missing or has another size than the graph says
  */
 export function locateLeaves(

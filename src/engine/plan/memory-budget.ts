@@ -3,14 +3,14 @@ import { liveBytes } from './live-bytes.js';
 import type { Recomputer } from './recompute.js';
 
 /**
- * Which values to recompute so that a program fits its memory: a greedy search over what `Recomputer` can do. It looks
- * at how far, and for how long, the live bytes exceed what is allowed, and drops again and again the value that takes
- * most of this away for its cost. Live bytes are a close lower bound of what a plan takes; whether a plan fits is
+ * The search for the values to recompute, so that a program fits its memory. It is greedy: it looks at how far, and for how
+ * long, the live bytes exceed the budget, and drops the value that removes most of the excess for its cost, again and
+ * again (`Recomputer` does the dropping). Live bytes are a close lower bound of a plan's bytes; whether a plan fits is
  * decided by the plan itself, see fit-plan.ts.
  */
 export interface SearchOptions {
   readonly nodes: readonly Node[];
-  readonly keep: ReadonlySet<Tensor>;
+  readonly results: ReadonlySet<Tensor>;
   /** Tensors whose bytes are not among the intermediates. */
   readonly elsewhere: ReadonlySet<Tensor>;
   /** Of the buffers that a node's kernel needs while it runs. */
@@ -20,7 +20,7 @@ export interface SearchOptions {
 }
 
 export class DropSearch {
-  /** Values that lie idle for a while and are large enough to matter: those that may be dropped. */
+  /** The values that may be dropped: they lie idle for a while and are large enough to matter. */
   readonly candidates: readonly Node[];
   readonly #options: SearchOptions;
   readonly #recomputer: Recomputer;
@@ -52,7 +52,7 @@ export class DropSearch {
 
   /**
    * Drops more until at most `aim` bytes are alive at once.
-   * @returns what to drop in all; undefined where nothing is left that helps
+   * @returns all values to drop; undefined where no further value helps
    */
   extend(start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> | undefined {
     const dropped = new Set(start);
@@ -79,7 +79,7 @@ export class DropSearch {
     return this.#prune(dropped, start, aim);
   }
 
-  /** A node alone, or with what would otherwise have to be kept only for recomputing it: whichever gains more. */
+  /** The better of two moves: a node alone, or together with the values that would live on only to recompute it. */
   #bestMove(node: Node, dropped: ReadonlySet<Node>, now: State, aim: number): Omit<Rated, 'round'> {
     const moves = [[node]];
     const chain = this.#chain(node, dropped);
@@ -104,7 +104,7 @@ export class DropSearch {
     return [...chain];
   }
 
-  /** Takes back, the dearest first, what turned out not to be needed. */
+  /** Takes back drops that turned out not to be needed, the dearest first. */
   #prune(dropped: ReadonlySet<Node>, start: ReadonlySet<Node>, aim: number): ReadonlySet<Node> {
     const pruned = new Set(dropped);
     const added = [...dropped].filter((node) => !start.has(node));
@@ -136,8 +136,8 @@ export class DropSearch {
   }
 
   #live(nodes: readonly Node[]): Float64Array {
-    const { keep, elsewhere, scratchBytes } = this.#options;
-    return liveBytes(nodes, keep, elsewhere, (node) => scratchBytes(this.#recomputer.originOf(node)));
+    const { results, elsewhere, scratchBytes } = this.#options;
+    return liveBytes(nodes, results, elsewhere, (node) => scratchBytes(this.#recomputer.originOf(node)));
   }
 
   #isLarge(node: Node): boolean {
@@ -173,7 +173,7 @@ interface State {
   readonly cost: number;
 }
 
-/** What dropping a node would do, as it was in that round. */
+/** The effect of dropping a node, as it was in that round. */
 interface Rated extends State {
   /** The nodes to drop together. */
   readonly move: readonly Node[];

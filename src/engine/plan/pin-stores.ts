@@ -12,7 +12,7 @@ import { type Location, sharesBuffer } from './location.js';
  */
 export function pinStores(
   nodes: readonly Node[],
-  keep: ReadonlySet<Tensor>,
+  results: ReadonlySet<Tensor>,
   rootOf: (tensor: Tensor) => Tensor,
   leaves: ReadonlyMap<Tensor, Location>,
 ): { places: Map<Tensor, Location>; nodes: Set<Node> } {
@@ -29,7 +29,7 @@ export function pinStores(
   const changes = nodes.flatMap((node, time) =>
     (node.op.mutates ?? []).map((index) => ({ node, time, place: leaves.get(at(node.inputs, index)) })),
   );
-  const kept = new Set([...keep].map(rootOf));
+  const readAfter = new Set([...results].map(rootOf));
   for (const [time, node] of nodes.entries()) {
     if (node.op !== (storeOp as typeof node.op)) continue;
     const value = rootOf(at(node.inputs, 0));
@@ -39,17 +39,17 @@ export function pinStores(
     if (start === undefined || location?.kind !== 'arena' || stores.get(value) !== 1) continue;
     if (location.bytes !== byteLength(value)) continue;
     const between = nodes.slice(start, time).filter((other) => other.op !== node.op);
-    const read = between.some((other) =>
+    const readBetween = between.some((other) =>
       other.inputs.some((input) => sharesBuffer(leaves.get(rootOf(input)), location)),
     );
-    if (read) continue;
+    if (readBetween) continue;
     // A kernel that reads a value pinned to this buffer must not write to it as well.
     const writer = at(nodes, start);
     if (writer.inputs.some((input) => sharesBuffer(places.get(rootOf(input)), location))) continue;
     const readers = nodes.filter((other) => other.inputs.some((input) => rootOf(input) === value));
     if (readers.some((other) => other.outputs.some((output) => sharesBuffer(places.get(output), location))))
       continue;
-    const lastUse = kept.has(value)
+    const lastUse = readAfter.has(value)
       ? nodes.length
       : Math.max(...readers.map((other) => nodes.indexOf(other)));
     const rivals = changes.filter((other) => other.node !== node && overlaps(other.place, location));

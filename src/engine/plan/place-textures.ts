@@ -2,10 +2,10 @@ import type { TextureFormat } from '../graph/tensor.js';
 import { TEXEL_BYTES } from '../run/commands.js';
 
 /**
- * The plan of scratch textures: those that are in use at different times share one.
+ * The plan of scratch textures: needs at different times share a texture.
  *
- * A texture serves only needs of its own format and width, the second of which is the stride of the rows and decides how they fall into the
- * caches. A taller one serves as well, so the tallest needs are placed first.
+ * A texture serves only needs of its own format and width. The width is the stride of the rows, which decides how they fall
+ * into the caches. A taller texture serves as well, so the tallest needs are placed first.
  */
 export interface TextureSize {
   /** In texels. */

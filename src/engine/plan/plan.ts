@@ -37,12 +37,12 @@ export interface Plan {
   /** Inputs and constants, each with a buffer of its own. */
   readonly leaves: readonly Tensor[];
   readonly bytes: PlannedBytes;
-  /** What was given up to fit a memory budget; absent where nothing had to be. */
+  /** The values that are computed twice to fit a memory budget; absent where all fits. */
   readonly recomputation?: Recomputation;
   locate(tensor: Tensor): Location;
 }
 
-/** Values that are computed twice instead of kept, see fit-plan.ts. */
+/** Values that are computed twice instead of staying in memory, see fit-plan.ts. */
 export interface Recomputation {
   /** How many, of how many that could be. */
   readonly recomputed: number;
@@ -54,7 +54,7 @@ export interface Recomputation {
   readonly savedBytes: number;
 }
 
-/** What a program takes on the device, known before anything is allocated. */
+/** The memory of a program on the device, known before anything is allocated. */
 export interface PlannedBytes {
   /** Of all arenas that were given, which outlive the program. */
   readonly arenas: number;
@@ -68,8 +68,8 @@ export interface PlannedBytes {
 
 export interface PlanOptions {
   /** Values that are read after the run. */
-  readonly keep: ReadonlySet<Tensor>;
-  /** Tensors that are fed, whether an op reads them or not. */
+  readonly results: ReadonlySet<Tensor>;
+  /** Inputs of the program, whether an op reads them or not. */
   readonly inputs: readonly Tensor[];
   readonly arenas: Readonly<Record<string, ArenaPlan>>;
   readonly traits: DeviceTraits;
@@ -79,10 +79,10 @@ export interface PlanOptions {
 
 /** @throws OutOfMemoryError, KernelError, ShapeError */
 export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
-  const { keep, inputs, arenas, traits, maxBufferBytes, choose } = options;
+  const { results, inputs, arenas, traits, maxBufferBytes, choose } = options;
   const rootOf = findRoots(nodes);
-  const known = locateLeaves([...keep, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
-  const pinned = pinStores(nodes, keep, rootOf, known.places);
+  const known = locateLeaves([...results, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
+  const pinned = pinStores(nodes, results, rootOf, known.places);
   const clock = new Clock(traits);
   const planned = new Map<Tensor, Location>();
   const locate = (tensor: Tensor): Location => {
@@ -121,7 +121,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
       }
     }
   }
-  clock.tick([...keep].map(locate));
+  clock.tick([...results].map(locate));
   const memory = place(clock.buffers, 256, maxBufferBytes);
   const { places, sizes } = placeTextures(clock.textures);
   const kernels = actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
@@ -143,7 +143,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
 
 /**
  * Counts the steps of a run, one after another, and notes from which to which each value is alive. Time goes by steps,
- * not by ops: what an op needs in its first step only may lie where its last one writes.
+ * not by ops: a value that an op needs in its first step only may lie where its last step writes.
  */
 class Clock {
   readonly buffers: (Mutable<Lifetime> & { readonly apart: Set<number> })[] = [];
@@ -172,7 +172,7 @@ class Clock {
     };
   }
 
-  /** The next step, which uses what lies at these places. */
+  /** The next step, which uses the values at these places. */
   tick(places: readonly Location[]): void {
     for (const place of places) {
       const life =
@@ -224,7 +224,7 @@ function copyAction(node: Node, locate: (tensor: Tensor) => Location): Action {
   return { kind: 'copy', label: node.label, from, to };
 }
 
-/** Records which values must not share a buffer: what one dispatch reads and what it writes. */
+/** Records the values that must not share a buffer: one dispatch reads one of them and writes the other. */
 function keepApart(
   node: Node,
   bound: readonly { readonly access: Binding['access']; readonly place: Location }[],

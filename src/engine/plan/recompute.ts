@@ -4,15 +4,15 @@ import { at, type Node, type Tensor } from '../graph/tensor.js';
 /**
  * Recomputation (gradient checkpointing, Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv
  * 1604.06174) as a graph rewrite: a value that lies idle between its early uses and its late ones is dropped after the
- * early ones and computed again right before the late ones, by a copy of its node. What that copy reads is recomputed
- * in turn if it was dropped, too.
+ * early ones and computed again right before the late ones, by a copy of its node. Operands of the copy are recomputed
+ * in turn if they were dropped, too.
  *
  * It comes after fusion, so that a copy runs the very kernel of the original on the same bytes: results are the same to
  * the last bit. Which values to drop is for memory-budget.ts to say.
  */
 export class Recomputer {
   readonly #nodes: readonly Node[];
-  readonly #keep: ReadonlySet<Tensor>;
+  readonly #results: ReadonlySet<Tensor>;
   readonly #producers = new Map<Tensor, Node>();
   /** When each node runs. */
   readonly #times = new Map<Node, number>();
@@ -24,10 +24,10 @@ export class Recomputer {
   readonly #changes = new Map<string, number[]>();
   readonly #origins = new WeakMap<Node, Node>();
 
-  /** @param nodes after all other rewrites @param keep tensors whose values somebody reads after the run */
-  constructor(nodes: readonly Node[], keep: ReadonlySet<Tensor>) {
+  /** @param nodes after all other rewrites @param results tensors that are read after the run */
+  constructor(nodes: readonly Node[], results: ReadonlySet<Tensor>) {
     this.#nodes = nodes;
-    this.#keep = keep;
+    this.#results = results;
     for (const [time, node] of nodes.entries()) {
       this.#times.set(node, time);
       for (const output of node.outputs) this.#producers.set(output, node);
@@ -45,7 +45,7 @@ export class Recomputer {
         this.#changes.set(source.arena, [...(this.#changes.get(source.arena) ?? []), time]);
       }
     }
-    for (const tensor of keep) {
+    for (const tensor of results) {
       const producer = this.producerOf(tensor);
       if (producer) this.#bound.add(producer);
     }
@@ -81,7 +81,7 @@ export class Recomputer {
     return longest.to - longest.from > 1 ? longest : undefined;
   }
 
-  /** Whether somebody uses a node's results at that time or later. */
+  /** Whether a node's results are used at that time or later. */
   isUsedFrom(node: Node, time: number): boolean {
     return (this.#uses.get(node)?.at(-1) ?? -1) >= time;
   }
@@ -124,8 +124,8 @@ export class Recomputer {
       if (!hold) this.#forgetEarly(copies, late, time);
       result.push(inputs.every((input, i) => input === node.inputs[i]) ? node : this.#rewire(node, inputs));
     }
-    // What has late uses only is now computed late only, and aliases may have lost their readers.
-    return stale ? undefined : dropUnused(result, this.#keep);
+    // A value with late uses only is now computed late only, and aliases may have lost their readers.
+    return stale ? undefined : dropUnused(result, this.#results);
   }
 
   /** Drops the copies of values whose own late uses are still to come. */

@@ -13,7 +13,7 @@ import { DimsBuffer } from './dims-buffer.js';
 
 /** From a plan to commands: allocates its buffers and textures, and makes pipelines and bind groups. */
 
-/** A row of the plan: what an op costs, and after a profiled run how long it took. */
+/** A row of the plan: an op with its variant and its cost. */
 export interface PlanRow {
   readonly label: string;
   readonly op: string;
@@ -34,7 +34,7 @@ export interface RowCommand {
 export interface Built {
   readonly commands: readonly RowCommand[];
   readonly rows: readonly PlanRow[];
-  /** The variant of each problem (`problemKey`) that could have had another: what an exact repetition must know. */
+  /** The variant of each problem (`problemKey`) that could have had another. An exact repetition needs to know it. */
   readonly kernels: ReadonlyMap<string, string>;
   readonly owned: readonly (GPUBuffer | GPUTexture)[];
   locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };

@@ -1,6 +1,6 @@
 import type { TextureBox, TextureFormat } from '../graph/tensor.js';
 
-/** What a run consists of once everything is allocated: dispatches and copies, in order. */
+/** The commands of a run, once everything is allocated: dispatches and copies, in order. */
 export type Command =
   | {
       readonly kind: 'dispatch';
@@ -18,7 +18,7 @@ export type Command =
     }
   | { readonly kind: 'texture'; readonly copies: readonly TextureCopy[] };
 
-/** What `copyBufferToTexture` takes, made once: a network has hundreds, recorded anew each step. */
+/** The arguments of `copyBufferToTexture`, made once: a network has hundreds, recorded anew each step. */
 export type TextureCopy = Parameters<GPUCommandEncoder['copyBufferToTexture']>;
 
 /** Bytes of a texel of four values. */
@@ -41,7 +41,7 @@ export function textureCopies(
       ],
     ];
   }
-  // Whole rows, then what is left of the last one.
+  // Whole rows, then the rest of the last one.
   const bytesPerRow = width * texel;
   const rows = Math.min(height, Math.floor(bytes / bytesPerRow));
   const rest = rows < height ? Math.floor((bytes % bytesPerRow) / texel) : 0;

@@ -12,13 +12,13 @@ import { type Expression, emitSteps } from '../pointwise/expression.js';
 import { storageType } from './storage-type.js';
 
 /**
- * What a kernel still does to each element of its result before it is stored: a bias, a batch norm's scale and shift, an
- * activation, a residual. So those cost no pass over memory of their own.
+ * The work that a kernel still does on each element of its result before it is stored: a bias, a batch norm's scale and
+ * shift, an activation, a residual. None of them costs a pass over memory of its own.
  *
  * A kernel that can do this stores each element of its result once, and in this way:
  *
- *     let kept = keep(column);               // once for as many rows as it likes
- *     result[i] = finish(value, i, kept);
+ *     let operands = columnOperands(column);   // once for as many rows as it likes
+ *     result[i] = finish(value, i, operands);
  *
  * where `i` is the element in units of T (`vec4f`, or `f32` where it stores one by one) and `column` the place in its row,
  * in the same units. `Epilogue.emit` declares both functions.
@@ -27,7 +27,7 @@ export interface Epilogue {
   emit(vector: boolean): { readonly declarations: string; readonly bindings: readonly Binding[] };
 }
 
-/** A variant whose kernel ends as described above. Without an epilogue it stores what it has computed. */
+/** A variant whose kernel ends with an epilogue. Without one it stores its result as it is. */
 export interface FinishingVariant<A> extends Variant<A> {
   readonly finishes: true;
   build(problem: Problem<A>, traits: DeviceTraits, epilogue?: Epilogue): Kernel;
@@ -48,6 +48,18 @@ export interface FinishingExpression extends Expression {
 /**
  * @param operands the other operands of the expression, all of which `canFinish` allows
  * @param first the number of the node's input that the first of them is
+ *
+ * Sample (bias and ReLU behind a convolution):
+ *
+ *     alias T = f32;
+ *     struct ColumnOperands { extra0: T }
+ *     fn columnOperands(column: u32) -> ColumnOperands { return ColumnOperands(T(extras0[column])); }
+ *     fn finish(value: T, i: u32, operands: ColumnOperands) -> T {
+ *       let extra0 = operands.extra0;
+ *       let v2: T = value + extra0;
+ *       let v3: T = max(v2, T(0.0));
+ *       return v3;
+ *     }
  */
 export function epilogueOf(
   { code, shape, resultAt }: FinishingExpression,
@@ -58,7 +70,7 @@ export function epilogueOf(
     emit(vector) {
       const bindings: Binding[] = [];
       const fields: string[] = [];
-      const kept: string[] = [];
+      const loads: string[] = [];
       const lines: string[] = [];
       const names = operands.map((operand, k) => {
         const name = `extra${k}`;
@@ -70,8 +82,8 @@ export function epilogueOf(
           lines.push(`let ${name} = T(${array}[i]);`);
         } else {
           fields.push(`${name}: T`);
-          kept.push(extent === 'row' ? `T(${array}[column])` : `T(f32(${array}[0]))`);
-          lines.push(`let ${name} = kept.${name};`);
+          loads.push(extent === 'row' ? `T(${array}[column])` : `T(f32(${array}[0]))`);
+          lines.push(`let ${name} = operands.${name};`);
         }
         return name;
       });
@@ -82,9 +94,9 @@ export function epilogueOf(
         bindings,
         declarations: `alias T = ${vector ? 'vec4f' : 'f32'};
 ${libraries}
-${none ? 'alias Kept = u32;' : `struct Kept { ${fields.join(', ')} }`}
-fn keep(column: u32) -> Kept { return ${none ? 'column' : `Kept(${kept.join(', ')})`}; }
-fn finish(value: T, i: u32, kept: Kept) -> T {
+${none ? 'alias ColumnOperands = u32;' : `struct ColumnOperands { ${fields.join(', ')} }`}
+fn columnOperands(column: u32) -> ColumnOperands { return ${none ? 'column' : `ColumnOperands(${loads.join(', ')})`}; }
+fn finish(value: T, i: u32, operands: ColumnOperands) -> T {
   ${[...lines, ...steps].join('\n  ')}
   return ${code.length > 0 ? result : 'value'};
 }

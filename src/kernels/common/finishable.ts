@@ -14,7 +14,7 @@ import { pointwiseOp } from '../pointwise/pointwise.js';
 import { reshapeOp } from '../shape/reshape.js';
 import { canFinish, epilogueOf, type FinishingExpression, isFinishing } from './epilogue.js';
 
-/** An op and what is done to its result on the way to memory. */
+/** An op, and the work on its result on the way to memory. */
 interface Finished<A> {
   readonly attributes: A;
   /** How many inputs are the op's own; the others are the epilogue's. */
@@ -25,8 +25,8 @@ interface Finished<A> {
 }
 
 /**
- * Lets the rewriter put the pointwise ops behind an op (and a reshape before them) into the op's own kernel. What comes
- * of it goes by the name of the op, runs by the same variants, and can be continued in turn.
+ * Lets the rewriter put the pointwise ops behind an op (and a reshape before them) into the op's own kernel. The
+ * merged op has the op's name and variants, and can take in further ops.
  *
  * @param op of one output; its variants that cannot end with an epilogue do not run once it has one
  */
@@ -39,9 +39,9 @@ export function finishable<A>(op: Op<A>): Op<A> {
       expressionFlops(problem.attributes.epilogue.code) * elementCount(problem.attributes.epilogue.shape),
     ...(op.halves && { halves: { ...op.halves, inputs: 'all' } }),
     absorb: ({ attributes: state, inputs }, operand, producer, limits) =>
-      fed(finished, { state, inputs }, operand, producer, limits),
+      absorbOperand(finished, { state, inputs }, operand, producer, limits),
     finishWith: ({ attributes: state, inputs }, consumer, operand, limits) =>
-      continued(finished, { state, inputs }, consumer, operand, limits),
+      absorbConsumer(finished, { state, inputs }, consumer, operand, limits),
     variants: op.variants.filter(isFinishing).map((variant) => ({
       name: variant.name,
       unfit: (problem, traits) => variant.unfit(ownProblem(problem), traits),
@@ -60,12 +60,12 @@ export function finishable<A>(op: Op<A>): Op<A> {
       const { shape } = at(outputs, 0);
       const epilogue = { code: [], shape, resultAt: 0 };
       const state = { attributes, arity: inputs.length, result: shape, epilogue };
-      return continued(finished, { state, inputs }, consumer, operand, limits);
+      return absorbConsumer(finished, { state, inputs }, consumer, operand, limits);
     },
   };
 }
 
-/** What the op itself sees of a finished problem. */
+/** The problem of the op itself, without the epilogue. */
 function ownProblem<A>({ inputs, outputs, attributes: own }: Problem<Finished<A>>): Problem<A> {
   return {
     inputs: inputs.slice(0, own.arity),
@@ -75,7 +75,7 @@ function ownProblem<A>({ inputs, outputs, attributes: own }: Problem<Finished<A>
 }
 
 /** A node that ends as `state` says, and its inputs. */
-interface Ending<A> {
+interface FinishedNode<A> {
   readonly state: Finished<A>;
   readonly inputs: readonly Tensor[];
 }
@@ -83,10 +83,10 @@ interface Ending<A> {
 /** Operands of an epilogue as it is composed. */
 type Composed = Tensor | 'result';
 
-/** `producer` with `consumer` as what it does last. */
-function continued<A>(
+/** The producer with `consumer` as its last work. */
+function absorbConsumer<A>(
   op: Op<Finished<A>>,
-  { state, inputs }: Ending<A>,
+  { state, inputs }: FinishedNode<A>,
   consumer: Node,
   operand: number,
   limits: { maxBindings: number },
@@ -104,13 +104,13 @@ function continued<A>(
   if (!sameShape(epilogue.shape, outer.shape)) return undefined;
   const inner = { code: epilogue.code, inputs: operandsOf({ state, inputs }) };
   const composed = compose<Composed>({ code: outer.code, inputs: consumer.inputs }, operand, inner);
-  return ending(op, { state, inputs }, composed, limits);
+  return withEpilogue(op, { state, inputs }, composed, limits);
 }
 
 /** `consumer` with the pointwise op `producer` of its input number `operand` drawn into its epilogue. */
-function fed<A>(
+function absorbOperand<A>(
   op: Op<Finished<A>>,
-  consumer: Ending<A>,
+  consumer: FinishedNode<A>,
   operand: number,
   producer: Node,
   limits: { maxBindings: number },
@@ -125,19 +125,19 @@ function fed<A>(
     operands.indexOf(at(consumer.inputs, operand)),
     { code: inner.code, inputs: producer.inputs },
   );
-  return ending(op, consumer, composed, limits);
+  return withEpilogue(op, consumer, composed, limits);
 }
 
 /** The operands of an epilogue in its own numbering. */
-function operandsOf<A>({ state: { arity, epilogue }, inputs }: Ending<A>): Composed[] {
+function operandsOf<A>({ state: { arity, epilogue }, inputs }: FinishedNode<A>): Composed[] {
   const operands: Composed[] = inputs.slice(arity);
   operands.splice(epilogue.resultAt, 0, 'result');
   return operands;
 }
 
-function ending<A>(
+function withEpilogue<A>(
   op: Op<Finished<A>>,
-  { state, inputs }: Ending<A>,
+  { state, inputs }: FinishedNode<A>,
   composed: { code: Expression['code']; inputs: readonly Composed[] },
   { maxBindings }: { maxBindings: number },
 ): Fused | undefined {

@@ -29,7 +29,7 @@ export function flatGrid(
 export interface FlatStep {
   readonly count: number;
   readonly bindings: readonly Binding[];
-  /** WGSL outside of the function: what `body` calls. */
+  /** WGSL outside of the function, for `body` to call. */
   readonly declarations?: string;
   /** WGSL statements that run once for each `id` (u32) below `count`. */
   readonly body: string;
@@ -57,11 +57,11 @@ export function flatStep(
 export interface StreamStep {
   readonly count: number;
   readonly bindings: readonly Binding[];
-  /** WGSL outside of the function: what the statements call. */
+  /** WGSL outside of the function, for the statements to call. */
   readonly declarations?: string;
   /**
-   * WGSL statements that run once a lane, before its elements: what they share is loaded here, since no compiler may
-   * assume that a store between two loads changes nothing. `first` is the lane's first element.
+   * WGSL statements that run once a lane, before its elements. Values that all elements share are loaded here, since no
+   * compiler may assume that a store between two loads changes nothing. `first` is the lane's first element.
    */
   readonly prepare?: string;
   /** WGSL statements that run once for each element `i` (u32). */
@@ -72,6 +72,15 @@ export interface StreamStep {
  * A GPU coalesces neighbouring lanes: one element a lane. A software adapter streams: a lane takes a run of
  * neighbours. Short bodies are written out one behind the other, as a loop would cost as much as they do; long ones are
  * looped over, as SwiftShader runs out of registers.
+ *
+ * Sample (2·x of 32 elements on a software adapter):
+ *
+ *     let first = flatIndex(group, lane) * 4u;
+ *     if (first >= 8u) { return; }
+ *     { let i = first; y[i] = vec4f(value(i)); }
+ *     { let i = first + 1u; y[i] = vec4f(value(i)); }
+ *     { let i = first + 2u; y[i] = vec4f(value(i)); }
+ *     { let i = first + 3u; y[i] = vec4f(value(i)); }
  */
 export function streamStep(
   { count, bindings, declarations = '', prepare = '', each }: StreamStep,

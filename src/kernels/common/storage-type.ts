@@ -1,9 +1,9 @@
 import { at, type TensorSpec } from '../../engine/graph/tensor.js';
 
 /**
- * How a kernel binds a tensor of floats, which may be kept as f16 (engine/narrow.ts). Kernels compute in f32 all the same:
- * they load with `f32(x[i])` or `vec4f(x[i])` and store with this type's constructor, and both do nothing where the
- * tensor is kept as f32.
+ * How a kernel binds a tensor of floats, which may be stored as f16 (engine/graph/narrow.ts). Kernels compute in f32 all
+ * the same: they load with `f32(x[i])` or `vec4f(x[i])` and store with this type's constructor. Both do nothing where
+ * the tensor is stored as f32.
  */
 export type StorageType = 'f32' | 'vec4f' | 'f16' | 'vec4h';
 

@@ -22,7 +22,7 @@ export interface LinearTexture {
   readonly height: number;
 }
 
-/** What is kept of an operand decides about its texture. */
+/** The storage type of an operand decides about its texture. */
 export type Stored = Pick<TensorSpec, 'dtype'>;
 
 export function formatOf({ dtype }: Stored): TextureFormat {
@@ -72,8 +72,8 @@ export interface ImageTexture {
   readonly width: number;
   readonly height: number;
   /**
-   * Whether its border lies in the texture too. Else the image lies there as it does in its buffer, and whoever reads it
-   * takes what is beyond its ends as zero.
+   * Whether its border lies in the texture too. Else the image lies there as it does in its buffer, and kernels take every
+   * texel beyond its ends as zero.
    */
   readonly bordered: boolean;
 }
@@ -176,7 +176,7 @@ export interface StagedImage {
   /** Where the padded image's first pixel is; texels and rows from the first that lies in the texture. */
   readonly originX: number;
   readonly originY: number;
-  /** `imageTexels`, `imageRows`: of one image. What is beyond is to be read as zero. */
+  /** `imageTexels`, `imageRows`: of one image. A kernel reads every texel beyond them as zero. */
   readonly dims: Readonly<Record<'imageTexels' | 'imageRows', number>>;
 }
 

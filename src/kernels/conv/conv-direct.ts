@@ -172,7 +172,7 @@ function weightGradientCode(width: number): string {
 /** Stores the `j`-th of a lane's sums through the epilogue. */
 function finished(result: string, channels: string, j: number): string {
   const index = `pixel * ${channels} + channel + ${j}u`;
-  return `${result}[${index}] = Stored(finish(total[${j}], ${index}, keep(channel + ${j}u)));`;
+  return `${result}[${index}] = Stored(finish(total[${j}], ${index}, columnOperands(channel + ${j}u)));`;
 }
 
 function finishingStep(

@@ -32,7 +32,7 @@ export interface ConvOptions {
   readonly groups?: number;
 }
 
-/** @throws ShapeError where the operands and options do not fit, with what is wrong */
+/** @throws ShapeError where the operands and options do not fit; it names the misfit */
 export function convGeometry(x: Shape, weights: Shape, options: ConvOptions = {}): ConvGeometry {
   const [n, h, w, c] = x;
   const [kh, kw, perGroup, o] = weights;

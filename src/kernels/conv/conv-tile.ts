@@ -52,7 +52,7 @@ function variants(
     build(problem, traits, epilogue = NO_EPILOGUE) {
       const products = productsOf(problem);
       const shapes = products.map((product) => kernel.shape(product, traits));
-      // what ends a sum can only be done by whoever has the whole of it
+      // An epilogue needs the whole sum, so a product that ends with one is not split.
       const splits = epilogue === NO_EPILOGUE ? splitsFor(products, shapes) : 1;
       const { elements } = at(products, 0);
       const { dtype } = at(problem.outputs, 0);

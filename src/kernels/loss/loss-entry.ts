@@ -1,6 +1,6 @@
 import type { Binding } from '../../engine/graph/tensor.js';
 import { literal } from '../pointwise/expression.js';
-import type { FusedLossAttributes } from './loss.js';
+import type { FusedLossAttributes } from './loss-attributes.js';
 
 /** The WGSL that all kernels of a fused loss share: one load of neighbouring entries, its value, gradient and sums. */
 export interface LossLayout {
@@ -21,7 +21,7 @@ export function lossLayout(
   return { attributes, n, classes, width, perRow: classes / width };
 }
 
-/** What a kernel reads, in the order of the op's inputs. */
+/** The bindings that a kernel reads, in the order of the op's inputs. */
 export function lossOperands({ attributes, width }: LossLayout): Binding[] {
   const { constants, weighted, scheduled } = attributes;
   const bits = width === 4 ? 'vec4u' : 'u32';
@@ -43,7 +43,7 @@ export function lossOperands({ attributes, width }: LossLayout): Binding[] {
 /** Whether a number is NaN is asked of its bits: WGSL lets a compiler assume that there is none. */
 export const IS_KNOWN = '(y & 0x7fffffffu) <= 0x7f800000u';
 
-/** WGSL `knownOf(i)`: weight of the known entries of load `i`; and `divisorOf(known)`: what a mean is divided by. */
+/** WGSL `knownOf(i)`: weight of the known entries of load `i`; and `divisorOf(known)`: the divisor of a mean. */
 export function countCode({ attributes: { weighted }, perRow, width }: LossLayout): string {
   const weight = weighted ? ` * sampleWeights[i / ${perRow}u]` : '';
   const entries = width === 4 ? 'isKnown(y.x) + isKnown(y.y) + isKnown(y.z) + isKnown(y.w)' : 'isKnown(y)';
@@ -57,7 +57,21 @@ export const DIVISOR_OF = 'fn divisorOf(known: f32) -> f32 { return select(1.0, 
 
 /**
  * WGSL `valueOf(i, scale, row)`: the value of load `i`; writes its gradient times `scale`. And for losses with a row
- * term `rowOf(i)`: what load `i` adds to its row's sum.
+ * term `rowOf(i)`: the part of its row's sum that load `i` adds.
+ *
+ * Sample (fused loss of [2, 4]):
+ *
+ *     fn valueOf(i: u32, scale: f32, row: f32) -> f32 {
+ *       let x = logits[i];
+ *       let y = targets[i];
+ *       let weight = 1.0;
+ *       let e0 = entry(x.x, y.x, row);
+ *       let e1 = entry(x.y, y.y, row);
+ *       let e2 = entry(x.z, y.z, row);
+ *       let e3 = entry(x.w, y.w, row);
+ *       gradient[i] = vec4f(e0.y, e1.y, e2.y, e3.y) * (weight * scale);
+ *       return (e0.x + e1.x + e2.x + e3.x) * weight;
+ *     }
  */
 export function entryCode(layout: LossLayout): string {
   const { attributes, perRow, width } = layout;

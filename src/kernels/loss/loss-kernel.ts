@@ -10,7 +10,7 @@ import type {
 import { flatGrid } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
-import type { FusedLossAttributes } from './loss.js';
+import type { FusedLossAttributes } from './loss-attributes.js';
 import { countCode, DIVISOR_OF, entryCode, type LossLayout, lossLayout, lossOperands } from './loss-entry.js';
 
 /**
@@ -21,7 +21,7 @@ import { countCode, DIVISOR_OF, entryCode, type LossLayout, lossLayout, lossOper
  * Sums are ordered: a lane sums its own elements, and the shares are added up in order. So the bits are the same at
  * every run, and rounding grows with the length of a share and the number of shares, not with their product.
  *
- * Where entries depend on a sum over their row, whoever has an entry has its whole row, and sums it first.
+ * Where entries depend on a sum over their row, a lane (or workgroup) takes whole rows, and sums each row first.
  */
 export type LossStyle = 'single' | 'serial' | 'tree';
 
@@ -47,13 +47,13 @@ export function lossKernel(
   if (style === 'single') return { scratch: [], steps: [singlePass(layout)] };
 
   const lanesOfShare = style === 'tree' ? WORKGROUP : 1;
-  const unit = unitOf(layout, style);
-  const units = Math.ceil((layout.n * layout.perRow) / unit);
+  const grain = grainOf(layout, style);
+  const grains = Math.ceil((layout.n * layout.perRow) / grain);
   const walk = Math.max(
-    Math.ceil((SHORTEST_WALK[style] * lanesOfShare) / unit),
-    Math.ceil(units / MOST_SHARES),
+    Math.ceil((SHORTEST_WALK[style] * lanesOfShare) / grain),
+    Math.ceil(grains / MOST_SHARES),
   );
-  const shares = Math.ceil(units / walk);
+  const shares = Math.ceil(grains / walk);
   const counted = attributes.reduction === 'mean';
   const counts: Operand = { kind: 'scratch', index: 1 };
   return {
@@ -63,19 +63,19 @@ export function lossKernel(
     ],
     steps: [
       ...(counted ? [countPass(layout, counts, style)] : []),
-      valuePass(layout, { counts: counted ? counts : undefined, shares, units, walk, style, traits }),
+      valuePass(layout, { counts: counted ? counts : undefined, shares, grains, walk, style, traits }),
       combinePass(layout, { counts: counted ? counts : undefined, shares, style }),
     ],
   };
 }
 
-/** Loads that are not shared out any further: one of each lane of a share, or those of a row. */
-function unitOf({ attributes: { row }, perRow }: LossLayout, style: 'serial' | 'tree'): number {
+/** Loads that are never divided between shares: one of each lane of a share, or all of a row. */
+function grainOf({ attributes: { row }, perRow }: LossLayout, style: 'serial' | 'tree'): number {
   if (row) return perRow;
   return style === 'tree' ? WORKGROUP : 1;
 }
 
-/** What a value or gradient is divided by, where that does not depend on the targets. */
+/** The divisor of value and gradient, where it does not depend on the targets. */
 function fixedDivisor({ attributes: { reduction }, n }: LossLayout): string {
   return reduction === 'batchmean' ? literal(n) : '1.0';
 }
@@ -109,9 +109,9 @@ var<workgroup> rowSums: array<f32, ${n}>;
   }
   workgroupBarrier();
 #endif
-  var share = 0.0;
-  for (var i = lane; i < ${groups}u; i += ${WORKGROUP}u) { share += valueOf(i, 1.0 / divisor, ${row ? `rowSums[i / ${perRow}u]` : '0.0'}); }
-  let total = workgroupSum(lane, share);
+  var partial = 0.0;
+  for (var i = lane; i < ${groups}u; i += ${WORKGROUP}u) { partial += valueOf(i, 1.0 / divisor, ${row ? `rowSums[i / ${perRow}u]` : '0.0'}); }
+  let total = workgroupSum(lane, partial);
   if (lane == 0u) { loss_[0] = total / divisor; }
 }`,
   };
@@ -156,8 +156,8 @@ interface ShareOptions {
 }
 
 interface ValueOptions extends ShareOptions {
-  readonly units: number;
-  /** Units of a share. */
+  readonly grains: number;
+  /** Grains of a share. */
   readonly walk: number;
   readonly traits: DeviceTraits;
 }
@@ -165,13 +165,13 @@ interface ValueOptions extends ShareOptions {
 /** Gradient of every entry, and a share of the value a lane or a workgroup. */
 function valuePass(
   layout: LossLayout,
-  { counts, shares, units, walk, style, traits }: ValueOptions,
+  { counts, shares, grains, walk, style, traits }: ValueOptions,
 ): KernelStep {
   const { perRow, attributes } = layout;
   const { row } = attributes;
   const tree = style === 'tree';
   const [firstLane, stride] = tree ? ['lane', WORKGROUP] : ['0u', 1];
-  const unit = unitOf(layout, style);
+  const grain = grainOf(layout, style);
   const groups = layout.n * perRow;
   const grid = flatGrid(shares * (tree ? WORKGROUP : 1), WORKGROUP, traits);
   return {
@@ -180,31 +180,31 @@ function valuePass(
       ...lossOperands(layout),
       ...countsBinding(counts),
       gradientOf(layout),
-      { name: 'shares', operand: { kind: 'scratch', index: 0 }, access: 'read_write', type: 'f32' },
+      { name: 'partials', operand: { kind: 'scratch', index: 0 }, access: 'read_write', type: 'f32' },
     ],
     workgroups: grid.workgroups,
     code: wgsl`${entryCode(layout)}${divisorCode(layout, counts)}${grid.code}${tree ? workgroupSum(WORKGROUP) : ''}
 @compute @workgroup_size(${WORKGROUP}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let slot = ${tree ? `flatIndex(group, 0u) / ${WORKGROUP}u` : 'flatIndex(group, lane)'};
   let first = slot * ${walk}u;
-  let last = min(first + ${walk}u, ${units}u);
+  let last = min(first + ${walk}u, ${grains}u);
   let scale = 1.0 / divisor();
-  var share = 0.0;
+  var partial = 0.0;
 #if ${row}
   for (var r = first; r < last; r++) {
     var row = 0.0;
     for (var j = ${firstLane}; j < ${perRow}u; j += ${stride}u) { row += rowOf(r * ${perRow}u + j); }
     ${tree ? 'row = workgroupSum(lane, row);' : ''}
-    for (var j = ${firstLane}; j < ${perRow}u; j += ${stride}u) { share += valueOf(r * ${perRow}u + j, scale, row); }
+    for (var j = ${firstLane}; j < ${perRow}u; j += ${stride}u) { partial += valueOf(r * ${perRow}u + j, scale, row); }
   }
 #else
-  let end = min(last * ${unit}u, ${groups}u);
-  for (var i = first * ${unit}u + ${firstLane}; i < end; i += ${stride}u) { share += valueOf(i, scale, 0.0); }
+  let end = min(last * ${grain}u, ${groups}u);
+  for (var i = first * ${grain}u + ${firstLane}; i < end; i += ${stride}u) { partial += valueOf(i, scale, 0.0); }
 #endif
 #if ${tree}
-  share = workgroupSum(lane, share);
+  partial = workgroupSum(lane, partial);
 #endif
-  if (${tree ? 'lane == 0u && ' : ''}slot < ${shares}u) { shares[slot] = share; }
+  if (${tree ? 'lane == 0u && ' : ''}slot < ${shares}u) { partials[slot] = partial; }
 }`,
   };
 }
@@ -215,7 +215,7 @@ function combinePass(layout: LossLayout, { counts, shares, style }: ShareOptions
   return {
     kind: 'dispatch',
     bindings: [
-      { name: 'shares', operand: { kind: 'scratch', index: 0 }, access: 'read', type: 'f32' },
+      { name: 'partials', operand: { kind: 'scratch', index: 0 }, access: 'read', type: 'f32' },
       ...countsBinding(counts),
       lossBinding,
     ],
@@ -223,7 +223,7 @@ function combinePass(layout: LossLayout, { counts, shares, style }: ShareOptions
     code: wgsl`${divisorCode(layout, counts)}${tree ? workgroupSum(WORKGROUP) : ''}
 @compute @workgroup_size(${tree ? WORKGROUP : 1}) fn main(@builtin(local_invocation_index) lane: u32) {
   var total = 0.0;
-  for (var k = lane; k < ${shares}u; k += ${tree ? WORKGROUP : 1}u) { total += shares[k]; }
+  for (var k = lane; k < ${shares}u; k += ${tree ? WORKGROUP : 1}u) { total += partials[k]; }
 #if ${tree}
   total = workgroupSum(lane, total);
 #endif

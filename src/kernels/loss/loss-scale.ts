@@ -25,7 +25,7 @@ export function freshLossScale(): Float32Array {
   return Float32Array.of(LOSS_SCALE_START, 0);
 }
 
-/** @param state variable [2] @returns [1]: what the gradient of the loss starts with in this step */
+/** @param state variable [2] @returns [1]: the gradient of the loss itself in this step */
 export function lossScale(state: Tensor): Tensor {
   return slice(state, [0], [1]);
 }

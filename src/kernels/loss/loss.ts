@@ -11,52 +11,17 @@ import {
   type TensorSpec,
 } from '../../engine/graph/tensor.js';
 import { mul } from '../pointwise/pointwise-table.js';
+import type { FusedLossAttributes } from './loss-attributes.js';
 import { LARGEST_SINGLE, lossKernel, MOST_SINGLE_ROWS } from './loss-kernel.js';
-
-/**
- * Element-wise multi-label losses, fused: one pass over logits and targets [N, C] leaves the value and the gradient. No
- * tensor of probabilities exists, and the backward pass is nothing. Which loss it is, is WGSL passed in as an attribute
- * (see src/losses/).
- */
-export interface FusedLossAttributes {
-  /** For labels: `loss:NAME`. */
-  readonly name: string;
-  /**
-   * WGSL that defines `fn loss(x: f32, y: f32, …) -> vec2f`: value and d/dx at logit `x` and target `y` in [0, 1]. Further
-   * arguments: one for each row of class constants, the row's sum (if `row`), one for each scheduled number. It must be
-   * finite for every finite `x`.
-   */
-  readonly code: string;
-  /** Rows of class constants, 0 where there are none. */
-  readonly constants: number;
-  /** Whether samples have weights. */
-  readonly weighted: boolean;
-  /**
-   * Whether entries depend on their row's sum: the code defines `fn rowTerm(y: f32, …) -> f32` too, whose further
-   * arguments are the class constants. It is summed over the known entries of the row.
-   */
-  readonly row: boolean;
-  /** Numbers that are fed run by run, 0 where there are none. */
-  readonly scheduled: number;
-  /** Label smoothing ε: y becomes y·(1−ε) + ε/2. */
-  readonly smoothing: number;
-  /** Floating-point operations of one element. */
-  readonly flops: number;
-  readonly reduction: Reduction;
-}
-
-/**
- * How the entries of [N, C] become one number, w_i being the sample weights (1 where none are given):
- * - `mean`: Σ w_i·L_ij / Σ w_i, both over the known entries; 0 where nothing is known. Does not depend on how many
- *   labels are unknown, nor on the number of classes.
- * - `sum`: Σ w_i·L_ij over the known entries.
- * - `batchmean`: that sum divided by N, known or not: a sum over classes, a mean over images.
- */
-export type Reduction = 'mean' | 'sum' | 'batchmean';
 
 /** Entries of a row that a workgroup has too many lanes for. */
 const SHORT_ROW = 128;
 
+/**
+ * Element-wise multi-label losses, fused: one pass over logits and targets [N, C] leaves the value and the gradient. No
+ * tensor of probabilities exists, and the backward pass computes nothing. The loss itself is WGSL, passed in as an
+ * attribute (see src/losses/).
+ */
 const fusedLossOp: Op<FusedLossAttributes> = {
   name: 'fusedLoss',
 
@@ -164,7 +129,7 @@ export interface FusedLossOperands {
   readonly scheduled?: Tensor | undefined;
 }
 
-/** `vjp` of a loss whose second output is its gradient: only what the loss was scaled by afterwards may be missing. */
+/** `vjp` of a loss whose second output is its gradient: at most a factor is missing, by which the loss was scaled. */
 export function gradientAtHand(
   { outputs }: Pick<Node, 'outputs'>,
   [scale]: readonly (Tensor | undefined)[],

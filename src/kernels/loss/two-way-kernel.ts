@@ -10,14 +10,14 @@ import { flatStep } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
 import { IS_KNOWN } from './loss-entry.js';
-import type { TwoWayAttributes } from './two-way-loss.js';
+import type { TwoWayAttributes } from './two-way-attributes.js';
 
 /**
  * The kernel of the two-way loss, three dispatches whatever the size: log-sum-exps of segments of all rows and columns;
  * one workgroup that joins the segments of a line and adds up the lines; and the gradient of every entry. All sums are
  * ordered: the same bits at every run.
  *
- * A log-sum-exp is kept as its largest term m, a logit itself, and s = Σ exp((x − m)/T): T·lse = m + T·log s, so that two
+ * A log-sum-exp is stored as its largest term m, a logit itself, and s = Σ exp((x − m)/T): T·lse = m + T·log s, so that two
  * large ones of opposite sign cancel exactly.
  */
 
@@ -92,6 +92,25 @@ fn joined(a: vec4f, b: vec4f) -> vec4f {
 `;
 }
 
+/**
+ * The first dispatch: one lane a segment, those of the rows first.
+ *
+ * Sample (two-way loss of [2, 3]):
+ *
+ *     var sums = NOTHING;
+ *     if (id < 2u) {
+ *       let first = (id / 1u) * 3u;
+ *       let segment = (id % 1u) * 64u;
+ *       for (var j = segment; j < min(segment + 64u, 3u); j++) { sums = added(sums, first + j, 1.0); }
+ *     } else {
+ *       let column = (id - 2u) % 3u;
+ *       let segment = ((id - 2u) / 3u) * 64u;
+ *       for (var i = segment; i < min(segment + 64u, 2u); i++) {
+ *         sums = added(sums, i * 3u + column, 1.0);
+ *       }
+ *     }
+ *     partials[id] = sums;
+ */
 function sumSegments(layout: Layout) {
   const { attributes, classes, rows, columns, traits } = layout;
   const rowLanes = rows.count * rows.segments;
@@ -155,7 +174,7 @@ fn softplus(z: f32) -> f32 {
   // log(1 + e), where adding would lose e: by its series
   return max(z, 0.0) + select(log(1.0 + e), e - 0.5 * e * e, e < 1e-4);
 }
-/** Value of a line and whether it counts; leaves what its entries' gradients are made of. */
+/** Value of a line and whether it counts; leaves the factors of its entries' gradients. */
 fn settle(line: u32, sums: vec4f) -> vec2f {
   let z = sums.x + sums.z + TN * log(max(sums.y, 1e-38)) + TP * log(max(sums.w, 1e-38));
   let e = exp(-min(abs(z), 100.0));

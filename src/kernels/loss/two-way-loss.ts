@@ -1,22 +1,8 @@
 import { ShapeError } from '../../engine/errors.js';
 import { at, describe, elementCount, type Op, sameShape, type Tensor } from '../../engine/graph/tensor.js';
-import { gradientAtHand, type Reduction } from './loss.js';
+import { gradientAtHand } from './loss.js';
+import type { TwoWayAttributes } from './two-way-attributes.js';
 import { twoWayKernel } from './two-way-kernel.js';
-
-/**
- * Two-way multi-label loss (Kobayashi 2023): within a line of [N, C], be it an image's row or a class's column, every
- * positive is compared with every negative: softplus(T_n·lse(x⁻/T_n) + T_p·lse(−x⁺/T_p)), lse being log Σ exp.
- */
-export interface TwoWayAttributes {
-  /** T_n, T_p. */
-  readonly negativeTemperature: number;
-  readonly positiveTemperature: number;
-  /** Label smoothing ε: y becomes y·(1−ε) + ε/2. */
-  readonly smoothing: number;
-  /** Whether samples have weights. */
-  readonly weighted: boolean;
-  readonly reduction: Reduction;
-}
 
 const twoWayOp: Op<TwoWayAttributes> = {
   name: 'twoWayLoss',

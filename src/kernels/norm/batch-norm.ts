@@ -1,18 +1,19 @@
 import { ShapeError } from '../../engine/errors.js';
 import { elementCount, type Tensor } from '../../engine/graph/tensor.js';
 import { pointwise } from '../pointwise/pointwise.js';
-import { add, mul, type PointwiseFunction, rsqrt, sub } from '../pointwise/pointwise-table.js';
+import type { PointwiseFunction } from '../pointwise/pointwise-function.js';
+import { add, mul, rsqrt, sub } from '../pointwise/pointwise-table.js';
 import { moments, normalizedSums } from '../reduce/channel-sums.js';
 
 /**
  * Batch normalisation (Ioffe & Szegedy 2015) over all axes but the last, in the fewest passes over memory: forward one
- * read for the moments and one pointwise pass, into which the rewriter fuses what follows (ReLU, residual); backward
+ * read for the moments and one pointwise pass, into which the rewriter merges the next ops (ReLU, residual); backward
  * one read of (dy, x) for both sums and one pointwise pass.
  */
 export interface BatchNormResult {
   /** Of x's shape. */
   readonly y: Tensor;
-  /** [c]; neither has a gradient: the one of y holds what passes through them. */
+  /** [c]. Mean and variance have no gradient of their own: y's includes the paths through them. */
   readonly mean: Tensor;
   /** [c], unbiased (÷ count − 1), as PyTorch's running average takes it. */
   readonly variance: Tensor;
@@ -89,8 +90,8 @@ const normalize: PointwiseFunction = {
 
 const normalizeSlope: PointwiseFunction = {
   name: 'normalizeSlope',
-  wgsl: ([dy, x, mean, rstd, gamma, dbeta, dgamma], [share]) =>
-    `${rstd} * ${gamma} * (${dy} - T(${share}) * (${dbeta} + (${x} - ${mean}) * ${rstd} * ${dgamma}))`,
+  wgsl: ([dy, x, mean, rstd, gamma, dbeta, dgamma], [perValue]) =>
+    `${rstd} * ${gamma} * (${dy} - T(${perValue}) * (${dbeta} + (${x} - ${mean}) * ${rstd} * ${dgamma}))`,
   flops: 9,
   gradient: () => {
     throw new ShapeError('batchNorm has no second derivative');

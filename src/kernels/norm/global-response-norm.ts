@@ -1,7 +1,8 @@
 import { ShapeError } from '../../engine/errors.js';
 import { at, type Tensor } from '../../engine/graph/tensor.js';
 import { pointwise } from '../pointwise/pointwise.js';
-import { add, div, mul, type PointwiseFunction, square } from '../pointwise/pointwise-table.js';
+import type { PointwiseFunction } from '../pointwise/pointwise-function.js';
+import { add, div, mul, square } from '../pointwise/pointwise-table.js';
 import { mean, sum } from '../reduce/reduce.js';
 import { reshape } from '../shape/reshape.js';
 

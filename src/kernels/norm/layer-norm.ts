@@ -85,18 +85,18 @@ const layerNormSlopeOp: Op<Record<string, never>> = {
     const { shape } = at(inputs, 1);
     const { width, extent } = rowsOf(shape);
     const total = (name: string) => (width === 4 ? `dot(s.${name}, T(1.0))` : `s.${name}`);
-    const share = literal(1 / at(shape, -1));
+    const perChannel = literal(1 / at(shape, -1));
     const normal = '(T(x[i]) - center) * scale';
     const fold: Fold = {
       ...GRADIENT_SUMS,
       width,
       source: aliasT(width),
-      prepare: 'let center = mean[block]; let scale = rstd[block];',
+      prepare: 'let center = mean[outer]; let scale = rstd[outer];',
       accumulate: `let g = T(dy[i]) * gamma[k]; s.plain += g; s.scaled += g * (${normal});`,
       finish: '',
       spread: {
-        conclude: `let plain = ${total('plain')} * ${share}; let scaled = ${total('scaled')} * ${share};
-  let within = min(block, ${extent.outer - 1}u); let center = mean[within]; let scale = rstd[within];`,
+        conclude: `let plain = ${total('plain')} * ${perChannel}; let scaled = ${total('scaled')} * ${perChannel};
+  let within = min(outer, ${extent.outer - 1}u); let center = mean[within]; let scale = rstd[within];`,
         each: `dx[i] = ${storageType(at(outputs, 0), width)}(scale * (T(dy[i]) * gamma[k] - plain - ${normal} * scaled));`,
       },
       inputs: [

@@ -59,7 +59,7 @@ export function offset(dims: readonly Dim[], k: number, width: number): string {
 }
 
 /** WGSL statements that split `index` into the coordinates `c0`, `c1`… of a box of these sizes. */
-export function splitIndex(sizes: readonly number[], index: string): string {
+export function unravelIndex(sizes: readonly number[], index: string): string {
   if (sizes.length === 1) return `let c0 = ${index};`;
   const lines = [`var rest = ${index};`];
   for (let d = sizes.length - 1; d > 0; d--) {

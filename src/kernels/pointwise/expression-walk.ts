@@ -1,11 +1,11 @@
 import type { Binding, Operand, Shape, TensorSpec } from '../../engine/graph/tensor.js';
 import { storageType } from '../common/storage-type.js';
 import { type Expression, emitSteps } from './expression.js';
-import { collapse, type Dim, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
+import { collapse, type Dim, isDense, isScalar, offset, unravelIndex } from './expression-dims.js';
 
 /**
  * An expression evaluated down the columns of its result: rows are all axes but the last run of them that is dense in
- * every operand. A lane keeps its column, so what does not depend on the row is loaded once.
+ * every operand. A lane stays in its column, so values that do not depend on the row are loaded once.
  */
 export interface WalkExtent {
   readonly rows: number;
@@ -28,7 +28,7 @@ export function walkExtent(inputs: readonly TensorSpec[], shape: Shape): WalkExt
 }
 
 /**
- * WGSL for a lane that stays in one column: `prepare` loads what all rows share, for `column` in units of T; `lines`
+ * WGSL for a lane that stays in one column: `prepare` loads the values that all rows share, for `column` in units of T; `lines`
  * then load and compute at `row`, where `i` is the element, and `value` names the result.
  */
 export function emitWalk(
@@ -56,7 +56,7 @@ export function emitWalk(
     else if (isOneRow(dims, k)) prepare.push(load('column'));
     else {
       if (!isDense(dims, k)) {
-        coordinates = `${splitIndex(
+        coordinates = `${unravelIndex(
           outer.map(({ size }) => size),
           'row',
         )} let c${outer.length} = column;`;

@@ -1,6 +1,6 @@
 import type { Binding, Operand, Shape, TensorSpec } from '../../engine/graph/tensor.js';
 import { storageType } from '../common/storage-type.js';
-import { collapse, isDense, isScalar, offset, splitIndex } from './expression-dims.js';
+import { collapse, isDense, isScalar, offset, unravelIndex } from './expression-dims.js';
 
 /**
  * Element-wise expressions and their WGSL. An expression is a short straight-line program over its operands; the
@@ -58,7 +58,7 @@ export function emitExpression(
   );
   if (coordinates) {
     const sizes = dims.map(({ size }, d) => (d === dims.length - 1 ? size / width : size));
-    lines.push(splitIndex(sizes, 'i'));
+    lines.push(unravelIndex(sizes, 'i'));
   }
   const bindings: Binding[] = [];
   const names = inputs.map((input, k) => {
@@ -72,7 +72,7 @@ export function emitExpression(
     const loadWidth = vectorLoad ? 4 : 1;
     bindings.push({ name: `x${k}`, operand, access: 'read', type: storageType(input, loadWidth) });
     const load = `x${k}[${offset(dims, k, loadWidth)}]`;
-    // What is spread to four values must be an f32 first.
+    // A scalar that is spread to four values must be an f32 first.
     lines.push(`let v${k} = T(${vector && !vectorLoad ? `f32(${load})` : load});`);
     return `v${k}`;
   });

@@ -33,9 +33,21 @@ function walkedRows(rows: number, columns: number, { kind }: Pick<DeviceTraits, 
 const ROWS_A_ROUND = 2;
 
 /**
- * Each lane stays in one column and walks down the rows. What all rows share (a bias, a batch norm's moments) it loads
+ * Each lane stays in one column and walks down the rows. Values that all rows share (a bias, a batch norm's moments) it loads
  * once, and nothing divides an index by the number of columns for each element. On a software adapter, where a load
  * costs the same wherever it comes from, that is most of the cost; a GPU has those loads in its cache.
+ *
+ * Sample (bias [8] added to [3, 8], down the columns):
+ *
+ *     let v1 = T(x1[column]);
+ *     for (var round = first; round < last; round += 2u) {
+ *     { let row = round; let i = row * 2u + column;
+ *       let v0 = T(x0[i]);
+ *       let v2: T = v0 + v1; y[i] = vec4f(v2); }
+ *     { let row = round + 1u; if (row < last) { let i = row * 2u + column;
+ *       let v0 = T(x0[i]);
+ *       let v2: T = v0 + v1; y[i] = vec4f(v2); } }
+ *     }
  */
 export const columnsVariant: Variant<Expression> = {
   name: 'columns',

@@ -1,23 +1,9 @@
 import type { Tensor } from '../../engine/graph/tensor.js';
-import type { ElementFunction, Instruction } from './expression.js';
-import { pointwise } from './pointwise.js';
+import type { ElementFunction } from './expression.js';
+import { ADD, pointwise } from './pointwise.js';
+import type { PointwiseFunction } from './pointwise-function.js';
 
-/**
- * Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side. A function
- * that means something in one family only (the affine part of a batch norm) is such a row, too, and lives there.
- * Gradients are written with the ops themselves; broadcasting is undone by the caller.
- */
-export interface PointwiseFunction extends ElementFunction {
-  /** Gradient of each argument. `args` and `output` are the traced operands and result; `params` the literals. */
-  gradient(context: GradientContext): (Tensor | undefined)[];
-}
-
-export interface GradientContext {
-  readonly gradient: Tensor;
-  readonly args: readonly Tensor[];
-  readonly output: Tensor;
-  readonly params: readonly number[];
-}
+/** Every pointwise function as one row: its WGSL and its gradient, so that both can be checked side by side. */
 
 /** 1/√(2π) */
 const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
@@ -51,17 +37,17 @@ export const LOG1P = `fn log1p(z: T) -> T {
 }`;
 
 /** Whether element `i` is kept: a counter-based generator (lowbias32, Wellons 2018), so order and grid don't matter. */
-const DROPOUT = (vector: boolean) => `fn mix(value: u32) -> u32 {
+const DROPOUT = (vector: boolean) => `fn scramble(value: u32) -> u32 {
   var h = value;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
   h = (h ^ (h >> 15u)) * 0x846ca68bu;
   return h ^ (h >> 16u);
 }
-fn keepOne(i: u32, p: f32, a: u32, b: u32) -> f32 {
-  return select(0.0, 1.0, f32(mix(mix(mix(i) ^ a) ^ b) >> 8u) * 5.9604644775390625e-8 >= p);
+fn dropoutMaskOne(i: u32, p: f32, a: u32, b: u32) -> f32 {
+  return select(0.0, 1.0, f32(scramble(scramble(scramble(i) ^ a) ^ b) >> 8u) * 5.9604644775390625e-8 >= p);
 }
-fn keep(i: u32, p: f32, a: u32, b: u32) -> T {
-  return ${vector ? 'T(keepOne(i, p, a, b), keepOne(i + 1u, p, a, b), keepOne(i + 2u, p, a, b), keepOne(i + 3u, p, a, b))' : 'keepOne(i, p, a, b)'};
+fn dropoutMask(i: u32, p: f32, a: u32, b: u32) -> T {
+  return ${vector ? 'T(dropoutMaskOne(i, p, a, b), dropoutMaskOne(i + 1u, p, a, b), dropoutMaskOne(i + 2u, p, a, b), dropoutMaskOne(i + 3u, p, a, b))' : 'dropoutMaskOne(i, p, a, b)'};
 }`;
 
 const row = <const Name extends string>(
@@ -145,7 +131,7 @@ const table = {
     gradient: ({ gradient, args }) => [mul(gradient, sign(unary(args)))],
   }),
   sign: row('sign', { wgsl: ([x]) => `sign(${x})`, gradient: () => [] }),
-  add: row('add', { wgsl: ([a, b]) => `${a} + ${b}`, gradient: ({ gradient }) => [gradient, gradient] }),
+  add: ADD,
   sub: row('sub', { wgsl: ([a, b]) => `${a} - ${b}`, gradient: ({ gradient }) => [gradient, neg(gradient)] }),
   mul: row('mul', {
     wgsl: ([a, b]) => `${a} * ${b}`,
@@ -201,7 +187,7 @@ const table = {
    */
   dropout: row('dropout', {
     wgsl: ([x, seed], [p, stream], index) =>
-      `${x} * T(1.0 / (1.0 - ${p})) * keep(${index}, ${p}, u32(${stream}) ^ ${seed}[0], ${seed}[1])`,
+      `${x} * T(1.0 / (1.0 - ${p})) * dropoutMask(${index}, ${p}, u32(${stream}) ^ ${seed}[0], ${seed}[1])`,
     library: DROPOUT,
     flops: 12,
     gradient: ({ gradient, args: [, seed], params: [p = 0, stream = 0] }) => [
@@ -210,14 +196,6 @@ const table = {
     ],
   }),
 } as const;
-
-/** The gradient of one traced instruction, by argument. */
-export function functionGradient(
-  instruction: Instruction,
-  context: Omit<GradientContext, 'params'>,
-): (Tensor | undefined)[] {
-  return (instruction.fn as PointwiseFunction).gradient({ ...context, params: instruction.params });
-}
 
 /** Names of the table, for tests. */
 export const pointwiseFunctions: Readonly<Record<string, ElementFunction>> = table;

@@ -1,17 +1,18 @@
+import { ShapeError } from '../../engine/errors.js';
 import {
   applyOne,
   at,
   elementCount,
+  type Node,
   type Op,
   type Shape,
   sameShape,
   type Tensor,
 } from '../../engine/graph/tensor.js';
-import { sumTo } from '../reduce/reduce.js';
 import { broadcastShape } from './broadcast.js';
-import { compose, type Expression, expressionFlops } from './expression.js';
+import { compose, type Expression, expressionFlops, type Instruction } from './expression.js';
+import type { PointwiseFunction } from './pointwise-function.js';
 import { columnsVariant, scalarVariant, vec4Variant } from './pointwise-kernels.js';
-import { add, functionGradient } from './pointwise-table.js';
 
 /**
  * The pointwise family: one op, whose attribute is an expression. A function of the table traces one instruction;
@@ -19,6 +20,7 @@ import { add, functionGradient } from './pointwise-table.js';
  */
 export const pointwiseOp: Op<Expression> = {
   name: 'pointwise',
+  broadcasts: true,
 
   infer(inputs, { shape }) {
     broadcastShape('pointwise', [
@@ -29,19 +31,19 @@ export const pointwiseOp: Op<Expression> = {
   },
 
   vjp(node, [gradient]) {
-    const { code } = node.attributes;
-    const [instruction] = code;
-    if (!gradient || !instruction || code.length !== 1) return [];
-    const byArgument = functionGradient(instruction, {
+    if (!gradient) return [];
+    const { args, fn, params } = tracedInstruction(node);
+    const byArgument = (fn as PointwiseFunction).gradient({
       gradient,
-      args: instruction.args.map((arg) => at(node.inputs, arg)),
+      args: args.map((arg) => at(node.inputs, arg)),
       output: at(node.outputs, 0),
+      params,
     });
-    return node.inputs.map((input, k) => {
+    return node.inputs.map((_, k) => {
       // An operand may be several arguments at once, as in x·x.
-      const partials = byArgument.filter((partial, a) => partial && instruction.args[a] === k);
+      const partials = byArgument.filter((partial, a) => partial && args[a] === k);
       const [first, ...others] = partials.filter((partial) => partial !== undefined);
-      return first && sumTo(others.reduce(add, first), input.shape);
+      return first && others.reduce((total, partial) => pointwise(ADD, [total, partial]), first);
     });
   },
 
@@ -64,6 +66,25 @@ export const pointwiseOp: Op<Expression> = {
 
   variants: [vec4Variant, scalarVariant, columnsVariant],
 };
+
+/** a + b. It stands here and not in the table, because the gradient of an operand that is used twice is a sum. */
+export const ADD: PointwiseFunction = {
+  name: 'add',
+  wgsl: ([a, b]) => `${a} + ${b}`,
+  gradient: ({ gradient }) => [gradient, gradient],
+};
+
+/** The one instruction of a node as it was traced. @throws ShapeError where the rewriter has merged several */
+function tracedInstruction({ label, attributes: { code } }: Node<Expression>): Instruction {
+  const [instruction] = code;
+  if (!instruction || code.length !== 1) {
+    throw new ShapeError(
+      `${label}: several functions were merged into this node, which has no gradient any more: ` +
+        'trace gradients before the graph is rewritten',
+    );
+  }
+  return instruction;
+}
 
 /** Traces one instruction over broadcast operands. */
 export function pointwise(

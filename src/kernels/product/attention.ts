@@ -6,15 +6,15 @@ import { reshape } from '../shape/reshape.js';
 import { bmm } from './bmm.js';
 
 export interface AttentionOptions {
-  /** What the products of queries and keys are multiplied with; default 1/√e. */
+  /** Factor of the products of queries and keys; default 1/√e. */
   readonly scale?: number;
-  /** What is done to the weights [..., l, s] before they weigh the values: dropout, in training. */
+  /** A change of the weights [..., l, s] before they weigh the values: dropout, in training. */
   readonly dropout?: (weights: Tensor) => Tensor;
 }
 
 /**
  * softmax(scale·QKᵀ)·V (Vaswani et al. 2017, eq. 1), as PyTorch's `scaled_dot_product_attention` without a mask. The
- * weights are kept: this is for heads of few queries, not for long sequences.
+ * weights stay in memory: this is for heads of few queries, not for long sequences.
  * @param query [..., l, e] @param key [..., s, e] @param value [..., s, v]; the leading axes (images, heads) agree
  * @returns [..., l, v]
  * @throws ShapeError where the operands do not fit

@@ -1,8 +1,8 @@
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { storageTypeOf } from '../common/storage-type.js';
-import type { BmmGeometry } from './bmm.js';
+import type { BmmGeometry } from './bmm-geometry.js';
 
-/** Batched products straight from the definition, a lane an element: what the tiles are compared with. */
+/** Batched products straight from the definition, a lane an element. The tiles are compared with them. */
 export const direct: FinishingVariant<BmmGeometry> = {
   name: 'direct',
   finishes: true,
@@ -12,7 +12,7 @@ export const direct: FinishingVariant<BmmGeometry> = {
     const lanes = g.batch * g.m * g.n;
     const groups = Math.ceil(lanes / 64);
     const gridX = Math.min(groups, maxWorkgroups);
-    const ending = epilogue.emit(false);
+    const finish = epilogue.emit(false);
     const type = storageTypeOf(outputs, 0, 1);
     const { batch: _batch, m, k, n, transposeA, transposeB } = g;
     return {
@@ -33,12 +33,12 @@ export const direct: FinishingVariant<BmmGeometry> = {
               access: 'read',
               type: storageTypeOf(inputs, 1, 1),
             },
-            ...ending.bindings,
+            ...finish.bindings,
             { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
           ],
           workgroups: [gridX, Math.ceil(groups / gridX), 1],
           dims: { m, k, n, lanes, gridX },
-          code: `${ending.declarations}
+          code: `${finish.declarations}
 @compute @workgroup_size(64) fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
   let id = (workgroup.y * dims.gridX + workgroup.x) * 64u + lane;
   if (id >= dims.lanes) { return; }
@@ -51,7 +51,7 @@ export const direct: FinishingVariant<BmmGeometry> = {
     let right = ${transposeB ? '(number * dims.n + column) * dims.k + k' : '(number * dims.k + k) * dims.n + column'};
     total += f32(a[left]) * f32(b[right]);
   }
-  y[id] = ${type}(finish(total, id, keep(column)));
+  y[id] = ${type}(finish(total, id, columnOperands(column)));
 }`,
         },
       ],

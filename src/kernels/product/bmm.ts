@@ -13,24 +13,13 @@ import {
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { finishable } from '../common/finishable.js';
 import { direct } from './bmm-direct.js';
+import type { BmmGeometry } from './bmm-geometry.js';
 import { expectedSpeed, type TileKernel, tileStep, tilesOf } from './tile-kernel.js';
 import { matrixOperand } from './tile-operand.js';
 import type { TileProduct } from './tile-product.js';
 import { tileRegisters } from './tile-registers.js';
 import { tileSubgroup } from './tile-subgroup.js';
 import { tile64, tile128 } from './tile-workgroup.js';
-
-/** Many products of small matrices at once, as attention takes them. */
-export interface BmmGeometry {
-  /** Products. */
-  readonly batch: number;
-  /** Each is [m, k] × [k, n]. */
-  readonly m: number;
-  readonly k: number;
-  readonly n: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
 
 /**
  * The kernels are those of a single product (tile-kernel.ts): the batch is one product that is as deep as all of them

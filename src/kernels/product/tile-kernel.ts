@@ -3,8 +3,8 @@ import type { Epilogue } from '../common/epilogue.js';
 import { storeCode, type TileProduct } from './tile-product.js';
 
 /**
- * What the kernels for matrix products on GPUs have in common: a workgroup computes one tile of the result from slices
- * of the depth; large depths are cut into shares where there would be too few workgroups otherwise.
+ * The common part of the kernels for matrix products on GPUs: a workgroup computes one tile of the result from slices of
+ * the depth; large depths are split into shares where there would be too few workgroups otherwise.
  */
 export interface TileKernel {
   readonly name: string;
@@ -73,7 +73,7 @@ export function tileStep(
   const { rows, columns, depth, left, right, scatter, elements } = product;
   const share = Math.ceil(depth / splits / shape.slice) * shape.slice;
   const vector = columns % 4 === 0;
-  const ending = epilogue.emit(vector);
+  const finish = epilogue.emit(vector);
   const binding = (name: string, operand: Operand, type: DType, fours: boolean): Binding => ({
     name,
     operand,
@@ -86,13 +86,13 @@ export function tileStep(
       binding('left', { kind: 'input', index: 0 }, left.dtype, left.vector),
       binding('right', { kind: 'input', index: 1 }, right.dtype, right.vector),
       binding('result', target, dtype, vector),
-      ...ending.bindings,
+      ...finish.bindings,
     ],
     // Neighbouring workgroups share rows of the left operand, the larger one as a rule, while caches hold them.
     workgroups: [tilesOf(columns, shape.columns), tilesOf(rows, shape.rows), splits],
     dims: { rows, columns, depth, share, elements, ...left.dims, ...right.dims, ...scatter },
     ...(shape.enables && { enables: shape.enables }),
-    code: `${left.code}\n${right.code}\n${ending.declarations}${storeCode(product, dtype)}\n${kernel.code(product, shape)}`,
+    code: `${left.code}\n${right.code}\n${finish.declarations}${storeCode(product, dtype)}\n${kernel.code(product, shape)}`,
   };
 }
 

@@ -9,7 +9,7 @@ import type { DType } from '../../engine/graph/tensor.js';
  * keeps its place along k as an odometer of three digits and moves it on, so that no element costs a division. The code
  * of an operand named `left` declares:
  *
- *     alias LeftOuter = …                                        // what is known of four outers, whatever k
+ *     alias LeftOuter = …                                        // known of four outers, the same for every k
  *     fn leftOuter(first: u32) -> LeftOuter
  *     fn leftStart(k: u32) -> vec3u
  *     fn leftAdvance(at: vec3u, by: u32) -> vec3u

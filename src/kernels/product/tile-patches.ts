@@ -144,8 +144,8 @@ ${blockByK('right', 'RightOuter')}
 }
 
 /**
- * An element of a patch lies where a pixel and a tap meet: offsets and positions of both add up. What does not exist is
- * so far outside that no sum comes back.
+ * An element of a patch lies where a pixel and a tap meet: offsets and positions of both add up. A pixel or tap that
+ * does not exist lies so far outside that no sum comes back.
  */
 const SPOTS = `
 struct Spot { offset: i32, y: i32, x: i32 }
@@ -183,7 +183,7 @@ fn ${name}Next(at: vec3u) -> vec3u {
 }`;
 }
 
-/** A block as four times `Across`: what four outers have at one k. */
+/** A block as four calls of `Across`, which gives the elements of four outers at one k. */
 function blockByK(name: TileOperand['name'], Outer: string): string {
   return `fn ${name}Block(outer: ${Outer}, at: vec3u) -> mat4x4f {
   let at1 = ${name}Next(at);

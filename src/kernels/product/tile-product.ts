@@ -115,10 +115,10 @@ fn store(split: u32, row: u32, column: u32, value: vec4f) {
   if (row >= dims.rows || column >= dims.columns) { return; }
   let i = split * dims.elements + placeOf(row) * dims.columns + column;
 #if ${vector}
-  result[i / 4u] = ${dtype === 'f16' ? 'vec4h' : 'vec4f'}(finish(value, i / 4u, keep(column / 4u)));
+  result[i / 4u] = ${dtype === 'f16' ? 'vec4h' : 'vec4f'}(finish(value, i / 4u, columnOperands(column / 4u)));
 #else
   for (var j = 0u; j < min(4u, dims.columns - column); j++) {
-    result[i + j] = ${dtype}(finish(value[j], i + j, keep(column + j)));
+    result[i + j] = ${dtype}(finish(value[j], i + j, columnOperands(column + j)));
   }
 #endif
 }`;

@@ -2,15 +2,15 @@ import type { TileKernel, TileShape } from './tile-kernel.js';
 import type { TileOperand } from './tile-operand.js';
 
 /**
- * Tiles that nobody shares: every lane computes a block of the result from blocks of four by four that it loads itself.
+ * Tiles without sharing: every lane computes a part of the result from blocks of four by four that it loads itself.
  * Without barriers, workgroup memory or subgroups, so it suits software adapters, whatever they lack; on a GPU it costs
  * the caches more than the other tiles do.
  */
 export const tileRegisters: TileKernel = {
   name: 'tileRegisters',
-  // Loads one by one, sixteen a block, take SwiftShader's compiler minutes and gigabytes.
-  unfit: ({ left, right }, { kind, subgroupSize }) =>
-    kind === 'software' && subgroupSize !== 8 && !(left.vector && right.vector)
+  // Loads one by one, sixteen a block, take SwiftShader's compiler minutes and gigabytes. Lavapipe and GPUs take them.
+  unfit: ({ left, right }, { kind, adapter }) =>
+    kind === 'software' && adapter !== 'lavapipe' && !(left.vector && right.vector)
       ? 'operands do not go in fours'
       : undefined,
   shape: () => ({
@@ -23,14 +23,31 @@ export const tileRegisters: TileKernel = {
   code: ({ left, right }, shape) => tileCode(left, right, shape),
 };
 
-/** Of a lane's block. */
+/** Of a lane's part of the tile. */
 const ROWS = 8;
 const COLUMNS = 8;
 
-/** Lanes of a workgroup: those of a subgroup share their rows, as far as it reaches. */
+/** Lanes of a workgroup, side by side and below each other. */
 const ACROSS = 4;
 const DOWN = 4;
 
+/**
+ * `sR_J`: row R of the lane, columns 4·J to 4·J + 3. `aI`, `bJ`: blocks of four by four; `a0[q][r]` is depth q of row r.
+ *
+ * Sample (tileRegisters of a batched product):
+ *
+ *     for (var k = begin; k < end; k += 4u) {
+ *       let a0 = leftBlock(leftOnes0, leftAt);
+ *       let a1 = leftBlock(leftOnes1, leftAt);
+ *       let b0 = rightBlock(rightOnes0, rightAt);
+ *       let b1 = rightBlock(rightOnes1, rightAt);
+ *       …
+ *       s0_0 = fma(vec4f(a0[0][0]), b0[0], s0_0);
+ *       s0_0 = fma(vec4f(a0[1][0]), b0[1], s0_0);
+ *       s0_0 = fma(vec4f(a0[2][0]), b0[2], s0_0);
+ *       s0_0 = fma(vec4f(a0[3][0]), b0[3], s0_0);
+ *       s0_1 = fma(vec4f(a0[0][0]), b1[0], s0_1);
+ */
 function tileCode(_left: TileOperand, _right: TileOperand, { rows, columns, lanes }: TileShape): string {
   const fours = (size: number) => Array.from({ length: size / 4 }, (_, i) => i);
   const own = Array.from({ length: ROWS }, (_, r) => r);

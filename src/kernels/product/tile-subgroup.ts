@@ -62,6 +62,30 @@ function gridOf(subgroupSize = 0): LaneGrid {
 const HALVES = [0, 1] as const;
 const FOUR = [0, 1, 2, 3] as const;
 
+/**
+ * `sR_J`: row R of the lane, columns of its half J. `aH`: four rows of half H at one depth, from the lane that has loaded
+ * their block. `bH`: four columns.
+ *
+ * Sample (tileSubgroup of a batched product, subgroups of 8):
+ *
+ *     for (var k0 = begin; k0 < end; k0 += 8u) {
+ *       let leftOnes = leftBlock(leftOuters, leftAt);
+ *       leftAt = leftAdvance(leftAt, 8u);
+ *       let rightOnes0 = rightBlock(rightOuters0, rightAt0);
+ *       …
+ *       {
+ *         let a0 = subgroupShuffle(leftOnes[0], ((down + 0u) * 2u + 0u) % 8u);
+ *         let a1 = subgroupShuffle(leftOnes[0], ((down + 2u) * 2u + 0u) % 8u);
+ *         let b0 = subgroupShuffle(rightOnes0[0], (0u + across) % 8u);
+ *         let b1 = subgroupShuffle(rightOnes0[0], (4u + across) % 8u);
+ *         s0_0 = fma(vec4f(a0[0]), b0, s0_0);
+ *         s0_1 = fma(vec4f(a0[0]), b1, s0_1);
+ *         s1_0 = fma(vec4f(a0[1]), b0, s1_0);
+ *         …
+ *       }
+ *       {
+ *         let a0 = subgroupShuffle(leftOnes[1], ((down + 0u) * 2u + 0u) % 8u);
+ */
 function tileCode(
   left: TileOperand,
   right: TileOperand,

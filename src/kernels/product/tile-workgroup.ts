@@ -94,6 +94,28 @@ fn stage(lane: u32, place: vec2u, block: mat4x4f) {
 }`;
 }
 
+/**
+ * `sR_J`: row R of the lane, columns 4·J to 4·J + 3. `aH`: four rows of the left slice at depth k. `bJ`: four columns of the
+ * right one.
+ *
+ * Sample (tile64 of a batched product):
+ *
+ *     if (k0 > begin) {
+ *     for (var k = 0u; k < 16u; k++) {
+ *       let a0 = vec4f(lefts[k * 17u + down]);
+ *       let a1 = vec4f(lefts[k * 17u + 8u + down]);
+ *       let b0 = vec4f(rights[k * 17u + 0u + across]);
+ *       s0_0 = fma(vec4f(a0[0]), b0, s0_0);
+ *       s1_0 = fma(vec4f(a0[1]), b0, s1_0);
+ *       …
+ *       s7_0 = fma(vec4f(a1[3]), b0, s7_0);
+ *     }
+ *     }
+ *     if (k0 >= end) { break; }
+ *     workgroupBarrier();
+ *     stage(lane, place, block);
+ *     workgroupBarrier();
+ */
 function tileCode(left: TileOperand, right: TileOperand, shape: TileShape, columnsPerLane: number): string {
   const { rows, columns, lanes, slice } = shape;
   const lanesAcross = columns / columnsPerLane;

@@ -16,7 +16,7 @@ export interface Moments {
   readonly mean: Tensor;
   /** 1/√(biased variance + ε) */
   readonly rstd: Tensor;
-  /** Unbiased (÷ count − 1; 0 for a single value): what running averages take. */
+  /** Unbiased (÷ count − 1; 0 for a single value), for running averages. */
   readonly variance: Tensor;
 }
 

@@ -12,8 +12,8 @@ import { flatGrid, writtenOut } from '../common/grid.js';
 
 /**
  * The skeleton of every reduction: operands are seen as [outer, size, inner], a small state is folded along `size`,
- * and the states are merged and turned into results. A family (sums, moments, gradient sums…) says what the state is
- * and how it is fed; how lanes share the work is said here, once.
+ * and the states are merged and turned into results. A family (sums, moments, gradient sums…) declares its
+ * state and how elements enter it; the division of the work among lanes is written here, once.
  *
  * Order is fixed by shape and variant: the range is cut into chunks, one dispatch folds each chunk, a second merges
  * the chunks' states in order. So a result has the same bits at every run, without atomics.
@@ -33,11 +33,11 @@ export interface Fold {
   /** WGSL that `prepare` and `accumulate` call; declares `alias T`, as `emitExpression` does. */
   readonly source: string;
   /**
-   * Statements run once by each lane that has elements, before the first of them: `column` (of inner), `block` (of
-   * outer) and `origin`, the lane's first element, are known.
+   * Statements run once by each lane that has elements, before the first of them: `column` (of inner), `outer` (its
+   * index) and `origin`, the lane's first element, are known.
    */
   readonly prepare?: string;
-  /** Statements that put element `i` (its index in units of T; `k` along the size) into `s: State`, or what `prepare` declared. */
+  /** Statements that put element `i` (its index in units of T; `k` along the size) into `s: State`, or into variables of `prepare`. */
   readonly accumulate: string;
   /** Statements run once by each lane after its last element. They leave the lane's state in `s`; `terms` (f32) were put in. */
   readonly settle?: string;
@@ -45,8 +45,8 @@ export interface Fold {
   readonly finish: string;
   /**
    * For folds whose result goes back to every element, so that a lane meets its elements a second time while caches hold
-   * them: statements for element `i` (and `k`), with what `conclude`, run before `finish` too, has declared. Such a fold
-   * is one dispatch, whatever the size.
+   * them: statements for element `i` (and `k`). They see the variables of `conclude`, which runs before `finish`. Such a
+   * fold is one dispatch for every size.
    */
   readonly spread?: { readonly conclude: string; readonly each: string };
   readonly inputs: readonly Binding[];
@@ -141,7 +141,25 @@ export function foldKernel(
   };
 }
 
-/** Folds each of `chunks` ranges of the size; `id` counts [outer, chunks, inner]. */
+/**
+ * Folds each of `chunks` ranges of the size; `id` counts [outer, chunks, inner].
+ *
+ * Sample (sum over the first axis of [4, 8], serial):
+ *
+ *     var s = State();
+ *     if (first + turn < last) {
+ *       let origin = (outer * 4u + first + turn) * 2u + column;
+ *       for (var round = first + turn; round < last; round += 4u) {
+ *       { let k = round; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 1u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 2u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       { let k = round + 3u; let i = (outer * 4u + k) * 2u + column; s.total = s.total + value(i); }
+ *       }
+ *     }
+ *     if (turn == 0u && id < 2u) {
+ *       reduced[id] = (s.total);
+ *     }
+ */
 function foldPass(
   fold: Fold,
   extent: FoldExtent & { chunks: number },
@@ -168,7 +186,7 @@ function foldPass(
         step: lanes,
         end: chunks * length === size && length % (lanes * rounds) === 0 ? undefined : 'last',
       },
-      `let i = (block * ${size}u + k) * ${inner}u + column; ${body}`,
+      `let i = (outer * ${size}u + k) * ${inner}u + column; ${body}`,
     )}
     }`;
   return {
@@ -186,12 +204,12 @@ var<workgroup> states: array<State, ${group}>;
   let turn = ${alongSize ? `lane % ${lanes}u` : `lane / ${width}u`};
   let column = id % ${inner}u;
   let chunk = id / ${inner}u % ${chunks}u;
-  let block = id / ${inner * chunks}u;
+  let outer = id / ${inner * chunks}u;
   let first = chunk * ${length}u;
   let last = select(0u, min(first + ${length}u, ${size}u), id < ${slots}u);
   var s = ${fold.empty};
   if (first + turn < last) {
-    let origin = (block * ${size}u + first + turn) * ${inner}u + column;
+    let origin = (outer * ${size}u + first + turn) * ${inner}u + column;
     ${fold.prepare ?? ''}
     ${walk(fold.accumulate)}
     ${fold.settle ? `let terms = f32((last - first - turn + ${lanes - 1}u) / ${lanes}u); ${fold.settle}` : ''}
@@ -218,7 +236,7 @@ var<workgroup> states: array<State, ${group}>;
   };
 }
 
-/** Elements that a serial lane takes in one round of its loop: a divisor of what it has, where there is one. */
+/** Elements that a serial lane takes in one round of its loop: a divisor of their number, where there is one. */
 function roundsWrittenOut(length: number): number {
   if (length <= 4) return length;
   return [4, 5, 3].find((rounds) => length % rounds === 0) ?? 4;
@@ -256,7 +274,7 @@ function chunkCount(
 /** Elements that one lane folds in about the time of a second dispatch on a software adapter (measured: 20–60 µs). */
 const SERIAL_AT_ONCE = 2048;
 
-/** Bytes of one `State` in a storage array: vectors first, so scalars fill what follows. */
+/** Bytes of one `State` in a storage array: vectors first, so that scalars fill the end. */
 function stateBytes({ width, state: { vectors, scalars = [] } }: Fold): number {
   const alignment = width * 4;
   return Math.ceil((vectors.length * alignment + scalars.length * 4) / alignment) * alignment;

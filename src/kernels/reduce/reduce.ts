@@ -29,14 +29,14 @@ import { type Fold, foldExtent, foldVariants, typeT } from './fold.js';
  */
 export interface ReduceAttributes extends Expression {
   readonly kind: 'sum' | 'max';
-  /** What a sum is multiplied with. */
+  /** Factor of a sum. */
   readonly scale: number;
   readonly outer: number;
   readonly size: number;
   readonly inner: number;
   /** Shape of the result. */
   readonly result: Shape;
-  /** The same with the reduced axes kept as ones: it broadcasts to the operand's. */
+  /** The same with the reduced axes kept as ones (NumPy's `keepdims`): it broadcasts to the operand's. */
   readonly kept: Shape;
 }
 
@@ -51,12 +51,18 @@ export const reduceOp: Op<ReduceAttributes> = {
     const input = node.inputs[0];
     const { kind, scale, kept, ...grouping } = node.attributes;
     if (!gradient || !input) return [];
+    if (grouping.code.length > 0) {
+      throw new ShapeError(
+        `${node.label}: pointwise functions were merged into this reduction, which has no gradient any more: ` +
+          'trace gradients before the graph is rewritten',
+      );
+    }
     const spread = (x: Tensor) => broadcastTo(reshape(x, kept), input.shape);
     if (kind === 'sum') return [spread(scale === 1 ? gradient : mul(gradient, scale))];
     // The gradient of a maximum goes to every element that reaches it, in equal parts, as in PyTorch's amax.
     const reached = sub(1, greater(spread(at(node.outputs, 0)), input));
-    const share = div(gradient, reduce(reached, { ...grouping, kept }));
-    return [mul(spread(share), reached)];
+    const portion = div(gradient, reduce(reached, { ...grouping, kept }));
+    return [mul(spread(portion), reached)];
   },
 
   // Sums stay f32.

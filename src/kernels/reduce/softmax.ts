@@ -2,7 +2,8 @@ import { ShapeError } from '../../engine/errors.js';
 import { at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { storageTypeOf } from '../common/storage-type.js';
 import { pointwise } from '../pointwise/pointwise.js';
-import { exp, mul, type PointwiseFunction, sub } from '../pointwise/pointwise-table.js';
+import type { PointwiseFunction } from '../pointwise/pointwise-function.js';
+import { exp, mul, sub } from '../pointwise/pointwise-table.js';
 import { reshape } from '../shape/reshape.js';
 import { aliasT, type Fold, foldExtent, foldVariants, typeT } from './fold.js';
 import { sum } from './reduce.js';
@@ -61,7 +62,7 @@ function exponentialSum(x: Tensor, axis: number): [peak: Tensor, total: Tensor] 
   return [at(outputs, 0), at(outputs, 1)];
 }
 
-/** One read: the sum is kept relative to the largest element so far (Milakov & Gimelshein, arXiv 1805.02867). */
+/** One read: the sum is relative to the largest element so far (Milakov & Gimelshein, arXiv 1805.02867). */
 const exponentialSumOp: Op<{ readonly axis: number }> = {
   name: 'exponentialSum',
   infer([x], { axis }) {

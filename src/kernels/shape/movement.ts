@@ -11,7 +11,7 @@ import {
 } from '../../engine/graph/tensor.js';
 import { streamStep } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
-import { splitIndex } from '../pointwise/expression-dims.js';
+import { unravelIndex } from '../pointwise/expression-dims.js';
 import { stridedCopy } from './strided-copy.js';
 import { blockTranspose, blockTransposeUnfit } from './transpose.js';
 
@@ -245,8 +245,8 @@ export const padOp: Op<PadAttributes> = {
         const shape = x?.shape ?? [];
         const last = shape.length - 1;
         const width = [shape[last], before[last], after[last]].every((size) => (size ?? 0) % 4 === 0) ? 4 : 1;
-        const inUnits = (sizes: Shape) => sizes.map((size, d) => (d === last ? size / width : size));
-        const [source, target, offset] = [inUnits(shape), inUnits(y?.shape ?? []), inUnits(before)];
+        const inVectors = (sizes: Shape) => sizes.map((size, d) => (d === last ? size / width : size));
+        const [source, target, offset] = [inVectors(shape), inVectors(y?.shape ?? []), inVectors(before)];
         const from = strides(source);
         const count = elementCount(target);
         const type = width === 4 ? 'vec4f' : 'f32';
@@ -260,7 +260,7 @@ export const padOp: Op<PadAttributes> = {
               { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type },
               { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
             ],
-            each: `${splitIndex(target, 'i')}
+            each: `${unravelIndex(target, 'i')}
   var moved = ${type}(${literal(value)});
   if (${inside}) { moved = x[${index}]; }
   y[i] = moved;`,

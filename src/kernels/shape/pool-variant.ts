@@ -5,8 +5,8 @@ import { type PoolAxis, type PoolWindow, windowOf, windowsOver } from './pool-wi
 /**
  * The walk that all poolings and their gradients share. A lane has a run of neighbouring columns in a row of one side
  * (four channels of each where they go in fours) and visits the pixels of the other side that belong to them, row by
- * row. Each pixel is loaded once for all columns of the run that it belongs to; which those are is known when the
- * kernel is written, so that nothing is worked out a pixel.
+ * row. Each pixel is loaded once for all columns of the run that it belongs to. These columns are known when the
+ * kernel is written, so that no lane works them out.
  */
 export interface PoolWalk {
   /** Channels that go together. */
@@ -19,7 +19,7 @@ export interface PoolWalk {
   start(k: number, column: string): string;
   /** WGSL statements at each visited row `v`, while the lane is in row `row`. */
   readonly row?: string;
-  /** Statements at each visited pixel: loads what lies at index `there`, in column `h` of the other side. */
+  /** Statements at each visited pixel: load the value at index `there`, in column `h` of the other side. */
   readonly load: string;
   /** Statements that put the loaded pixel into the state of column `k`; it is in column `offset` of the window. */
   pixel(k: number, offset: number): string;
@@ -30,8 +30,24 @@ export interface PoolWalk {
 type Operand = Pick<Binding, 'name' | 'type'>;
 
 /**
- * @param side that the lanes have runs of. An output visits the pixels of its window; an input visits the windows that
+ * @param side the one whose columns the lanes own. An output visits the pixels of its window; an input visits the windows that
  * cover it
+ *
+ * Sample (2×2 maximum pooling of [1, 4, 4, 4]):
+ *
+ *     for (var v = yFirst; v < yLast; v++) {
+ *       let line = (v + 0u - row * 2u) * 2u;
+ *       let line_ = (image * 4u + v) * 4u + channel;
+ *       …
+ *         let padded = run * 8u + 4u;
+ *         if (padded < 4u) {
+ *           let h = padded - 0u;
+ *           let there = line_ + h * 1u;
+ *           let value = vec4f(x[there]);
+ *           { let larger = value > best2;
+ *           best2 = select(best2, value, larger);
+ *           found2 = select(found2, vec4u(line + 0u), larger); }
+ *         }
  */
 export function poolVariant<A extends PoolWindow>(
   side: 'output' | 'input',
@@ -48,14 +64,14 @@ export function poolVariant<A extends PoolWindow>(
     build(problem, traits) {
       const { batch, rows, columns, channels } = problem.attributes;
       const walk = walkOf(problem);
-      const units = channels / walk.width;
+      const vectors = channels / walk.width;
       const { own, visited, runs, pairs } = columnRuns(columns, side, traits.kind === 'software' ? 4 : 1);
       const visits = indices(visited.count).map(
         (w) => `{
       let padded = run * ${visited.advance}u + ${w}u;
       ${guarded(visited, w, runs)}{
         let h = padded - ${visited.shift}u;
-        let there = line_ + h * ${units}u;
+        let there = line_ + h * ${vectors}u;
         ${walk.load}
         ${pairs
           .filter((pair) => pair.visited === w)
@@ -69,14 +85,14 @@ export function poolVariant<A extends PoolWindow>(
     let padded = run * ${own.advance}u + ${k}u;
     ${guarded(own, k, runs)}{
       let column = padded - ${own.shift}u;
-      let here = ((image * ${rows[side]}u + row) * ${columns[side]}u + column) * ${units}u + channel;
+      let here = ((image * ${rows[side]}u + row) * ${columns[side]}u + column) * ${vectors}u + channel;
       ${walk.end(k)}
     }
   }`,
       );
       const step = flatStep(
         {
-          count: batch * rows[side] * runs * units,
+          count: batch * rows[side] * runs * vectors,
           bindings: [
             ...walk.reads.map(
               (array, index) => ({ ...array, operand: { kind: 'input', index }, access: 'read' }) as const,
@@ -86,17 +102,17 @@ export function poolVariant<A extends PoolWindow>(
                 ({ ...array, operand: { kind: 'output', index }, access: 'read_write' }) as const,
             ),
           ],
-          body: `let channel = id % ${units}u;
-  let run = id / ${units}u % ${runs}u;
-  let row = id / ${units * runs}u % ${rows[side]}u;
-  let image = id / ${units * runs * rows[side]}u;
+          body: `let channel = id % ${vectors}u;
+  let run = id / ${vectors}u % ${runs}u;
+  let row = id / ${vectors * runs}u % ${rows[side]}u;
+  let image = id / ${vectors * runs * rows[side]}u;
   ${range(rows, 'y', 'row')}
   ${indices(own.count)
     .map((k) => walk.start(k, `(run * ${own.advance}u + ${k}u - ${own.shift}u)`))
     .join(' ')}
   for (var v = yFirst; v < yLast; v++) {
     ${walk.row ?? ''}
-    let line_ = (image * ${rows[other]}u + v) * ${columns[other] * units}u + channel;
+    let line_ = (image * ${rows[other]}u + v) * ${columns[other] * vectors}u + channel;
     ${visits.join('\n    ')}
   }
   ${ends.join('\n  ')}`,

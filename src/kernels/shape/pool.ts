@@ -184,8 +184,8 @@ const averagePoolGradientOp: Op<AverageAttributes> = {
         reads: [{ name: 'dy', type: storageTypeOf(inputs, 0, width) }],
         writes: [{ name: 'dx', type: stored }],
         start: (k) => `var sum${k} = ${t}(0.0);`,
-        load: `let share = ${t}(dy[there]) / ${count};`,
-        pixel: (k) => `sum${k} += share;`,
+        load: `let portion = ${t}(dy[there]) / ${count};`,
+        pixel: (k) => `sum${k} += portion;`,
         end: (k) => `dx[here] = ${stored}(sum${k});`,
       };
     }),

@@ -1,9 +1,9 @@
 import type { DeviceTraits, DType, KernelStep, Operand } from '../../engine/graph/tensor.js';
 import { streamStep } from '../common/grid.js';
-import { splitIndex } from '../pointwise/expression-dims.js';
+import { unravelIndex } from '../pointwise/expression-dims.js';
 
 /**
- * One dispatch that copies a box of elements between two layouts: what permute, slice and concat are made of. Four
+ * One dispatch that copies a box of elements between two layouts: permute, slice and concat are made of it. Four
  * neighbours go at a time where both sides keep them together and aligned.
  */
 export interface StridedCopy {
@@ -32,7 +32,7 @@ export function stridedCopy(
 ): KernelStep {
   const merged = mergeDims(box);
   const width = vectorWidth(merged, fromOffset, toOffset);
-  const dims = merged.map((dim, d) => inUnits(dim, width, d === merged.length - 1));
+  const dims = merged.map((dim, d) => inVectors(dim, width, d === merged.length - 1));
   const count = dims.reduce((product, { size }) => product * size, 1);
   const type = width === 4 ? `vec4<${dtype}>` : dtype;
   return streamStep(
@@ -42,7 +42,7 @@ export function stridedCopy(
         { name: 'source', operand: from, access: 'read', type },
         { name: 'copied', operand: to, access: 'read_write', type },
       ],
-      each: `${splitIndex(
+      each: `${unravelIndex(
         dims.map(({ size }) => size),
         'i',
       )}
@@ -78,7 +78,7 @@ function vectorWidth(dims: readonly CopyDim[], ...offsets: readonly number[]): 1
   return contiguous && aligned && offsets.every((offset) => offset % 4 === 0) ? 4 : 1;
 }
 
-function inUnits(dim: CopyDim, width: 1 | 4, last: boolean): CopyDim {
+function inVectors(dim: CopyDim, width: 1 | 4, last: boolean): CopyDim {
   return last
     ? { ...dim, size: dim.size / width }
     : { size: dim.size, from: dim.from / width, to: dim.to / width };

@@ -1,6 +1,6 @@
 import type { DeviceTraits, KernelStep } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
-import { splitIndex } from '../pointwise/expression-dims.js';
+import { unravelIndex } from '../pointwise/expression-dims.js';
 import { type CopyDim, type CopyEnds, mergeDims } from './strided-copy.js';
 
 /**
@@ -17,6 +17,19 @@ export function blockTransposeUnfit(dims: readonly CopyDim[]): string | undefine
   return aligned && source.to % 4 === 0 && target.from % 4 === 0 ? undefined : 'an axis is not aligned to 4';
 }
 
+/**
+ * One lane a block of 4×4.
+ *
+ * Sample (transpose of [4, 8]):
+ *
+ *     let read = c0 * 1u + c1 * 8u;
+ *     let write = c0 * 4u + c1 * 1u;
+ *     let r0 = source[read + 0u];
+ *     let r1 = source[read + 2u];
+ *     …
+ *     moved[write + 0u] = vec4<f32>(r0.x, r1.x, r2.x, r3.x);
+ *     moved[write + 1u] = vec4<f32>(r0.y, r1.y, r2.y, r3.y);
+ */
 export function blockTranspose(
   dims: readonly CopyDim[],
   { from, to, dtype }: CopyEnds,
@@ -40,7 +53,7 @@ export function blockTranspose(
         { name: 'source', operand: from, access: 'read', type },
         { name: 'moved', operand: to, access: 'read_write', type },
       ],
-      body: `${splitIndex(
+      body: `${unravelIndex(
         box.map(({ size }) => size),
         'id',
       )}

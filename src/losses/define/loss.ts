@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Tensor } from '../../engine/graph/tensor.js';
-import type { Reduction } from '../../kernels/loss/loss.js';
+import type { Reduction } from '../../kernels/loss/loss-attributes.js';
 import type { ClassStatistics } from './class-statistics.js';
 import type { ParameterAbout } from './loss-parameters.js';
 

@@ -1,6 +1,7 @@
 import type { Tensor } from '../../engine/graph/tensor.js';
 import { at } from '../../engine/graph/tensor.js';
-import { fusedLoss, type Reduction } from '../../kernels/loss/loss.js';
+import { fusedLoss } from '../../kernels/loss/loss.js';
+import type { Reduction } from '../../kernels/loss/loss-attributes.js';
 import { findLoss } from '../registry.js';
 import type { ClassStatistics } from './class-statistics.js';
 import type { BoundLoss, Loss } from './loss.js';

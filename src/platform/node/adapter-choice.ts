@@ -1,4 +1,5 @@
-import type { AcceptedAdapter, AdapterKind } from './adapter-report.js';
+import type { AdapterKind } from '../../engine/graph/tensor.js';
+import type { AcceptedAdapter } from './adapter-report.js';
 
 /**
  * Which adapter is meant: the order when nobody says, and what a given name fits. `openAdapter` and `devices` both ask

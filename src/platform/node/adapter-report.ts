@@ -1,10 +1,7 @@
-/**
- * What is known about one adapter, in plain data: the same words for `devices`, for error messages and for whoever
- * opens a device.
- */
+import type { AdapterKind } from '../../engine/graph/tensor.js';
+import { type AdapterWords, adapterKind } from '../adapter-kind.js';
 
-/** `gpu` is hardware; the rest compute on the CPU. `software` is a software adapter that is neither of the two known. */
-export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader' | 'software';
+/** The facts about one adapter in plain data: the same words for `devices`, for error messages and for `openDevice`. */
 
 /** An adapter that Dawn accepts. */
 export interface AcceptedAdapter {
@@ -37,19 +34,16 @@ export type AdapterReport = AcceptedAdapter | RefusedAdapter;
 
 /** What a report is made of: a live `GPUAdapter`, or its data as another process read it. */
 export interface AdapterFacts {
-  readonly info: Pick<
-    GPUAdapterInfo,
-    'vendor' | 'architecture' | 'device' | 'description' | 'isFallbackAdapter'
-  >;
+  readonly info: AdapterWords;
   readonly features: Iterable<string>;
   readonly limits: object;
 }
 
 /** @param driver where the adapter comes from, see `AcceptedAdapter.driver` */
 export function describeAdapter(facts: AdapterFacts, driver: string): AcceptedAdapter {
-  const { vendor, architecture, device, description: words, isFallbackAdapter } = facts.info;
+  const { vendor, architecture, device, description: words } = facts.info;
   const description = words || device || `${vendor} ${architecture}`.trim();
-  const kind = adapterKind(`${description} ${device}`, isFallbackAdapter);
+  const kind = adapterKind(facts.info);
   const limits: Record<string, number> = {};
   for (const name in facts.limits) {
     const value: unknown = Reflect.get(facts.limits, name);
@@ -65,11 +59,4 @@ export function describeAdapter(facts: AdapterFacts, driver: string): AcceptedAd
     features: [...facts.features].sort(),
     limits,
   };
-}
-
-/** Tells the kinds apart by what the drivers call themselves. */
-function adapterKind(words: string, isFallback: boolean): AdapterKind {
-  if (/llvmpipe|lavapipe/i.test(words)) return 'lavapipe';
-  if (/swiftshader/i.test(words)) return 'swiftshader';
-  return isFallback ? 'software' : 'gpu';
 }

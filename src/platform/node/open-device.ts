@@ -16,7 +16,7 @@ const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timesta
 
 /** @throws AdapterError when no adapter fits */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { adapter } = await openAdapter(options.adapter);
+  const { adapter, report } = await openAdapter(options.adapter);
   const { limits } = adapter;
   const gpu = await adapter.requestDevice({
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
@@ -31,5 +31,5 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },
   });
-  return new Device(gpu, adapter.info, { wait: throttledWait });
+  return new Device(gpu, adapter.info, { kind: report.kind, wait: throttledWait });
 }

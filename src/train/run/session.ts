@@ -1,4 +1,4 @@
-import { keptVariants, type Tuning } from '../../engine/choose/tune.js';
+import { earlierVariants, type Tuning } from '../../engine/choose/tune.js';
 import { isLossFile, type LossFile } from '../../recipe/loss-file.js';
 import { Trainer } from '../step/trainer.js';
 import { type LoopEnd, type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
@@ -62,7 +62,7 @@ export class Session {
       throw new RangeError(`${run.path} was saved in stage ${begun?.progress.stage} of ${stages.length}`);
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
-    const tuning = kept ? keptVariants(kept) : options.tuning;
+    const tuning = kept ? earlierVariants(kept) : options.tuning;
     return new Session(options, stages, {
       stage,
       trainer: await createTrainer(options, stage, tuning),
@@ -171,7 +171,7 @@ function createTrainer(
 
 /** The variants that the run has had so far; for problems that are new in a stage, those of a fresh run. */
 function keptFirst(kernels: Readonly<Record<string, string>>, tuning: Tuning | undefined): Tuning {
-  const kept = keptVariants(kernels);
+  const kept = earlierVariants(kernels);
   if (tuning === undefined) return kept;
   return {
     async variantsFor(nodes, runs) {

@@ -1,4 +1,4 @@
-import { keptVariants } from '../../engine/choose/tune.js';
+import { earlierVariants } from '../../engine/choose/tune.js';
 import { isLossFile } from '../../recipe/loss-file.js';
 import { lossOf } from '../../recipe/recipe-loss.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
@@ -76,7 +76,7 @@ async function trainAndScore(
     ...options,
     recipe: { ...recipe, batchSize: session.stage.recipe.batchSize },
     peakBytes: session.peakBytes,
-    tuning: keptVariants(session.kernels),
+    tuning: earlierVariants(session.kernels),
   };
   // its memory is wanted for the checkpoint that is read back
   session.close();

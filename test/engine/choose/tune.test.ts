@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { candidates } from '../../../src/engine/choose/choose.js';
 import { problemKey } from '../../../src/engine/choose/problem-key.js';
 import {
-  keptVariants,
+  earlierVariants,
   type TuneRecord,
   type TuneReport,
   Tuner,
@@ -210,7 +210,7 @@ describe('a tuner', () => {
   });
 });
 
-describe('keptVariants', () => {
+describe('earlierVariants', () => {
   test('repeat a program with the same kernels and bits', async () => {
     const device = await testDevice();
     const store = await measuredStore();
@@ -219,9 +219,9 @@ describe('keptVariants', () => {
       if (other !== undefined) store.records.set(record.problem, { ...record, winner: other });
     }
     const before = await compileAndRun({ tuning: new Tuner(device, { store, measure: 'never' }) });
-    const kept = await compileAndRun({ tuning: keptVariants(Object.fromEntries(before.kernels)) });
+    const kept = await compileAndRun({ tuning: earlierVariants(Object.fromEntries(before.kernels)) });
     expect(kept.kernels).toEqual(before.kernels);
     expect(kept.values).toEqual(before.values);
-    expect(kept.rows.some(({ by }) => by === 'kept')).toBe(true);
+    expect(kept.rows.some(({ by }) => by === 'earlier')).toBe(true);
   });
 });

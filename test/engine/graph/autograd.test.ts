@@ -4,10 +4,11 @@ import { differentiate, type GradientArithmetic } from '../../../src/engine/grap
 import { applyOne, Graph, type Op, type Tensor } from '../../../src/engine/graph/tensor.js';
 import { grad } from '../../../src/kernels/common/grad.js';
 import { add, exp, fullLike, mul } from '../../../src/kernels/pointwise/pointwise-table.js';
+import { sumTo } from '../../../src/kernels/reduce/reduce.js';
 import { evaluate } from '../../device.js';
 import { expectClose } from '../../kernels/check-op.js';
 
-const arithmetic: GradientArithmetic = { add, start: (tensor) => fullLike(tensor, 1) };
+const arithmetic: GradientArithmetic = { add, sumTo, start: (tensor) => fullLike(tensor, 1) };
 
 /** An op of the input's shape that only traces. */
 function traced(name: string, vjp?: Op<undefined>['vjp']): Op<undefined> {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Graph } from '../../../src/engine/graph/tensor.js';
 import { grad } from '../../../src/kernels/common/grad.js';
-import type { Reduction } from '../../../src/kernels/loss/loss.js';
+import type { Reduction } from '../../../src/kernels/loss/loss-attributes.js';
 import { twoWayLoss } from '../../../src/kernels/loss/two-way-loss.js';
 import { twoWay } from '../../../src/losses/two-way.js';
 import { evaluate } from '../../device.js';

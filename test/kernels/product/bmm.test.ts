@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../../src/engine/errors.js';
 import { Graph } from '../../../src/engine/graph/tensor.js';
 import { add, mul, relu } from '../../../src/kernels/pointwise/pointwise-table.js';
-import { type BmmGeometry, bmm } from '../../../src/kernels/product/bmm.js';
+import { bmm } from '../../../src/kernels/product/bmm.js';
+import type { BmmGeometry } from '../../../src/kernels/product/bmm-geometry.js';
 import { planRows } from '../../device.js';
 import { checkOp, type OpCheck } from '../check-op.js';
 

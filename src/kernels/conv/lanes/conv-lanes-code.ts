@@ -3,7 +3,7 @@ import { type StorageType, storageType } from '../../common/storage-type.js';
 import { formatOf, type Stored } from '../../common/texture-operand.js';
 import type { GatherWeights } from './gather-weights.js';
 import type { LaneGroup } from './lane-group.js';
-import type { Panels } from './panels.js';
+import type { PanelMatrix } from './panels.js';
 
 /** A scratch texture as a binding. */
 export function textureBinding(name: string, index: number, stored: Stored): Binding {
@@ -11,19 +11,49 @@ export function textureBinding(name: string, index: number, stored: Stored): Bin
 }
 
 /** The operand that lanes read side by side, as a binding and as the load of its texel number `index`. */
-export function columnsBinding(name: string, { operand, stored, lieIn }: Panels): Binding {
+export function columnsBinding(name: string, { operand, stored, lieIn }: PanelMatrix): Binding {
   return lieIn === 'texture'
     ? { name, operand, access: 'texture', type: formatOf(stored) }
     : { name, operand, access: 'read', type: storageType(stored, 4) };
 }
 
-export function loadColumns(name: string, index: string, lieIn: Panels['lieIn']): string {
+export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lieIn']): string {
   return lieIn === 'texture'
     ? `textureLoad(${name}, vec2u(${index} & dims.foldMask, ${index} >> dims.foldShift))`
     : `vec4f(${name}[${index}])`;
 }
 
-/** The WGSL of conv-lanes.ts. It depends on the shape of its tile only; all sizes come as `dims`. */
+/**
+ * The WGSL of conv-lanes.ts. It depends on the shape of a unit only; all sizes come as `dims`.
+ *
+ * `sR_J`: the sum of row R and column J of the lane. `aI_U`: texel U of the lane's own pixel in row group I. `bQ_J`: the
+ * weights of depth Q and column J. `vQ`: depth Q of the row's pixel, broadcast from the lane that has loaded it.
+ *
+ * Sample (1×1 convolution of 4 channels into 4, lanes of 4):
+ *
+ *     var s0_0 = vec4f();
+ *     …
+ *     for (var tap = 0u; tap < dims.taps; tap++) {
+ *       …
+ *       for (var c = 0u; c < run; c += 1u) {
+ *         let a0_0 = select(vec4f(), textureLoad(image, vec2u(tx0 + groupX + c + 0u, n0 + ty0)), inside0);
+ *         let k0_0 = k + 0u;
+ *         let b0_0 = vec4f(weights[k0_0]);
+ *         k += rowTexels;
+ *         …
+ *         {
+ *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 0u));
+ *           …
+ *           s0_0 = fma(v0, b0_0, s0_0);
+ *           s0_0 = fma(v1, b1_0, s0_0);
+ *           s0_0 = fma(v2, b2_0, s0_0);
+ *           s0_0 = fma(v3, b3_0, s0_0);
+ *         }
+ *         {
+ *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 1u));
+ *           …
+ *           s1_0 = fma(v0, b0_0, s1_0);
+ */
 export function gatherCode(
   { lanes, rowGroups, columnsPerLane, unitsPerWorkgroup, broadcast }: LaneGroup,
   {
@@ -36,7 +66,7 @@ export function gatherCode(
     readonly unroll: 1 | 2;
     /** Whether the result is stored in fours. */
     readonly vector: boolean;
-    /** As what it is stored. */
+    /** Of the stored result. */
     readonly type: StorageType;
     readonly weights: Pick<GatherWeights, 'lieIn' | 'texelsOf'>;
   },
@@ -90,7 +120,7 @@ ${each(depth, (q) =>
       );
   return `
 struct Pixel { x: u32, y: u32, n: u32 }
-fn split(pixel: u32) -> Pixel {
+fn unravel(pixel: u32) -> Pixel {
   let line = pixel / dims.countX;
   let n = line / dims.countY;
   return Pixel(pixel - line * dims.countX, line - n * dims.countY, n);
@@ -109,7 +139,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let run = dims.run;
 ${each(
   rowGroups,
-  (i) => `  let p${i} = split(min(first + ${i * lanes}u + lane, dims.rows - 1u));
+  (i) => `  let p${i} = unravel(min(first + ${i * lanes}u + lane, dims.rows - 1u));
   let x${i} = p${i}.x * dims.advanceX + dims.originX;
   let y${i} = p${i}.y * dims.advanceY + dims.originY;
   let n${i} = p${i}.n * dims.imageRows;`,
@@ -144,11 +174,11 @@ ${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}
 ${each(
   stored,
   (i) => `  let column${i} = ${columnOf(i)};
-  let kept${i} = keep(column${i});`,
+  let operands${i} = columnOperands(column${i});`,
 )}
 ${each(rowGroups, (i) => `  let place${i} = place(p${i});`)}
   // Stores go in a loop: written out they are three quarters of the kernel's compilation. The compiler must not know how
-  // long it is, or it writes it out again. Indexing what was in registers costs sums of 64 terms and less about a tenth.
+  // long it is, or it writes it out again. Indexing registers costs sums of 64 terms and less about a tenth.
   let places = array<u32, ${rowsPerUnit}>(${list(rowsPerUnit, (r) => `${broadcast}(place${Math.floor(r / lanes)}, ${r % lanes}u)`)});
   let sums = array<vec4f, ${rowsPerUnit * columnsPerLane}>(${list(rowsPerUnit, (r) => list(columnsPerLane, (j) => `s${r}_${j}`))});
   for (var r = 0u; r < ${rowsPerUnit}u && first + r < dims.rows; r++) {
@@ -156,7 +186,7 @@ ${each(
   stored,
   (i) => `    if (column${i} < ${width}) {
       let at = places[r] + column${i};
-      result[at] = ${type}(finish(${sumOf(i)}, at, kept${i}));
+      result[at] = ${type}(finish(${sumOf(i)}, at, operands${i}));
     }`,
 )}
   }

@@ -4,7 +4,7 @@ import { addUp } from '../../reduce/split-sum.js';
 import type { ConvGeometry } from '../conv-geometry.js';
 import { columnsBinding, loadColumns, textureBinding } from './conv-lanes-code.js';
 import { groupFor, type LaneGroup, laneStyle } from './lane-group.js';
-import { bufferPanels, type Panels, stagePanels } from './panels.js';
+import { matrixInBuffer, matrixInTexture, type PanelMatrix } from './panels.js';
 
 /**
  * The weight gradient in the manner of conv-lanes.ts: dw[tap, c, o] = Σ over pixels x[pixel at tap, c] · dy[pixel, o].
@@ -32,22 +32,22 @@ export function weightGradientKernel(
   const gradient: Operand = { kind: 'input', index: 1 };
   const dy =
     style.columnsIn === 'buffer'
-      ? bufferPanels({ ...shape, operand: gradient })
-      : stagePanels(shape, gradient, traits, addScratch, steps);
+      ? matrixInBuffer({ ...shape, operand: gradient })
+      : matrixInTexture(shape, gradient, traits, addScratch, steps);
 
   // Narrow channels of taps side by side are taken together, as they lie in the image: a run of texels.
   const most = style.rows / 4;
   const joined = staged.runs && staged.texels < most && g.groups === 1 && g.dilationX === 1 && g.kw > 1;
   const run = groupTexels * (joined ? g.kw : 1);
   const taps = g.kh * (joined ? 1 : g.kw);
-  const runBlocks = Math.ceil(run / most);
-  const rowTexels = Math.ceil(run / runBlocks);
-  const units = taps * runBlocks;
-  const columnBlocks = Math.ceil(columns / panel);
-  const blocks = Math.ceil(pixels / group.lanes);
+  const runParts = Math.ceil(run / most);
+  const rowTexels = Math.ceil(run / runParts);
+  const units = taps * runParts;
+  const panels = Math.ceil(columns / panel);
+  const rounds = Math.ceil(pixels / group.lanes);
   const splits = Math.max(
     1,
-    Math.min(Math.ceil(LEAST_UNITS / (units * columnBlocks)), Math.floor(blocks / LEAST_BLOCKS)),
+    Math.min(Math.ceil(LEAST_UNITS / (units * panels)), Math.floor(rounds / LEAST_ROUNDS)),
   );
   const elements = (g.kh * g.kw * g.c * g.o) / g.groups;
   const output: Operand = { kind: 'output', index: 0 };
@@ -64,22 +64,22 @@ export function weightGradientKernel(
       columnsBinding('gradient', dy),
       { name: 'result', operand: partials, access: 'read_write', type: 'vec4f' },
     ],
-    workgroups: [units, columnBlocks, splits],
+    workgroups: [units, panels, splits],
     dims: {
       run,
-      runBlocks,
+      runParts,
       texels: groupTexels,
-      groupPanels: columnBlocks / g.groups,
+      groupPanels: panels / g.groups,
       channels: g.c / g.groups,
       columns,
       elements: elements / 4,
-      // Kernel columns that a tap of ours is one of, and those that it covers.
+      // Steps of a tap along the kernel's columns, and the columns that a step covers.
       tapsX: joined ? 1 : g.kw,
       tapSpan: joined ? g.kw : 1,
       tapStepX: g.dilationX * staged.texels,
       tapStepY: g.dilationY,
       pixels,
-      share: Math.ceil(blocks / splits) * group.lanes,
+      share: Math.ceil(rounds / splits) * group.lanes,
       ow: g.ow,
       oh: g.oh,
       advanceX: g.strideX * staged.texels,
@@ -101,12 +101,37 @@ export function weightGradientKernel(
 /** Units below which some core of a usual machine would have nothing to do. */
 const LEAST_UNITS = 24;
 
-/** Blocks of pixels that are worth a share of their own. */
-const LEAST_BLOCKS = 16;
+/** Rounds of pixels, one a lane, that are worth a share of their own. */
+const LEAST_ROUNDS = 16;
 
 /** Pixels beyond which a division by reciprocal in f32 is no longer exact; see `divide` in the kernel. */
 export const MAX_PIXELS = 2 ** 22;
 
+/**
+ * `sR_J`: the sum of input channel R and column J. `aI`: texel I of the lane's own pixel. `bQ_J`: column J of the gradient at
+ * the pixel of lane Q. `vQ`: the value of that pixel, broadcast.
+ *
+ * Sample (weight gradient of a 1×1 convolution of 4 channels into 4, lanes of 4):
+ *
+ *     for (var p = group.z * dims.share; p < end; p += 4u) {
+ *       …
+ *       let a0 = select(vec4f(), textureLoad(image, vec2u(x + within + 0u, n * dims.imageRows + y)), counted);
+ *       …
+ *       let b0_0 = vec4f(gradient[k0_0]);
+ *       …
+ *       {
+ *         let v0 = vec4f(subgroupBroadcast(a0[0], 0u));
+ *         let v1 = vec4f(subgroupBroadcast(a0[0], 1u));
+ *         …
+ *         s0_0 = fma(v0, b0_0, s0_0);
+ *         s0_0 = fma(v1, b1_0, s0_0);
+ *         …
+ *       }
+ *       {
+ *         let v0 = vec4f(subgroupBroadcast(a0[1], 0u));
+ *         …
+ *         s1_0 = fma(v0, b0_0, s1_0);
+ */
 function weightCode(
   { lanes, columnsPerLane, broadcast }: Pick<LaneGroup, 'lanes' | 'columnsPerLane' | 'broadcast'>,
   {
@@ -118,7 +143,7 @@ function weightCode(
     readonly rowTexels: number;
     /** The pixels do not fill the last group of lanes: its idle lanes load the last pixel and count it as zero. */
     readonly ragged: boolean;
-    readonly lieIn: Panels['lieIn'];
+    readonly lieIn: PanelMatrix['lieIn'];
   },
 ): string {
   const rows = rowTexels * 4;
@@ -130,8 +155,8 @@ function weightCode(
 fn divide(a: u32, reciprocal: f32) -> u32 { return u32((f32(a) + 0.5) * reciprocal); }
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tap = group.x / dims.runBlocks;
-  let texel = (group.x - tap * dims.runBlocks) * ${rowTexels}u;
+  let tap = group.x / dims.runParts;
+  let texel = (group.x - tap * dims.runParts) * ${rowTexels}u;
   let column = group.y * ${lanes * columnsPerLane}u + lane;
   let tapX = (tap % dims.tapsX) * dims.tapStepX + dims.originX;
   let tapY = (tap / dims.tapsX) * dims.tapStepY + dims.originY;

@@ -124,7 +124,7 @@ function gatherStep(pass: {
   const columns = Math.ceil(channels / 4);
   const vector = channels % 4 === 0;
   const type = storageType(pass.result, vector ? 4 : 1);
-  const ending = pass.epilogue.emit(vector);
+  const finish = pass.epilogue.emit(vector);
   const rows = gather.image.n * y.count * x.count;
   const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
@@ -140,7 +140,7 @@ function gatherStep(pass: {
     bindings: [
       textureBinding('image', image.texture, source),
       columnsBinding('weights', weights),
-      ...ending.bindings,
+      ...finish.bindings,
       { name: 'result', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
     ],
     workgroups: group.workgroups,
@@ -174,7 +174,7 @@ function gatherStep(pass: {
       foldMask: weights.fold.width - 1,
       foldShift: Math.log2(weights.fold.width),
     },
-    code: `${ending.declarations}${gatherCode(group, {
+    code: `${finish.declarations}${gatherCode(group, {
       unroll: run % style.texels === 0 ? style.texels : 1,
       vector,
       type,

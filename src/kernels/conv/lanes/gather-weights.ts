@@ -2,7 +2,7 @@ import type { DeviceTraits, KernelStep, Operand, Scratch } from '../../../engine
 import { formatOf, rowTexelsOf, type Stored, texelBytes } from '../../common/texture-operand.js';
 import type { Gather, TapAxis } from '../conv-gather.js';
 import { laneStyle, panelColumns } from './lane-group.js';
-import { bufferPanels, copiedTexture, type Panels, panelLayout, stagePanels } from './panels.js';
+import { copiedTexture, matrixInBuffer, matrixInTexture, type PanelMatrix, panelLayout } from './panels.js';
 import { packWeights } from './weight-panels.js';
 
 /**
@@ -11,10 +11,10 @@ import { packWeights } from './weight-panels.js';
  * matrix, reads texels of four inputs and transposes them in its registers, which costs nothing where a vector of lanes
  * holds one component; writing the matrix out transposed took as long as the rest of it.
  */
-export interface GatherWeights extends Panels {
-  /** What the four values of a texel belong to. */
+export interface GatherWeights extends PanelMatrix {
+  /** Whether the four values of a texel belong to four output or four input channels. */
   readonly texelsOf: 'outputs' | 'inputs';
-  /** What else the kernel is told. */
+  /** Further sizes for the kernel. */
   readonly dims: Readonly<Record<string, number>>;
 }
 
@@ -43,8 +43,8 @@ export function stageWeights(staging: Staging): (y: TapAxis, x: TapAxis) => Gath
   if (liesByInputs(gather)) {
     const shape = inputShape(gather, stored);
     const panels = readAsTheyLie(gather, traits)
-      ? bufferPanels({ ...shape, operand: SOURCE })
-      : stagePanels(shape, SOURCE, traits, addScratch, steps);
+      ? matrixInBuffer({ ...shape, operand: SOURCE })
+      : matrixInTexture(shape, SOURCE, traits, addScratch, steps);
     return (y, x) => ({ ...panels, texelsOf: 'inputs', dims: inputDims(gather, panels, y, x) });
   }
   return (y, x) => ({
@@ -82,7 +82,7 @@ function inputShape({ channels, groups, image, kh, kw }: Gather, stored: Stored)
 /** Where the first tap lies and each step along the image's columns and rows, and how a row goes on in the next panel. */
 function inputDims(
   { channels, groups, image, kw }: Gather,
-  { rowTexels }: Panels,
+  { rowTexels }: PanelMatrix,
   y: TapAxis,
   x: TapAxis,
 ): Readonly<Record<string, number>> {
@@ -112,11 +112,11 @@ function stageOutputs(
   { gather, stored, traits, addScratch, steps }: Staging,
   y: TapAxis,
   x: TapAxis,
-): Panels {
+): PanelMatrix {
   const taps = y.taps.flatMap((ky) => x.taps.map((kx) => ky * gather.kw + kx));
   const shape = outputShape(gather, taps.length, stored, traits);
-  if (readAsTheyLie(gather, traits)) return bufferPanels({ ...shape, operand: SOURCE });
-  if (liesByOutputs(gather)) return stagePanels(shape, SOURCE, traits, addScratch, steps);
+  if (readAsTheyLie(gather, traits)) return matrixInBuffer({ ...shape, operand: SOURCE });
+  if (liesByOutputs(gather)) return matrixInTexture(shape, SOURCE, traits, addScratch, steps);
   const layout = panelLayout(shape, traits);
   if (!layout) throw new RangeError('conv lanes: weights do not fit a texture');
   const { fold } = layout;

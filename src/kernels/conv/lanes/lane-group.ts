@@ -18,13 +18,12 @@ export interface LaneGroup {
 /** @param rows of the result @param columns of one group of the result, in texels of four */
 export function laneGroup(rows: number, columns: number, groups: number, traits: DeviceTraits): LaneGroup {
   const { lanes, broadcast, columnsPerLane } = groupFor(columns, traits);
-  const columnBlocks = Math.ceil(columns / (lanes * columnsPerLane)) * groups;
+  const panels = Math.ceil(columns / (lanes * columnsPerLane)) * groups;
   let rowGroups = laneStyle(traits).rows / lanes;
   const units = () => Math.ceil(rows / (rowGroups * lanes));
   // Small results are cut finer: so that no row is computed for nothing, and there is work for all cores.
-  while (rowGroups > 1 && (rowGroups * lanes >= 2 * rows || units() * columnBlocks < LEAST_UNITS))
-    rowGroups /= 2;
-  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units(), columnBlocks, rowGroups) };
+  while (rowGroups > 1 && (rowGroups * lanes >= 2 * rows || units() * panels < LEAST_UNITS)) rowGroups /= 2;
+  return { lanes, broadcast, rowGroups, columnsPerLane, ...workgroupsFor(units(), panels, rowGroups) };
 }
 
 function wholePanels(channels: number, traits: DeviceTraits): boolean {
@@ -57,14 +56,14 @@ export function groupFor(
  */
 function workgroupsFor(
   units: number,
-  columnBlocks: number,
+  panels: number,
   rowGroups: number,
 ): { unitsPerWorkgroup: number; workgroups: [number, number, number] } {
-  const unitsPerWorkgroup = rowGroups === 1 && units * columnBlocks >= 64 ? 4 : 1;
-  return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), columnBlocks, 1] };
+  const unitsPerWorkgroup = rowGroups === 1 && units * panels >= 64 ? 4 : 1;
+  return { unitsPerWorkgroup, workgroups: [Math.ceil(units / unitsPerWorkgroup), panels, 1] };
 }
 
-/** What suits a driver, as measured on lavapipe (8 lanes) and SwiftShader (4 lanes). */
+/** The shape of a unit that suits an adapter, as measured on lavapipe and on SwiftShader. */
 export interface LaneStyle {
   /** Of a unit: pixels, or input channels of a weight gradient. */
   readonly rows: number;
@@ -74,10 +73,11 @@ export interface LaneStyle {
   readonly columnsIn: 'texture' | 'buffer';
 }
 
-export function laneStyle({ subgroupSize }: Pick<DeviceTraits, 'subgroupSize'>): LaneStyle {
+export function laneStyle({ adapter }: Pick<DeviceTraits, 'adapter'>): LaneStyle {
   // lavapipe: the accumulators are several times what the registers hold, but a spilled one costs less than the loads
-  // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures.
-  return subgroupSize === 8
+  // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures. A GPU
+  // runs these kernels only where a tuner finds them fastest, and has few registers a lane, too.
+  return adapter === 'lavapipe'
     ? { rows: 32, texels: 2, columnsIn: 'texture' }
     : { rows: 16, texels: 1, columnsIn: 'buffer' };
 }

@@ -13,7 +13,7 @@ import {
  * copied to a texture as it lies, unless rows lie so that they would all fall into the same few sets of the cache: then
  * the panels are laid one behind the other, so that a kernel walking down the rows of one reads memory in order.
  */
-export interface Panels {
+export interface PanelMatrix {
   readonly operand: Operand;
   /** A texture, or the buffer that the matrix lies in anyway. */
   readonly lieIn: 'texture' | 'buffer';
@@ -54,12 +54,12 @@ export function panelLayout(
 }
 
 /** A matrix that stays where it is: panels side by side in its rows. */
-export function bufferPanels({
+export function matrixInBuffer({
   columns,
   panel,
   stored,
   operand,
-}: PanelShape & { readonly operand: Operand }): Panels {
+}: PanelShape & { readonly operand: Operand }): PanelMatrix {
   return {
     operand,
     lieIn: 'buffer',
@@ -71,16 +71,16 @@ export function bufferPanels({
 }
 
 /** Copies a matrix to a texture: at once, or panel by panel. */
-export function stagePanels(
+export function matrixInTexture(
   shape: PanelShape,
   source: Operand,
   traits: DeviceTraits,
   addScratch: (need: Scratch) => number,
   steps: KernelStep[],
-): Panels {
+): PanelMatrix {
   const { rows, columns, panel, stored } = shape;
   const fold = copiedTexture(shape, traits);
-  if (!fold) throw new RangeError('stagePanels: the matrix does not fit a texture');
+  if (!fold) throw new RangeError('matrixInTexture: the matrix does not fit a texture');
   const texture = addScratch({ kind: 'texture', ...fold, format: formatOf(stored) });
   const staged = { operand: { kind: 'scratch', index: texture }, lieIn: 'texture', stored, fold } as const;
   const aliased = (columns * texelBytes(stored)) % ALIAS_BYTES === 0;

@@ -5,8 +5,8 @@ import type { Stored } from '../../common/texture-operand.js';
 import type { Gather } from '../conv-gather.js';
 
 /**
- * Convolution weights written in panels (see panels.ts), for what copies alone cannot do: some taps only, transposed,
- * or channels that do not fill texels.
+ * Convolution weights written in panels (see panels.ts), where a copy is not enough: for some taps only, transposed,
+ * or with channels that do not fill texels.
  * @param taps of the kernel, in the order in which the image is walked
  */
 export function packWeights(

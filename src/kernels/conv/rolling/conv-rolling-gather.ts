@@ -37,7 +37,7 @@ import {
  * A lane owns a few channels and a few neighbouring columns of the output, holds all their weights, and walks down the
  * rows of the input once. The rows of output that the current input row reaches are accumulators; after each step
  * they roll on by one, and the oldest is finished. So each input value is loaded once a lane for all rows of taps, no
- * border is ever written into memory (what lies outside counts as zero when loaded), and rows outside are not walked.
+ * border is ever written into memory (a value outside counts as zero when loaded), and rows outside are not walked.
  *
  * Steps: at step t the lane takes the `advance` input rows t·advance − pad, …; output row q gets its last contribution
  * at step q + depth − 1, where depth = ⌈taps / advance⌉ rows of accumulators roll.
@@ -54,7 +54,7 @@ export function rollingGather(
   const source = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), elements);
   const taps = stageTaps(gather, at(inputs, 1), kernel, lane, traits);
   const type = storageType(at(outputs, 0), lane.width);
-  const operands = { source, taps, type, ending: epilogue.emit(lane.width === 4) };
+  const operands = { source, taps, type, finish: epilogue.emit(lane.width === 4) };
   for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, operands, lane));
   return kernel.kernel;
 }
@@ -91,12 +91,12 @@ function passStep(
     source,
     taps,
     type,
-    ending,
+    finish,
   }: {
     source: StagedOperand;
     taps: StagedOperand;
     type: StorageType;
-    ending: ReturnType<Epilogue['emit']>;
+    finish: ReturnType<Epilogue['emit']>;
   },
   lane: RollingLane,
 ): KernelStep {
@@ -122,7 +122,7 @@ function passStep(
     bindings: [
       source.binding,
       taps.binding,
-      ...ending.bindings,
+      ...finish.bindings,
       {
         name: 'result',
         operand: { kind: 'output', index: 0 },
@@ -161,11 +161,11 @@ function passStep(
       tapStepY: (nextY - tapY) * kw,
       tapStepX: nextX - tapX,
     },
-    code: `${ending.declarations}${rollingCode(shape, type, lane)}`,
+    code: `${finish.declarations}${rollingCode(shape, type, lane)}`,
   };
 }
 
-/** What the WGSL depends on; all else comes as `dims`. */
+/** The WGSL depends on this; all other sizes come as `dims`. */
 interface RollingShape {
   readonly mix: Mixing;
   readonly tapsY: number;
@@ -179,8 +179,31 @@ function depthOf({ tapsY, advanceY }: RollingShape): number {
   return Math.ceil(tapsY / advanceY);
 }
 
-/** `sJ_I`: output row t − J, column I. `vI_U`: value U of input column I of the current row. `wY_X_Q`: the weight of a
- * tap for mixed channel Q. */
+/**
+ * `sJ_I`: output row t − J, column I. `vI_U`: value U of input column I of the current row. `wY_X_Q`: the weight of a tap
+ * for mixed channel Q.
+ *
+ * Sample (depthwise 2×2 convolution, one channel a lane):
+ *
+ *     let w0_0_0 = f32(taps[t0_0_0]);
+ *     …
+ *     for (; t < min(i32(dims.endStep), end); t++) {
+ *       s1_0 = s0_0;
+ *       …
+ *       s0_0 = 0.0;
+ *       …
+ *       let v0_0 = select(f32(), f32(image[p0_0]), in0);
+ *       …
+ *       s1_0 += v0_0 * w1_0_0;
+ *       s1_0 += v1_0 * w1_1_0;
+ *       s1_1 += v1_0 * w1_0_0;
+ *       …
+ *       s0_0 += v0_0 * w0_0_0;
+ *       …
+ *       if (t >= stored) {
+ *         let p = place + u32(t - 1) * lineStep;
+ *         if (column + 0u < countX) { let at = p + 0u * columnStep; result[at] = f32(finish(s1_0, at, operands)); }
+ */
 function rollingCode(shape: RollingShape, stored: StorageType, lane: RollingLane): string {
   const { mix, tapsY, tapsX, advanceY, advanceX, columns } = shape;
   const values = mixedValues(mix, lane);
@@ -218,7 +241,7 @@ ${each(columns, (i) => scalars(({ name }) => `s0_${i}${name} = 0.0;`))}`;
   const store = `
       if (t >= stored) {
         let p = place + u32(t - ${depth - 1}) * lineStep;
-${each(columns, (i) => `        if (column + ${i}u < countX) { let at = p + ${i}u * columnStep; result[at] = ${stored}(finish(${joined(lane, `s${depth - 1}_${i}`)}, at, kept)); }`)}
+${each(columns, (i) => `        if (column + ${i}u < countX) { let at = p + ${i}u * columnStep; result[at] = ${stored}(finish(${joined(lane, `s${depth - 1}_${i}`)}, at, operands)); }`)}
       }`;
   return `
 @compute @workgroup_size(${lane.lanes})
@@ -259,7 +282,7 @@ ${each(
   let lineStep = dims.stepY * dims.outW * outputs;
   let columnStep = dims.stepX * outputs;
   let countX = select(0u, dims.countX, own < dims.items);
-  let kept = keep(channel);
+  let operands = columnOperands(channel);
   for (var n = group.z * dims.imageShare; n < min((group.z + 1u) * dims.imageShare, dims.n); n++) {
 ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var s${j}_${i}${name} = 0.0;`)))}
     let place = ((n * dims.outH + dims.firstY) * dims.outW + dims.firstX + column * dims.stepX) * outputs + channel;

@@ -29,9 +29,9 @@ import {
  * The weight gradient of a depthwise or narrowly grouped convolution in the manner of conv-rolling-gather.ts:
  * dw[ky, kx, c, o] = Σ over pixels x[y·stride + ky − pad, x·stride + kx − pad, c of o's group] · dy[y, x, o].
  *
- * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down the rows of
- * x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane. The lanes'
- * sums over their own columns, rows and images are added up in order afterwards.
+ * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down
+ * the rows of x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane.
+ * The lanes' sums over their own columns, rows and images are added up in order afterwards.
  */
 export function rollingWeightGradient(
   { inputs, attributes: g }: Problem<ConvGeometry>,
@@ -58,15 +58,15 @@ export function rollingWeightGradient(
     columns: columnsOfLane({ width: g.ow, stride: g.strideX, weights: g.kh * g.kw * rows }, lane),
   };
   const depth = depthOf(shape);
-  const tiles = Math.ceil(g.ow / shape.columns);
-  const items = tiles * mix.outputs;
+  const strips = Math.ceil(g.ow / shape.columns);
+  const items = strips * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
   // Steps that meet both a row of x and a row of dy.
   const firstStep = Math.floor(g.padTop / g.strideY);
   const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
   const steps = Math.max(1, endStep - firstStep);
   const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane);
-  const splits = tiles * share.rows * share.images;
+  const splits = strips * share.rows * share.images;
   const elements = g.kh * g.kw * rows * g.o;
   const output: Operand = { kind: 'output', index: 0 };
   const target = splits > 1 ? kernel.buffer(splits * elements * 4) : output;
@@ -86,7 +86,7 @@ export function rollingWeightGradient(
       outputs: mix.outputs,
       groupInputs: mix.groupInputs,
       groupOutputs: mix.groupOutputs,
-      tiles,
+      strips,
       weights: g.kh * g.kw * rows,
       n: g.n,
       h: g.h,
@@ -107,7 +107,7 @@ export function rollingWeightGradient(
   return kernel.kernel;
 }
 
-/** What the WGSL depends on; all else comes as `dims`. */
+/** The WGSL depends on this; all other sizes come as `dims`. */
 interface WeightShape {
   readonly mix: Mixing;
   readonly kh: number;
@@ -125,6 +125,23 @@ function depthOf({ kh, strideY }: WeightShape): number {
 /**
  * `sY_X_Q`: the sum of a tap for mixed channel Q. `dJ_I`: row t − J of dy, column I. `vI_U`: value U of input column I of
  * the current row.
+ *
+ * Sample (weight gradient of a depthwise 2×2 convolution, one channel a lane):
+ *
+ *     for (; t < t1; t++) {
+ *       d1_0 = d0_0;
+ *       …
+ *       let e0 = select(f32(), f32(gradient[g0]), met && on0);
+ *       d0_0 = e0;
+ *       …
+ *       let v0_0 = select(f32(), f32(image[p0_0]), real && in0);
+ *       …
+ *       s0_0_0 += v0_0 * d0_0;
+ *       s0_0_0 += v1_0 * d0_1;
+ *       …
+ *       s0_1_0 += v1_0 * d0_0;
+ *       …
+ *       s1_0_0 += v0_0 * d1_0;
  */
 function weightCode(shape: WeightShape, lane: RollingLane): string {
   const { mix, kh, kw, strideY, strideX, columns } = shape;
@@ -178,8 +195,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let outputs = dims.outputs;
   let channel = item % outputs;
   let firstInput = (channel / dims.groupOutputs) * dims.groupInputs;
-  let tile = item / outputs;
-  let column = tile * ${columns}u;
+  let strip = item / outputs;
+  let column = strip * ${columns}u;
   let w = i32(dims.w);
   let h = i32(dims.h);
   let left = i32(column * ${strideX}u) - i32(dims.padX);
@@ -225,7 +242,7 @@ ${accumulate(row)}
     }
   }
   if (own < dims.items) {
-    let part = (group.z * dims.rowShares + group.y) * dims.tiles + tile;
+    let part = (group.z * dims.rowShares + group.y) * dims.strips + strip;
     // A loop over the sums: stores written out would be most of the code.
     let sums = array<${type}, ${kh * kw * rows}>(${sums.join(', ')});
     for (var weight = 0u; weight < dims.weights; weight++) {

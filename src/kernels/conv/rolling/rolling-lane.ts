@@ -10,15 +10,15 @@ import { storageType } from '../../common/storage-type.js';
 import { formatOf, linearTexture, type Stored } from '../../common/texture-operand.js';
 
 /**
- * What a lane of the rolling convolutions (conv-rolling-gather.ts, conv-rolling-weight.ts) owns and how it reads its
- * operands. The kernels are the same for all adapters; this is all that differs.
+ * A lane of the rolling convolutions (conv-rolling-gather.ts, conv-rolling-weight.ts): its channels and columns, and its way
+ * of reading operands. The rest of the kernels is the same for all adapters.
  */
 export interface RollingLane {
   /** Neighbouring channels of a lane: a texel of four, or one. */
   readonly width: 4 | 1;
   /** Software adapters load from storage textures about twice as fast as from buffers. */
   readonly source: 'texture' | 'buffer';
-  /** Weights it can hold for each of its channels: in registers, on a software adapter in what is as near. */
+  /** Weights it can hold for each of its channels: in registers, or on a software adapter in the nearest cache. */
   readonly weights: number;
   /** Columns of the image a lane takes at most. */
   readonly columns: number;
@@ -64,8 +64,8 @@ export function columnsOfLane(
 const MAX_UPDATES = 400;
 
 /**
- * What a lane reads for one of its output channels: the value at the same place of the input (depthwise), or all input
- * channels of a narrow group.
+ * The input of one output channel of a lane: the value at the same place (depthwise), or all input channels of a narrow
+ * group.
  */
 export interface Mixing {
   /** Input channels that are mixed; 0 where each channel stays by itself. */
@@ -106,7 +106,7 @@ export interface Shares {
   readonly rowShare: number;
 }
 
-/** @param overlap rows that neighbouring shares both walk: shares are kept longer than that */
+/** @param overlap rows that neighbouring shares both walk: shares are longer than that */
 export function shares(
   work: {
     readonly workgroups: number;
@@ -167,7 +167,7 @@ export interface StagedOperand {
   readonly dims: Readonly<Record<string, number>>;
 }
 
-/** WGSL: what `fetch` of the operand needs, once at the top of the function. */
+/** WGSL for the top of the function: constants that `fetch` of the operand needs. */
 export function fetchSetup(lane: RollingLane, name: string): string {
   if (lane.source === 'buffer') return '';
   return `let ${name}Mask = dims.${name}Mask;
