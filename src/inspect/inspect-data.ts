@@ -134,7 +134,7 @@ function samplerEffects(
 async function lookAtPictures(
   parts: readonly NamedPart[],
   root: string,
-  { preprocessing }: Pick<Recipe, 'preprocessing'>,
+  { preprocessing, data }: Pick<Recipe, 'preprocessing' | 'data'>,
   { pictures = true, onProgress }: InspectOptions,
 ): Promise<{ pictures: PictureFacts | null; picturesSkipped: string | null }> {
   if (!pictures) return { pictures: null, picturesSkipped: 'it was asked not to' };
@@ -144,6 +144,6 @@ async function lookAtPictures(
       picturesSkipped: `there are none under ${root} (name their folder with --images)`,
     };
   }
-  const survey = await surveyPictures(parts, { root, onProgress });
+  const survey = await surveyPictures(parts, { root, lenient: data.lenient, onProgress });
   return { pictures: pictureFacts(survey, preprocessing.size), picturesSkipped: null };
 }
