@@ -28,6 +28,7 @@ interface EvaluateFlags {
   readonly tauNorm?: number | 'auto';
   readonly adapter?: string;
   readonly strict?: boolean;
+  readonly lenient?: boolean;
 }
 
 const program = command('evaluate', 'Measure predictions against labels.')
@@ -56,7 +57,8 @@ const program = command('evaluate', 'Measure predictions against labels.')
     shareOrAuto,
   )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
-  .option('--strict', 'refuse data with unreadable images')
+  .option('--strict', 'refuse data with images that cannot be used')
+  .option('--lenient', 'score damaged images as far as they decode; --strict then refuses only the others')
   .action(evaluate);
 
 async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
@@ -75,6 +77,7 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
       scoring: {
         batchSize: flags.batchSize,
         strict: flags.strict,
+        lenient: flags.lenient,
         onRead: (done: number, total: number) => progress.show('reading', done, total, () => 'images'),
         onScored: (done: number, total: number) => progress.show('scoring', done, total, () => 'images'),
       },

@@ -13,6 +13,7 @@ interface InspectFlags {
   readonly recipe?: string;
   readonly set: string[];
   readonly sampler?: string;
+  readonly lenient?: boolean;
   readonly html?: string;
   readonly json?: boolean;
   readonly pictures: boolean;
@@ -32,6 +33,7 @@ const program = command(
     [],
   )
   .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
+  .option('--lenient', 'look at damaged pictures as far as they decode')
   .option('--html <file>', 'write it all as one page, with pictures')
   .option('--json', 'print facts and findings as JSON')
   .option('--no-pictures', 'look at the labels only')
@@ -52,10 +54,11 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   if (!flags.json) process.stdout.write(`\nwritten    ${flags.html}\n`);
 }
 
-async function recipeOf({ recipe, set, sampler, images }: InspectFlags): Promise<Recipe> {
+async function recipeOf({ recipe, set, sampler, images, lenient }: InspectFlags): Promise<Recipe> {
   const overrides = [
     ...set,
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(images)}`]),
+    ...(lenient ? ['data.lenient=true'] : []),
     ...(sampler === undefined ? [] : [`sampler=${JSON.stringify({ name: sampler })}`]),
   ];
   if (recipe === undefined) return parseRecipe('', { path: 'no recipe', overrides });

@@ -25,6 +25,7 @@ interface PredictFlags extends KernelFlags, HubFlags {
   readonly tauNorm?: number;
   readonly adapter?: string;
   readonly strict?: boolean;
+  readonly lenient?: boolean;
   readonly force?: boolean;
 }
 
@@ -45,7 +46,11 @@ const program = addHubOption(addKernelOptions(command('predict', 'Score images w
     nonNegativeNumber,
   )
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
-  .option('--strict', 'refuse, and write nothing, if any image is unreadable')
+  .option('--strict', 'refuse, and write nothing, if any image cannot be used')
+  .option(
+    '--lenient',
+    'score damaged images as far as they decode, with a note; --strict then refuses only the others',
+  )
   .option('--force', 'replace the file in --out')
   .option('--quiet', 'print nothing but errors')
   .action(predict);
@@ -78,6 +83,7 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
       path,
       batchSize: flags.batchSize,
       strict: flags.strict,
+      lenient: flags.lenient,
       tuning: (opened) => kernelTuning(opened, flags),
       ...(flags.explain && {
         onExplanation: (explanation) => {
@@ -89,7 +95,7 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
       onScored: (done, total) => progress.show('scoring', done, total, () => 'images'),
     });
     progress.stop();
-    say(describeQuarantine(scored.quarantined, scored.rows.length));
+    say(describeQuarantine(scored.quarantined, scored.rows.length, scored.accepted));
     let predictions: Predictions = scored;
     if (rows !== undefined) {
       predictions = tauNormalise(predictions, rows, flags.tauNorm ?? 0);

@@ -38,6 +38,7 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly strict?: boolean;
+  readonly lenient?: boolean;
   readonly stopAfter?: number;
 }
 
@@ -77,7 +78,11 @@ const program = addHubOption(
   .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')
-  .option('--strict', 'refuse data with unreadable images instead of leaving those out')
+  .option('--strict', 'refuse data with images that cannot be used, instead of leaving those out')
+  .option(
+    '--lenient',
+    'use damaged images as far as they decode (data.lenient=true); --strict then refuses only the others',
+  )
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
   .option('--quiet', 'print only the result')
   .addHelpText(
@@ -165,11 +170,12 @@ function describeData(path: string, data: TrainingData): string[] {
   if (data.test) parts.push(`test ${part(data.test)}`);
   const examined = [data.train, data.validation, data.test].filter((each) => each !== null);
   const quarantined = examined.flatMap((each) => each.quarantined);
+  const accepted = examined.flatMap((each) => each.accepted);
   const total = examined.reduce((sum, each) => sum + each.all.length, 0);
   return [
     ...data.notes.map((note) => `data       ${note}`),
     `data       ${path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
-    `images     ${describeQuarantine(quarantined, total)}`,
+    `images     ${describeQuarantine(quarantined, total, accepted)}`,
   ];
 }
 

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { isSection, mergeRecipe } from '../recipe/merge-recipe.js';
 import { parseRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 import { CompareError } from './compare-error.js';
 
 /**
@@ -129,8 +129,9 @@ function named(choice: string | { name: string }): { name: string } {
 }
 
 async function readYaml(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new CompareError(`${path}: there is no such file, or it can't be read.`, { cause: error });
+  const text = await readRegularText(path).catch((error: unknown) => {
+    if (!(error instanceof RegularFileError)) throw error;
+    throw new CompareError(`${path}: ${error.reason}`, { cause: error });
   });
   const document = parseDocument(text);
   const [broken] = document.errors;

@@ -1,6 +1,6 @@
 import { TailrayError } from '../engine/errors.js';
 import type { Dataset } from './dataset.js';
-import { type Augmentation, augmentGrey } from './images/augment.js';
+import { type Augmentation, applyAugmentation, drawAugmentation } from './images/augment.js';
 import { normaliseInto } from './images/preprocessing.js';
 
 /**
@@ -103,10 +103,10 @@ export class BatchLoader implements AsyncIterable<Batch> {
     const targets = new Float32Array(batchSize * classes).fill(Number.NaN);
     const rows = new Int32Array(batchSize).fill(-1);
     const load = async (position: number, i: number) => {
-      const grey = await dataset.loadGrey(position);
-      if (augmentation !== undefined) {
-        augmentGrey(grey, [height, width], augmentation, { seed, epoch, slot: from + i });
-      }
+      const loaded = await dataset.loadGrey(position);
+      const size = [height, width] as const;
+      const draw = augmentation && drawAugmentation(augmentation, size, { seed, epoch, slot: from + i });
+      const grey = draw === undefined ? loaded : applyAugmentation(loaded, size, draw);
       normaliseInto(grey, dataset.preprocessing, images, i * pixels);
       targets.set(dataset.labels(position), i * classes);
       rows[i] = dataset.indices[position] ?? -1;

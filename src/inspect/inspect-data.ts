@@ -5,10 +5,11 @@ import {
   type SamplerChoice,
   samplerSchema,
 } from '../data/sampling/sampler-choice.js';
-import { coOccurrence } from '../data/tables/co-occurrence.js';
+import { coOccurrence, PAIRED_CLASSES } from '../data/tables/co-occurrence.js';
 import { type DataSource, resolveDataSource } from '../data/tables/data-source.js';
 import { labelledRows } from '../data/tables/labelled-rows.js';
 import { SplitError } from '../data/tables/split.js';
+import { countLabels } from '../data/tables/table.js';
 import { dataSourceOptions } from '../recipe/recipe-data.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { worstFirst } from './findings/finding.js';
@@ -50,7 +51,7 @@ export async function inspectData(
     path,
     layout: source.train.table.layout,
     imageRoot: source.imageRoot,
-    notes: source.notes,
+    notes: [...source.notes, ...unpairedNotes(source.classes.length)],
     parts: facts,
     classes,
     leaks: findLeaks(parts),
@@ -67,6 +68,14 @@ export async function inspectData(
     ...labelFindings(inspection),
   ]);
   return { ...inspection, findings };
+}
+
+/** What is not looked at because there are too many classes. */
+function unpairedNotes(classes: number): string[] {
+  if (classes <= PAIRED_CLASSES) return [];
+  return [
+    `classes that come together were not counted: there are ${classes}, and pairs are counted of up to ${PAIRED_CLASSES}.`,
+  ];
 }
 
 /** The data as the recipe splits them; as one part, with the reason, where that can't be done. */
@@ -113,12 +122,11 @@ function samplerEffects(
   chosen: SamplerChoice,
 ): Pick<Inspection, 'samplers' | 'together'> {
   const samples = labelledRows(train);
-  const together = { images: coOccurrence(samples), visits: null };
-  const labelled = Array.from(
-    { length: samples.classes.length },
-    (_, c) => together.images.pairs[c * (samples.classes.length + 1)],
-  );
-  if (labelled.every((n) => (n ?? 0) === 0)) return { samplers: [], together };
+  const counted = samples.classes.length <= PAIRED_CLASSES;
+  const images = counted ? coOccurrence(samples) : null;
+  const together = images && { images, visits: null };
+  const { positives } = countLabels(train.table, train.indices);
+  if (positives.every((n) => n === 0)) return { samplers: [], together };
   const effect = (choice: SamplerChoice): SamplerEffect => ({
     choice,
     chosen: describeSampler(choice) === describeSampler(chosen),
@@ -126,15 +134,15 @@ function samplerEffects(
   });
   const others = COMPARED.filter((choice) => describeSampler(choice) !== describeSampler(chosen));
   const samplers = (chosen.name === 'shuffled' ? others : [chosen, ...others]).map(effect);
-  if (chosen.name === 'shuffled') return { samplers, together };
+  if (chosen.name === 'shuffled' || images === null) return { samplers, together };
   const { expected } = createSampler(chosen, samples, 0);
-  return { samplers, together: { images: together.images, visits: coOccurrence(samples, expected) } };
+  return { samplers, together: { images, visits: coOccurrence(samples, expected) } };
 }
 
 async function lookAtPictures(
   parts: readonly NamedPart[],
   root: string,
-  { preprocessing }: Pick<Recipe, 'preprocessing'>,
+  { preprocessing, data }: Pick<Recipe, 'preprocessing' | 'data'>,
   { pictures = true, onProgress }: InspectOptions,
 ): Promise<{ pictures: PictureFacts | null; picturesSkipped: string | null }> {
   if (!pictures) return { pictures: null, picturesSkipped: 'it was asked not to' };
@@ -144,6 +152,6 @@ async function lookAtPictures(
       picturesSkipped: `there are none under ${root} (name their folder with --images)`,
     };
   }
-  const survey = await surveyPictures(parts, { root, onProgress });
+  const survey = await surveyPictures(parts, { root, lenient: data.lenient, onProgress });
   return { pictures: pictureFacts(survey, preprocessing.size), picturesSkipped: null };
 }

@@ -84,7 +84,9 @@ function classTable({ classes, parts, samplers, notes: _, ...rest }: Inspection)
     ...(unknown ? [percent(1 - (each.parts.train?.known ?? 0) / train)] : []),
     ...(chosen ? [percent(after.get(each.name))] : []),
   ]);
-  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const widths = header.map((title, i) =>
+    rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))

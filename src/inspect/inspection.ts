@@ -31,8 +31,11 @@ export interface Inspection {
   readonly patientIds: readonly (PatientIdFacts & { readonly path: string })[];
   readonly oddities: LabelOddities;
   readonly samplers: readonly SamplerEffect[];
-  /** Of the training part: as it is, and as the chosen sampler visits it (null where that is each image once). */
-  readonly together: { readonly images: CoOccurrence; readonly visits: CoOccurrence | null };
+  /**
+   * Of the training part: as it is, and as the chosen sampler visits it (null where that is each image once). Null as a
+   * whole where there are too many classes to count pairs of.
+   */
+  readonly together: { readonly images: CoOccurrence; readonly visits: CoOccurrence | null } | null;
   /** Null where no picture was looked at, with the reason. */
   readonly pictures: PictureFacts | null;
   readonly picturesSkipped: string | null;

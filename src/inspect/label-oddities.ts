@@ -1,5 +1,5 @@
 import { positiveClasses } from '../data/sampling/expected-visits.js';
-import { coOccurrence } from '../data/tables/co-occurrence.js';
+import { coOccurrence, PAIRED_CLASSES } from '../data/tables/co-occurrence.js';
 import { labelledRows } from '../data/tables/labelled-rows.js';
 import type { NamedPart } from './named-part.js';
 
@@ -25,6 +25,17 @@ export interface LabelOddities {
 const ENOUGH = 20;
 
 export function labelOddities(classes: readonly string[], parts: readonly NamedPart[]): LabelOddities {
+  return {
+    normalWithFinding: normalWithFinding(classes, parts),
+    ...(classes.length > PAIRED_CLASSES ? { twins: [], implied: [] } : pairOddities(classes, parts)),
+    sameNames: sameNames(parts),
+  };
+}
+
+function pairOddities(
+  classes: readonly string[],
+  parts: readonly NamedPart[],
+): Pick<LabelOddities, 'twins' | 'implied'> {
   const together = parts.map((part) => coOccurrence(labelledRows(part)).pairs);
   const both = (a: number, b: number) =>
     together.reduce((sum, pairs) => sum + (pairs[a * classes.length + b] ?? 0), 0);
@@ -39,12 +50,7 @@ export function labelOddities(classes: readonly string[], parts: readonly NamedP
       else if (a < b) twins.push({ names: [name, by], images });
     }
   }
-  return {
-    normalWithFinding: normalWithFinding(classes, parts),
-    twins,
-    implied,
-    sameNames: sameNames(parts),
-  };
+  return { twins, implied };
 }
 
 function normalWithFinding(

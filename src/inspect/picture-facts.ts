@@ -8,6 +8,8 @@ export interface PictureFacts {
   readonly looked: number;
   readonly readable: number;
   readonly unusable: readonly UnusablePicture[];
+  /** Readable ones whose files are damaged, where those are taken. */
+  readonly damaged: readonly { readonly image: string; readonly line: number; readonly damage: string }[];
   /** Width × height, the most frequent first. */
   readonly sizes: readonly SizeCount[];
   /** How many are stored in 8 and in 16 bits a pixel. */
@@ -42,6 +44,9 @@ export function pictureFacts(
     looked: pictures.length + unusable.length,
     readable: pictures.length,
     unusable,
+    damaged: pictures.flatMap(({ row: { image, line }, damage }) =>
+      damage === undefined ? [] : [{ image, line, damage }],
+    ),
     sizes: sizesOf(pictures),
     depths: { 8: pictures.length - deep.length, 16: deep.length },
     bitsUsed: tally(deep, ({ brightest }) => Math.ceil(Math.log2(brightest + 1)))

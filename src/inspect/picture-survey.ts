@@ -23,6 +23,8 @@ export interface Picture {
   /** SHA-256 of size, depth and grey values: equal for the same picture in whatever file. */
   readonly digest: string;
   readonly fingerprint: Fingerprint;
+  /** What is wrong with its file, where damaged ones are taken. */
+  readonly damage?: string;
 }
 
 export interface UnusablePicture {
@@ -41,6 +43,8 @@ export interface PictureSurvey {
 export interface SurveyOptions {
   /** Folder that the identifiers are relative to. */
   readonly root: string;
+  /** Take damaged pictures as far as they can be decoded. */
+  readonly lenient?: boolean | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -68,7 +72,7 @@ export async function picturesAreThere(parts: readonly NamedPart[], root: string
 /** Decodes every picture of the parts once, in the order of the rows; one that two parts name counts for the first. */
 export async function surveyPictures(
   parts: readonly NamedPart[],
-  { root, onProgress }: SurveyOptions,
+  { root, lenient = false, onProgress }: SurveyOptions,
 ): Promise<PictureSurvey> {
   const places = placesOf(parts);
   const seen: (Picture | UnusablePicture)[] = new Array(places.length);
@@ -80,7 +84,7 @@ export async function surveyPictures(
       const place = places[at];
       if (place === undefined) break;
       try {
-        seen[at] = await lookAt(place, root);
+        seen[at] = await lookAt(place, root, lenient);
       } catch (error) {
         next = places.length; // the others stop too
         throw error;
@@ -112,11 +116,11 @@ function placesOf(parts: readonly NamedPart[]): Place[] {
   return places;
 }
 
-async function lookAt(place: Place, root: string): Promise<Picture | UnusablePicture> {
+async function lookAt(place: Place, root: string, lenient: boolean): Promise<Picture | UnusablePicture> {
   const { image, line } = place.row;
   try {
-    const decoded = await decodeImage(await resolveImage(root, image));
-    const { width, height, maximum } = decoded;
+    const decoded = await decodeImage(await resolveImage(root, image), { lenient });
+    const { width, height, maximum, damage } = decoded;
     const [darkest, brightest] = extremesOf(decoded);
     if (darkest === brightest) {
       throw new ImageError('blank', image, `all ${width} × ${height} pixels have the value ${darkest}.`);
@@ -130,6 +134,7 @@ async function lookAt(place: Place, root: string): Promise<Picture | UnusablePic
       brightest,
       digest: digestOf(decoded),
       fingerprint: fingerprintOf(decoded),
+      ...(damage !== undefined && { damage }),
     };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;

@@ -2,7 +2,7 @@
  * A phantom data set on disk, in the challenge's own form: 16-bit PNG images and the CSV files of METHOD.md §2. It is
  * built in a directory beside its place and renamed when complete, so a name never holds half a data set.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { encodeGreyPng } from '../data/images/encode-png.js';
 import {
@@ -12,6 +12,7 @@ import {
   IN_DISTRIBUTION,
   OUT_OF_DISTRIBUTION,
 } from '../data/tables/findings.js';
+import { readRegularText } from '../storage/regular-file.js';
 import {
   type CaseOptions,
   type PhantomCase,
@@ -148,7 +149,7 @@ async function refuseToOverwrite(out: string, force: boolean): Promise<void> {
       `${out} is not empty. Choose another directory, or give --force to replace it.`,
     );
   }
-  const description = await readFile(join(out, DESCRIPTION_FILE), 'utf8').catch(() => '');
+  const description = await readRegularText(join(out, DESCRIPTION_FILE)).catch(() => '');
   if (!description.includes(NOTICE)) {
     throw new PhantomWriteError(
       `${out} holds something else than a phantom data set, so --force does not replace it. Choose another directory.`,

@@ -23,7 +23,9 @@ export interface EvaluationRequest {
   readonly part?: PartName | undefined;
   /** Folder for things that can be made again, such as a run's phantoms. */
   readonly cache: string;
-  readonly scoring?: Pick<ScoreImagesOptions, 'batchSize' | 'strict' | 'onRead' | 'onScored'> | undefined;
+  readonly scoring?:
+    | Pick<ScoreImagesOptions, 'batchSize' | 'strict' | 'lenient' | 'onRead' | 'onScored'>
+    | undefined;
 }
 
 export interface EvaluationSubject {

@@ -39,7 +39,8 @@ export function joinLabels({ classes, rows }: Predictions, parts: readonly DataP
   const unreadable: string[] = [];
   const joined: { image: string; patient: string | null; scores: ArrayLike<number>; labels: number[] }[] = [];
   for (const { table, indices } of parts) {
-    const columns = classes.map((name) => table.classes.indexOf(name));
+    const columnOf = new Map(table.classes.map((name, column) => [name, column]));
+    const columns = classes.map((name) => columnOf.get(name) ?? -1);
     if (columns.every((column) => column < 0)) {
       throw new EvaluationError(
         `${table.path} has labels for none of the predicted classes (${classes.join(', ')}).`,

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
-import type { Quarantined } from '../data/images/scan.js';
+import type { AcceptedDamage, Quarantined } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
 import type { InferenceProgram } from './inference-program.js';
 import type { Prediction } from './predictions.js';
@@ -43,16 +43,22 @@ export function datasetTargets(dataset: Dataset): Float32Array {
 }
 
 /**
- * One row for every image of `all`, in its order: scored where readable, with its note where quarantined.
+ * One row for every image of `all`, in its order: scored where readable, with its note where quarantined, with both
+ * where it is damaged and used all the same.
  * @param probabilities [readable images, classes]
  */
 export function predictionRows(
-  part: { readonly all: Dataset; readonly quarantined: readonly Quarantined[] },
+  part: {
+    readonly all: Dataset;
+    readonly quarantined: readonly Quarantined[];
+    readonly accepted: readonly AcceptedDamage[];
+  },
   probabilities: Float32Array,
   classes: number,
   split = '',
 ): Prediction[] {
   const notes = new Map(part.quarantined.map((entry) => [entry.position, `${entry.kind}: ${entry.reason}`]));
+  const damages = new Map(part.accepted.map(({ position, damage }) => [position, `used in part: ${damage}`]));
   let next = 0;
   return Array.from({ length: part.all.length }, (_, position): Prediction => {
     const { image } = part.all.row(position);
@@ -60,6 +66,6 @@ export function predictionRows(
     if (note !== undefined) return { image, probabilities: null, split, note };
     const row = probabilities.subarray(next * classes, (next + 1) * classes);
     next++;
-    return { image, probabilities: row, split, note: '' };
+    return { image, probabilities: row, split, note: damages.get(position) ?? '' };
   });
 }

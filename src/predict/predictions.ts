@@ -4,7 +4,8 @@ import { type FileSystem, StorageError, writeAtomically } from '../storage/atomi
 
 /**
  * predictions.csv: one row for every image that was asked about, whether it could be read or not. An unreadable image
- * has empty probabilities and a note that says why; it never gets a made-up score.
+ * has empty probabilities and a note that says why; it never gets a made-up score. A damaged image that was used all the
+ * same has both.
  */
 export interface Prediction {
   /** The image's identifier as in the table. */
@@ -13,7 +14,7 @@ export interface Prediction {
   readonly probabilities: ArrayLike<number> | null;
   /** validation, test…; '' where there is no split. */
   readonly split: string;
-  /** Why there are no probabilities; '' where there are. */
+  /** Why there are no probabilities, or which damage of the image they were computed in spite of; else ''. */
   readonly note: string;
 }
 

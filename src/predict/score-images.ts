@@ -1,5 +1,5 @@
 import { openDataset } from '../data/dataset.js';
-import { type Quarantined, scanImages } from '../data/images/scan.js';
+import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
 import type { LabelTable } from '../data/tables/table.js';
 import type { Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
@@ -22,6 +22,8 @@ export interface ScoreImagesOptions {
   readonly batchSize?: number | undefined;
   /** Refuse if any image is unreadable. */
   readonly strict?: boolean | undefined;
+  /** Score damaged images, too, as far as they can be decoded; their rows get a note. */
+  readonly lenient?: boolean | undefined;
   /** Which kernels to use on the device that was opened; absent: the rule's. */
   readonly tuning?: ((device: Device) => Tuning | undefined) | undefined;
   /** Asks where the time goes, before scoring. */
@@ -32,6 +34,7 @@ export interface ScoreImagesOptions {
 
 export interface ScoredImages extends Predictions {
   readonly quarantined: readonly Quarantined[];
+  readonly accepted: readonly AcceptedDamage[];
 }
 
 /**
@@ -43,10 +46,19 @@ export async function scoreImages(
   openDevice: () => Promise<Device>,
   options: ScoreImagesOptions,
 ): Promise<ScoredImages> {
-  const { checkpoint, path, table, indices, imageRoot, batchSize = 32, strict = false } = options;
+  const {
+    checkpoint,
+    path,
+    table,
+    indices,
+    imageRoot,
+    batchSize = 32,
+    strict = false,
+    lenient = false,
+  } = options;
   const { classes, preprocessing } = checkpoint;
-  const all = openDataset({ table, root: imageRoot, preprocessing, ...(indices && { indices }) });
-  const { readable, quarantined } = await scanImages(all, {
+  const all = openDataset({ table, root: imageRoot, preprocessing, lenient, ...(indices && { indices }) });
+  const { readable, quarantined, accepted } = await scanImages(all, {
     strict,
     ...(options.onRead && { onProgress: options.onRead }),
   });
@@ -62,8 +74,8 @@ export async function scoreImages(
     const probabilities = await predictDataset(classifier.program, all.subset(readable), {
       ...(options.onScored && { onProgress: options.onScored }),
     });
-    const rows = predictionRows({ all, quarantined }, probabilities, classes.length);
-    return { classes, rows, quarantined };
+    const rows = predictionRows({ all, quarantined, accepted }, probabilities, classes.length);
+    return { classes, rows, quarantined, accepted };
   } finally {
     classifier.destroy();
   }

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { createJiti } from 'jiti';
 import type { Loss } from '../losses/define/loss.js';
 import { LossError } from '../losses/define/loss-error.js';
 import { sha256 } from '../storage/content-digest.js';
+import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 
 /**
  * A loss of one's own, from a TypeScript or JavaScript file whose default export `defineLoss` gave. The run directory
@@ -28,9 +28,9 @@ export function isLossFile(name: string): boolean {
 
 /** @throws LossError when the file isn't there, is no such module, or exports no loss */
 export async function readLossFile(path: string): Promise<LossFile> {
-  const source = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOENT' ? 'there is no such file' : `can't be read (${error.code})`;
-    throw new LossError(`the loss ${path}: ${reason}.`, { cause: error });
+  const source = await readRegularText(path).catch((error: unknown) => {
+    if (!(error instanceof RegularFileError)) throw error;
+    throw new LossError(`the loss ${path}: ${error.reason}`, { cause: error });
   });
   if (!EXTENSIONS.test(path)) {
     throw new LossError(`the loss ${path}: must be a module: .ts, .mts, .js or .mjs.`);

@@ -60,6 +60,10 @@ const dataSchema = z.strictObject({
   splitSeed: z.int().min(0).default(42).describe('of the drawn split'),
   stratify: z.boolean().default(true).describe('deal out patients of rare classes first'),
   phantoms: phantomsSchema.prefault({}),
+  lenient: z
+    .boolean()
+    .optional()
+    .describe('use damaged pictures as far as they decode, instead of leaving them out'),
   cacheMiB: z.number().min(0).max(1e6).default(1024).describe('memory for prepared pictures'),
 });
 

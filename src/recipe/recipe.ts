@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
+import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
@@ -33,13 +33,11 @@ export async function resolveRecipe(
 ): Promise<ResolvedRecipe> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readRegularText(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    throw new RecipeError(
-      `${path}: ${code === 'ENOENT' ? 'there is no such recipe' : `the recipe can't be read (${code})`}.`,
-      { cause: error },
-    );
+    if (!(error instanceof RegularFileError)) throw error;
+    const reason = error.code === 'ENOENT' ? 'there is no such recipe.' : error.reason;
+    throw new RecipeError(`${path}: ${reason}`, { cause: error });
   }
   const recipe = parseRecipe(text, { path, overrides });
   return { recipe, name: recipe.name ?? basename(path).replace(/\.ya?ml$/i, '') };

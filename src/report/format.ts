@@ -13,8 +13,11 @@ export function decimals(value: MaybeNumber, digits = 3): string {
 
 /** 12345 → `12,345` */
 export function count(value: MaybeNumber): string {
-  return isNumber(value) ? value.toLocaleString('en-US', { maximumFractionDigits: 0 }) : NOTHING;
+  return isNumber(value) ? wholeNumber.format(value) : NOTHING;
 }
+
+// made once: making one takes longer than a hundred uses
+const wholeNumber = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 /** `1 image`, `2 images` */
 export function counted(value: number, singular: string, plural = `${singular}s`): string {

@@ -24,6 +24,8 @@ export class Thumbnails {
       root,
       preprocessing: { ...preprocessing, size: [...this.#size] },
       cacheBytes: 0,
+      // only pictures with a score are shown, so that damaged ones were accepted before
+      lenient: true,
     });
   }
 

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { formatHubAddress, type HubAddress } from '../hub/hub-address.js';
 import { HubRepository } from '../hub/hub-repository.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { type PretrainedConfig, parseTimmConfig } from '../models/weights/timm-config.js';
+import { readRegularText } from '../storage/regular-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { conversionAdvice, hasPickleEnding } from './pickle-file.js';
 import { isShardIndex, shardNames } from './sharded-weights.js';
@@ -28,7 +28,7 @@ export class HubWeights implements WeightSource {
   async config(): Promise<PretrainedConfig | null> {
     const repository = await this.#repository();
     const path = await repository.optional('config.json');
-    return path === undefined ? null : parseTimmConfig(await readFile(path, 'utf8'));
+    return path === undefined ? null : parseTimmConfig(await readRegularText(path));
   }
 
   async file(): Promise<string> {
@@ -38,7 +38,7 @@ export class HubWeights implements WeightSource {
     const path = file === undefined ? await this.#usualFile(repository) : await repository.file(file);
     if (!isShardIndex(path)) return path;
     const folder = file === undefined ? '.' : dirname(file);
-    for (const shard of shardNames(await readFile(path, 'utf8'), path))
+    for (const shard of shardNames(await readRegularText(path), path))
       await repository.file(join(folder, shard));
     return path;
   }

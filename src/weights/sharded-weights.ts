@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { SafetensorsFile, SafetensorsTensor } from '../models/safetensors/safetensors.js';
+import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { readWeightFile } from './weight-file.js';
 
@@ -29,8 +29,9 @@ export function shardNames(index: string, path: string): string[] {
 
 /** @throws CheckpointError 'missing', 'pickle' or 'damaged', also when a part lacks what the index says of it */
 export async function readShards(path: string): Promise<SafetensorsFile> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new CheckpointError('missing', path, "can't be read.", { cause });
+  const text = await readRegularText(path).catch((cause: unknown) => {
+    if (!(cause instanceof RegularFileError)) throw cause;
+    throw new CheckpointError('missing', path, cause.reason, { cause });
   });
   const places = parseIndex(text, path);
   const tensors = new Map<string, SafetensorsTensor>();

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { readSafetensors, type SafetensorsFile } from '../models/safetensors/safetensors.js';
 import { SafetensorsError } from '../models/safetensors/safetensors-header.js';
+import { RegularFileError, readRegularFile } from '../storage/regular-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { conversionAdvice, isPickle } from './pickle-file.js';
 
@@ -34,11 +34,10 @@ export function decodeWeights(bytes: Uint8Array, path: string): SafetensorsFile 
 /** A whole file as bytes that begin at a multiple of 8, as typed views need. */
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    const buffer = await readFile(path);
+    const buffer = await readRegularFile(path);
     return buffer.byteOffset % 8 === 0 ? buffer : new Uint8Array(buffer);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT') throw new CheckpointError('missing', path, 'there is no such file.');
-    throw new CheckpointError('missing', path, `can't be read (${String(code)}).`, { cause: error });
+    if (!(error instanceof RegularFileError)) throw error;
+    throw new CheckpointError('missing', path, error.reason, { cause: error });
   }
 }

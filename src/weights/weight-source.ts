@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isHubAddress, parseHubAddress } from '../hub/hub-address.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { type PretrainedConfig, parseTimmConfig } from '../models/weights/timm-config.js';
+import { readRegularText } from '../storage/regular-file.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { HubWeights } from './hub-weights.js';
 
@@ -44,7 +45,7 @@ const NO_ADDRESS = 'Weights on a hub are called hf-hub:owner/name.';
 /** A copy of a repository has a `config.json` beside its `model.safetensors`. */
 async function configBeside(path: string): Promise<PretrainedConfig | null> {
   if (!/^model\.safetensors(\.index\.json)?$/.test(basename(path))) return null;
-  const text = await readFile(join(dirname(path), 'config.json'), 'utf8').catch(() => null);
+  const text = await readRegularText(join(dirname(path), 'config.json')).catch(() => null);
   return text === null ? null : parseTimmConfig(text);
 }
 

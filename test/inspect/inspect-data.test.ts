@@ -120,7 +120,7 @@ describe('a data set with one of each', () => {
       ['repeat-factor', false],
       ['square-root', false],
     ]);
-    const { images, visits } = inspection.together;
+    const { images, visits } = inspection.together!;
     expect(images.classes).toEqual(['Normal', 'Effusion', 'Hernia', 'Goitre']);
     const [before, after] = [images, visits].map((counted) => counted!.pairs[2 * 4 + 2]!);
     const hernia = inspection.samplers[0]!.frequencies.classes[2]!;

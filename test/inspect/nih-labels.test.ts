@@ -39,7 +39,7 @@ describe.skipIf(missingSharedData(file))(file, () => {
     }
     const train = rows.filter((row) => row[2] === 'train');
     const [hernia, mass] = [names.indexOf('Hernia'), names.indexOf('Mass')];
-    expect(together.images.pairs[hernia * names.length + mass]).toBe(
+    expect(together?.images.pairs[hernia * names.length + mass]).toBe(
       train.filter((row) => row[3 + hernia] === '1' && row[3 + mass] === '1').length,
     );
     expect(classes[hernia]).toMatchObject({ group: 'tail', prevalence: 144 / 78_468 });

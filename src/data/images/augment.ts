@@ -1,10 +1,13 @@
 import { z } from 'zod';
-import { Random } from '../../engine/random.js';
+import { Random, type RandomState } from '../../engine/random.js';
 
 /**
  * Random changes to training pictures: those of the paper's Task 1 recipe (arXiv 2602.13430), with its values as
  * defaults, each with a probability of its own and each to be switched off with `false`. They act on grey values in
  * [0, 1] before normalisation. CLAHE, the recipe's sixth, is not among them yet.
+ *
+ * Drawing and applying are two steps. A draw is a small record of numbers; whoever applies it, on whatever device, needs
+ * no settings and no generator but the one of the noise's grain.
  */
 
 const probability = z.number().min(0).max(1);
@@ -74,64 +77,125 @@ export interface AugmentKey {
   slot: number;
 }
 
-/**
- * Augments one grey picture [height, width] with values in [0, 1]; writes to `grey` and returns it. The same key
- * gives the same picture, whatever was augmented before.
- */
-export function augmentGrey(
+/** The changes to one picture, in the order in which they are applied. */
+export interface AugmentDraw {
+  /** Mirror left and right. */
+  readonly flip: boolean;
+  readonly move: Movement | null;
+  /** x·gain + offset, kept in [0, 1]. */
+  readonly tone: { readonly gain: number; readonly offset: number } | null;
+  /** Gaussian noise, a number a pixel row by row from the generator at `state`; the sum is kept in [0, 1]. */
+  readonly noise: { readonly deviation: number; readonly state: RandomState } | null;
+  /** Rectangles in pixels that become black. */
+  readonly holes: readonly Hole[];
+}
+
+export interface Hole {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Draws the changes to one picture of [height, width] pixels. The same key gives the same draw, whatever came before. */
+export function drawAugmentation(
+  augmentation: Augmentation,
+  [height, width]: readonly [number, number],
+  key: AugmentKey,
+): AugmentDraw {
+  /** A stream for each change, so that switching one off leaves the others' numbers as they were; null if not drawn. */
+  const drawn = (name: string, settings: false | { p: number }): Random | null => {
+    if (settings === false) return null;
+    const random = new Random(key.seed, 'augment', key.epoch, key.slot, name);
+    return random.chance(settings.p) ? random : null;
+  };
+  const { flip, affine, brightnessContrast, noise, dropout } = augmentation;
+  return {
+    flip: drawn('flip', flip) !== null,
+    move: drawMovement(drawn('affine', affine), affine, height, width),
+    tone: drawTone(drawn('brightnessContrast', brightnessContrast), brightnessContrast),
+    noise: drawNoise(drawn('noise', noise), noise),
+    holes: drawHoles(drawn('dropout', dropout), dropout, height, width),
+  };
+}
+
+/** A grey picture [height, width] with values in [0, 1], changed as drawn. Returns a new picture. */
+export function applyAugmentation(
   grey: Float32Array,
   [height, width]: readonly [number, number],
-  augmentation: Augmentation,
-  key: AugmentKey,
+  { flip, move, tone, noise, holes }: AugmentDraw,
 ): Float32Array {
-  // a stream for each, so that switching one off leaves the others' numbers as they were
-  const stream = (name: string) => new Random(key.seed, 'augment', key.epoch, key.slot, name);
-  const { flip, affine, brightnessContrast, noise, dropout } = augmentation;
-  if (flip !== false && stream('flip').chance(flip.p)) flipRows(grey, height, width);
-  if (affine !== false) {
-    const random = stream('affine');
-    if (random.chance(affine.p)) {
-      const move = {
-        shiftX: random.uniform(-affine.shift, affine.shift) * width,
-        shiftY: random.uniform(-affine.shift, affine.shift) * height,
-        scale: 1 + random.uniform(-affine.scale, affine.scale),
-        radians: (random.uniform(-affine.rotate, affine.rotate) * Math.PI) / 180,
-      };
-      grey.set(moveGrey(grey, height, width, move));
+  const flipped = grey.slice();
+  if (flip) flipRows(flipped, height, width);
+  const out = move === null ? flipped : moveGrey(flipped, height, width, move);
+  if (tone !== null) {
+    for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) * tone.gain + tone.offset);
+  }
+  if (noise !== null) {
+    const random = Random.from(noise.state);
+    for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) + random.normal(0, noise.deviation));
+  }
+  for (const hole of holes) {
+    for (let y = hole.top; y < hole.top + hole.height; y++) {
+      out.fill(0, y * width + hole.left, y * width + hole.left + hole.width);
     }
   }
-  if (brightnessContrast !== false) {
-    const random = stream('brightnessContrast');
-    if (random.chance(brightnessContrast.p)) {
-      const { brightness, contrast } = brightnessContrast;
-      const gain = 1 + random.uniform(-contrast, contrast);
-      const offset = random.uniform(-brightness, brightness);
-      for (let i = 0; i < grey.length; i++) grey[i] = clamp((grey[i] ?? 0) * gain + offset);
-    }
-  }
-  if (noise !== false) {
-    const random = stream('noise');
-    if (random.chance(noise.p)) {
-      const deviation = Math.sqrt(random.uniform(...noise.variance)) / 255;
-      for (let i = 0; i < grey.length; i++) grey[i] = clamp((grey[i] ?? 0) + random.normal(0, deviation));
-    }
-  }
-  if (dropout !== false) {
-    const random = stream('dropout');
-    if (random.chance(dropout.p)) punchHoles(grey, height, width, dropout, random);
-  }
-  return grey;
+  return out;
+}
+
+function drawMovement(
+  random: Random | null,
+  affine: Augmentation['affine'],
+  height: number,
+  width: number,
+): Movement | null {
+  if (random === null || affine === false) return null;
+  return {
+    shiftX: random.uniform(-affine.shift, affine.shift) * width,
+    shiftY: random.uniform(-affine.shift, affine.shift) * height,
+    scale: 1 + random.uniform(-affine.scale, affine.scale),
+    radians: (random.uniform(-affine.rotate, affine.rotate) * Math.PI) / 180,
+  };
+}
+
+function drawTone(random: Random | null, settings: Augmentation['brightnessContrast']): AugmentDraw['tone'] {
+  if (random === null || settings === false) return null;
+  const gain = 1 + random.uniform(-settings.contrast, settings.contrast);
+  return { gain, offset: random.uniform(-settings.brightness, settings.brightness) };
+}
+
+function drawNoise(random: Random | null, settings: Augmentation['noise']): AugmentDraw['noise'] {
+  if (random === null || settings === false) return null;
+  const deviation = Math.sqrt(random.uniform(...settings.variance)) / 255;
+  return { deviation, state: random.state };
+}
+
+function drawHoles(
+  random: Random | null,
+  settings: Augmentation['dropout'],
+  height: number,
+  width: number,
+): Hole[] {
+  if (random === null || settings === false) return [];
+  const holeHeight = Math.max(1, Math.round(settings.side * height));
+  const holeWidth = Math.max(1, Math.round(settings.side * width));
+  return Array.from({ length: settings.holes }, () => ({
+    top: random.int(height - holeHeight + 1),
+    left: random.int(width - holeWidth + 1),
+    height: holeHeight,
+    width: holeWidth,
+  }));
 }
 
 export interface Movement {
   /** Pixels to the right. */
-  shiftX: number;
+  readonly shiftX: number;
   /** Pixels down. */
-  shiftY: number;
+  readonly shiftY: number;
   /** Larger than 1 enlarges. */
-  scale: number;
+  readonly scale: number;
   /** Counter-clockwise as seen. */
-  radians: number;
+  readonly radians: number;
 }
 
 /** Rotates and scales about the centre, then shifts; bilinear, 0 outside. Returns a new picture [height, width]. */
@@ -164,24 +228,6 @@ export function moveGrey(grey: Float32Array, height: number, width: number, move
 
 function flipRows(grey: Float32Array, height: number, width: number): void {
   for (let y = 0; y < height; y++) grey.subarray(y * width, (y + 1) * width).reverse();
-}
-
-function punchHoles(
-  grey: Float32Array,
-  height: number,
-  width: number,
-  { holes, side }: { holes: number; side: number },
-  random: Random,
-): void {
-  const holeHeight = Math.max(1, Math.round(side * height));
-  const holeWidth = Math.max(1, Math.round(side * width));
-  for (let n = 0; n < holes; n++) {
-    const top = random.int(height - holeHeight + 1);
-    const left = random.int(width - holeWidth + 1);
-    for (let y = top; y < top + holeHeight; y++) {
-      grey.fill(0, y * width + left, y * width + left + holeWidth);
-    }
-  }
 }
 
 function clamp(value: number): number {

@@ -1,11 +1,14 @@
-import { open } from 'node:fs/promises';
-import sharp, { type Metadata } from 'sharp';
+import { formatByteSize } from '../../storage/byte-size.js';
+import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
+import { decodeMemory, decodeMemoryBytes } from './decode-memory.js';
+import { ImageDamage, type ImageDecoder, type ImageHeader, type Samples } from './image-decoder.js';
 import { ImageError } from './image-error.js';
+import { jpegDecoder } from './jpeg-decoder.js';
+import { pngDecoder } from './png-decoder.js';
 
 /**
- * From a PNG or JPEG file to the grey values that stand in it, at the depth they were stored in. The decoder is asked
- * for each file's own colour space, so nothing is converted, gamma-corrected or narrowed to 8 bits on the way; colour
- * profiles and orientation tags are ignored, as PIL ignores them.
+ * From an image file to the grey values that stand in it, at the depth they were stored in. The header is read first,
+ * and decoding starts only when the picture is within all limits and there is memory for it.
  */
 
 export interface GreyImage {
@@ -15,95 +18,124 @@ export interface GreyImage {
   readonly maximum: number;
   /** [height, width] */
   readonly pixels: Uint8Array | Uint16Array;
+  /** What is wrong with the file, where damaged ones are accepted; absent for a sound file. */
+  readonly damage?: string;
 }
+
+export interface DecodeOptions {
+  /** Pixels above which a file is refused undecoded; default 100 megapixels. */
+  pixelLimit?: number;
+  /** Accept a damaged file as far as it can be decoded; the rest is black or grey. */
+  lenient?: boolean;
+  /** Seconds after which decoding is stopped; default 120, far more than the largest picture takes. */
+  seconds?: number;
+}
+
+/** All formats that are read. A new one is added here. */
+const decoders: readonly ImageDecoder[] = [pngDecoder, jpegDecoder];
 
 /** 100 megapixels: six times the largest radiographs, and 200 MB at 16 bits. */
 export const defaultPixelLimit = 100_000_000;
-
-const maxFileBytes = 2 ** 30;
+/** Pixels of a side. A picture of 1 × 100,000,000 is within all other limits and takes half a minute. */
+const maxSide = 32_768;
+/** Progressive JPEGs have about ten scans. Thousands are legal, and each passes over the whole picture. */
+const maxPasses = 64;
+/** Pixels times passes: a picture of 100 megapixels may have 15. */
+const maxPassedPixels = 1_500_000_000;
 
 /**
  * Reads and decodes one image file. Colour becomes grey by ITU-R 601 luma in integers (PIL's `convert('L')`), which
  * leaves R = G = B exactly as it is; transparency is ignored, for radiographs carry it without meaning.
  * @throws ImageError of any kind but 'unsafePath' and 'blank'
  */
-export async function decodeImage(path: string, pixelLimit = defaultPixelLimit): Promise<GreyImage> {
-  const bytes = await readImageBytes(path);
-  return decodeImageBytes(bytes, path, pixelLimit);
+export async function decodeImage(path: string, options: DecodeOptions = {}): Promise<GreyImage> {
+  return decodeImageBytes(await readImageBytes(path), path, options);
 }
 
 /** Decodes an image that is already in memory; `path` is for messages. @throws ImageError */
 export async function decodeImageBytes(
   bytes: Uint8Array,
   path: string,
-  pixelLimit = defaultPixelLimit,
+  options: DecodeOptions = {},
 ): Promise<GreyImage> {
-  const format = formatOf(bytes);
-  if (format === null)
+  const decoder = decoders.find((each) => each.owns(bytes));
+  if (decoder === undefined) {
     throw new ImageError('notAnImage', path, `is neither PNG nor JPEG (${describe(bytes)}).`);
-  const header = await readHeader(bytes, path, format);
-  const { width, height } = header;
-  if (width * height > pixelLimit) {
-    throw new ImageError(
-      'tooLarge',
-      path,
-      `is ${width} × ${height} pixels; more than the ${pixelLimit} allowed, so it was not decoded.`,
-    );
   }
-  const deep = header.depth === 'ushort';
-  const colour = header.channels >= 3;
-  const space = deep ? (colour ? 'rgb16' : 'grey16') : colour ? 'srgb' : 'b-w';
+  const { lenient = false, seconds = 120, pixelLimit = defaultPixelLimit } = options;
   try {
-    const { data, info } = await sharp(bytes, {
-      failOn: 'error',
-      limitInputPixels: pixelLimit,
-      ignoreIcc: true,
-    })
-      .toColourspace(space)
-      .raw({ depth: deep ? 'ushort' : 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    const samples = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
-    return {
-      width: info.width,
-      height: info.height,
-      maximum: deep ? 65535 : 255,
-      pixels: toGrey(samples, info.width * info.height, info.channels),
-    };
+    const header = decoder.readHeader(bytes);
+    const excess = excessOf(header, bytes.length, pixelLimit);
+    if (excess !== null) throw new ImageError('tooLarge', path, `${excess}, so it was not decoded.`);
+    if (header.flaw !== null && !lenient) throw header.flaw;
+    return await decodeMemory.during(memoryOf(header, bytes.length), async () => {
+      const { samples, damage } = await decodeSamples(decoder, bytes, header, { lenient, seconds });
+      return { ...greyOf(samples), ...(damage !== null && { damage }) };
+    });
   } catch (cause) {
-    throw damaged(bytes, path, format, cause);
+    if (!(cause instanceof ImageDamage)) throw cause;
+    throw new ImageError(cause.kind, path, cause.message, undefined, { cause });
   }
+}
+
+/** A damaged file is decoded strictly first, so that `lenient` changes nothing for sound files and knows what to note. */
+async function decodeSamples(
+  decoder: ImageDecoder,
+  bytes: Uint8Array,
+  header: ImageHeader,
+  { lenient, seconds }: { lenient: boolean; seconds: number },
+): Promise<{ samples: Samples; damage: string | null }> {
+  let damage = header.flaw;
+  if (damage === null) {
+    try {
+      return { samples: await decoder.decode(bytes, header, { lenient: false, seconds }), damage: null };
+    } catch (error) {
+      if (!lenient || !(error instanceof ImageDamage) || error.kind === 'tooLarge') throw error;
+      damage = error;
+    }
+  }
+  const samples = await decoder.decode(bytes, header, { lenient: true, seconds });
+  return { samples, damage: damage.message };
+}
+
+/** Which limit a picture exceeds, in words; null where it exceeds none. */
+function excessOf(header: ImageHeader, fileBytes: number, pixelLimit: number): string | null {
+  const { width, height, passes } = header;
+  const size = `is ${width} × ${height} pixels`;
+  if (width * height > pixelLimit) return `${size}; more than the ${pixelLimit} allowed`;
+  if (Math.max(width, height) > maxSide) return `${size}; more than the ${maxSide} allowed for a side`;
+  if (passes > maxPasses) return `has ${passes} scans; more than the ${maxPasses} allowed`;
+  if (passes * width * height > maxPassedPixels) {
+    return `${size} in ${passes} scans; more than the ${maxPassedPixels} pixels allowed in all scans together`;
+  }
+  const bytes = memoryOf(header, fileBytes);
+  return bytes <= decodeMemoryBytes
+    ? null
+    : `${size} and takes ${formatByteSize(bytes)} to decode; more than the ${formatByteSize(decodeMemoryBytes)} allowed`;
+}
+
+/** Bytes in use at most while a file is decoded: the file, the decoder's own, the samples, and the grey plane. */
+function memoryOf({ width, height, channels, bits, workingBytes }: ImageHeader, fileBytes: number): number {
+  const plane = width * height * (bits / 8);
+  return fileBytes + workingBytes + plane * channels + (channels > 1 ? plane : 0);
 }
 
 async function readImageBytes(path: string): Promise<Uint8Array> {
-  let file: Awaited<ReturnType<typeof open>>;
+  let bytes: Uint8Array;
   try {
-    file = await open(path, 'r');
+    bytes = await readRegularFile(path, { maxBytes: decodeMemoryBytes });
   } catch (cause) {
-    const code = codeOf(cause);
+    if (!(cause instanceof RegularFileError)) throw cause;
+    const { code, reason } = cause;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new ImageError('missing', path, 'no such file.', undefined, { cause });
     }
-    throw new ImageError('unreadable', path, `cannot be opened (${code}).`, undefined, { cause });
+    throw new ImageError(code === 'TOO_LARGE' ? 'tooLarge' : 'unreadable', path, reason, undefined, {
+      cause,
+    });
   }
-  try {
-    const { size } = await file.stat();
-    if (size === 0) throw new ImageError('empty', path, 'the file has zero bytes.');
-    if (size > maxFileBytes) throw new ImageError('tooLarge', path, `the file has ${size} bytes.`);
-    return await file.readFile();
-  } catch (cause) {
-    if (cause instanceof ImageError) throw cause;
-    throw new ImageError('unreadable', path, `cannot be read (${codeOf(cause)}).`, undefined, { cause });
-  } finally {
-    await file.close();
-  }
-}
-
-type Format = 'png' | 'jpeg';
-
-function formatOf(bytes: Uint8Array): Format | null {
-  const png = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-  if (png.every((byte, i) => bytes[i] === byte)) return 'png';
-  return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff ? 'jpeg' : null;
+  if (bytes.length === 0) throw new ImageError('empty', path, 'the file has zero bytes.');
+  return bytes;
 }
 
 function describe(bytes: Uint8Array): string {
@@ -116,53 +148,20 @@ function describe(bytes: Uint8Array): string {
     : `it starts with the bytes ${start.subarray(0, 8).toString('hex')}`;
 }
 
-async function readHeader(bytes: Uint8Array, path: string, format: Format): Promise<Metadata> {
-  try {
-    return await sharp(bytes, { limitInputPixels: false }).metadata();
-  } catch (cause) {
-    throw damaged(bytes, path, format, cause);
-  }
-}
-
-/** Cut short, or damaged inside? A whole PNG ends with an IEND chunk, a whole JPEG with an end-of-image marker. */
-function damaged(bytes: Uint8Array, path: string, format: Format, cause: unknown): ImageError {
-  const end = Buffer.from(bytes.subarray(Math.max(0, bytes.length - 64)));
-  const whole = format === 'png' ? end.includes('IEND') : end.includes(Buffer.from([0xff, 0xd9]));
-  const name = format.toUpperCase();
-  const detail =
-    cause instanceof Error ? (cause.message.split('\n')[0] ?? '').replace(/:$/, '') : String(cause);
-  return whole
-    ? new ImageError('unreadable', path, `the ${name} is damaged (${detail}).`, undefined, { cause })
-    : new ImageError(
-        'truncated',
-        path,
-        `the ${name} stops after ${bytes.length} bytes, before its end.`,
-        undefined,
-        {
-          cause,
-        },
-      );
-}
-
 /** Interleaved samples of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels to one plane. */
-function toGrey(
-  samples: Uint8Array | Uint16Array,
-  count: number,
-  channels: number,
-): Uint8Array | Uint16Array {
-  if (channels === 1) return samples;
-  const grey = samples instanceof Uint16Array ? new Uint16Array(count) : new Uint8Array(count);
+function greyOf({ width, height, channels, values }: Samples): GreyImage {
+  const deep = values instanceof Uint16Array;
+  const maximum = deep ? 65535 : 255;
+  if (channels === 1) return { width, height, maximum, pixels: values };
+  const count = width * height;
+  const pixels = deep ? new Uint16Array(count) : new Uint8Array(count);
   if (channels === 2) {
-    for (let i = 0; i < count; i++) grey[i] = samples[2 * i] ?? 0;
-    return grey;
+    for (let i = 0; i < count; i++) pixels[i] = values[2 * i] ?? 0;
+    return { width, height, maximum, pixels };
   }
   for (let i = 0, at = 0; i < count; i++, at += channels) {
-    const luma = 19595 * (samples[at] ?? 0) + 38470 * (samples[at + 1] ?? 0) + 7471 * (samples[at + 2] ?? 0);
-    grey[i] = Math.floor((luma + 32768) / 65536);
+    const luma = 19595 * (values[at] ?? 0) + 38470 * (values[at + 1] ?? 0) + 7471 * (values[at + 2] ?? 0);
+    pixels[i] = Math.floor((luma + 32768) / 65536);
   }
-  return grey;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return { width, height, maximum, pixels };
 }

@@ -1,5 +1,5 @@
 import { resolveImage } from '../tables/image-path.js';
-import { defaultPixelLimit } from './decode.js';
+import type { DecodeOptions } from './decode.js';
 import { ImageError } from './image-error.js';
 import { prepareImage } from './prepare.js';
 import type { Preprocessing } from './preprocessing.js';
@@ -13,32 +13,31 @@ import type { Preprocessing } from './preprocessing.js';
 /** Files in the making at once: what libuv's pool works on, so that waiting files don't pile up in memory. */
 const filesAtOnce = 4;
 
-export interface ImageStoreOptions {
+export interface ImageStoreOptions extends Pick<DecodeOptions, 'pixelLimit' | 'lenient'> {
   /** Folder that image identifiers are relative to. */
   root: string;
   preprocessing: Preprocessing;
   /** Bytes of prepared pictures to keep; default 1 GiB. 0 keeps none. */
   cacheBytes?: number;
-  /** Pixels above which a file is refused undecoded; default 100 megapixels. */
-  pixelLimit?: number;
 }
 
 export class ImageStore {
   readonly root: string;
   readonly preprocessing: Preprocessing;
-  readonly #pixelLimit: number;
+  readonly #decoding: DecodeOptions;
   readonly #budget: number;
   readonly #kept = new Map<string, Uint16Array>();
+  readonly #damage = new Map<string, string>();
   readonly #pending = new Map<string, Promise<Uint16Array>>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   #bytes = 0;
 
-  constructor(options: ImageStoreOptions) {
-    this.root = options.root;
-    this.preprocessing = options.preprocessing;
-    this.#pixelLimit = options.pixelLimit ?? defaultPixelLimit;
-    this.#budget = options.cacheBytes ?? 2 ** 30;
+  constructor({ root, preprocessing, cacheBytes = 2 ** 30, ...decoding }: ImageStoreOptions) {
+    this.root = root;
+    this.preprocessing = preprocessing;
+    this.#decoding = decoding;
+    this.#budget = cacheBytes;
   }
 
   /** Bytes of pictures kept now. */
@@ -66,16 +65,22 @@ export class ImageStore {
     }
   }
 
+  /** What is wrong with a picture that was prepared all the same (`lenient`); null for a sound one. */
+  damageOf(image: string): string | null {
+    return this.#damage.get(image) ?? null;
+  }
+
   async #prepare(image: string): Promise<Uint16Array> {
     await this.#enter();
     try {
       const path = await resolveImage(this.root, image);
-      const picture = await prepareImage(path, this.preprocessing, this.#pixelLimit);
-      if (this.#bytes + picture.byteLength <= this.#budget) {
-        this.#kept.set(image, picture);
-        this.#bytes += picture.byteLength;
+      const { grey, damage } = await prepareImage(path, this.preprocessing, this.#decoding);
+      if (damage !== null) this.#damage.set(image, damage);
+      if (this.#bytes + grey.byteLength <= this.#budget) {
+        this.#kept.set(image, grey);
+        this.#bytes += grey.byteLength;
       }
-      return picture;
+      return grey;
     } finally {
       this.#leave();
     }

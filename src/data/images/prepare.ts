@@ -1,4 +1,4 @@
-import { decodeImage, defaultPixelLimit, type GreyImage } from './decode.js';
+import { type DecodeOptions, decodeImage, type GreyImage } from './decode.js';
 import { ImageError } from './image-error.js';
 import type { Preprocessing } from './preprocessing.js';
 import { resizeBilinear } from './resize.js';
@@ -12,13 +12,21 @@ import { resizeBilinear } from './resize.js';
 /** About how many pixels the percentiles are taken from. */
 const sampleSize = 2000;
 
-/** Decodes and prepares one file. @returns [height, width] grey values, 0…65535 for 0…1 @throws ImageError */
+/** A file as the network's preprocessing wants it. */
+export interface PreparedImage {
+  /** [height, width] grey values, 0…65535 for 0…1 */
+  readonly grey: Uint16Array;
+  /** What is wrong with the file, where damaged ones are accepted; null for a sound file. */
+  readonly damage: string | null;
+}
+
+/** Decodes and prepares one file. @throws ImageError */
 export async function prepareImage(
   path: string,
   preprocessing: Preprocessing,
-  pixelLimit = defaultPixelLimit,
-): Promise<Uint16Array> {
-  const image = await decodeImage(path, pixelLimit);
+  options: DecodeOptions = {},
+): Promise<PreparedImage> {
+  const image = await decodeImage(path, options);
   if (isFlat(image)) {
     throw new ImageError(
       'blank',
@@ -26,7 +34,7 @@ export async function prepareImage(
       `all ${image.width} × ${image.height} pixels have the value ${image.pixels[0]}: there is nothing to see.`,
     );
   }
-  return prepareGrey(image, preprocessing);
+  return { grey: prepareGrey(image, preprocessing), damage: image.damage ?? null };
 }
 
 /** Window, resize and rounding of a decoded image. @returns [height, width], 0…65535 for 0…1 */

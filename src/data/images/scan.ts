@@ -18,10 +18,23 @@ export interface Quarantined {
   readonly reason: string;
 }
 
+/** A damaged picture that is used all the same, because damaged ones are accepted. */
+export interface AcceptedDamage {
+  /** Position in the data set. */
+  readonly position: number;
+  readonly image: string;
+  /** 1-based line of the table. */
+  readonly line: number;
+  /** What is wrong with it, for the note in predictions. */
+  readonly damage: string;
+}
+
 export interface ScanResult {
   /** Positions of the data set whose pictures can be used, ascending. */
   readonly readable: Int32Array;
   readonly quarantined: readonly Quarantined[];
+  /** Some of the readable ones. */
+  readonly accepted: readonly AcceptedDamage[];
 }
 
 export interface ScanOptions {
@@ -50,6 +63,7 @@ export class QuarantineError extends TailrayError {
 export async function scanImages(dataset: Dataset, options: ScanOptions = {}): Promise<ScanResult> {
   const readable: number[] = [];
   const quarantined: Quarantined[] = [];
+  const accepted: AcceptedDamage[] = [];
   let next = 0;
   let done = 0;
   const look = async () => {
@@ -59,6 +73,8 @@ export async function scanImages(dataset: Dataset, options: ScanOptions = {}): P
       try {
         await dataset.store.prepared(image, line);
         readable.push(position);
+        const damage = dataset.store.damageOf(image);
+        if (damage !== null) accepted.push({ position, image, line, damage });
       } catch (error) {
         if (!(error instanceof ImageError)) {
           next = dataset.length; // the other looks stop too
@@ -74,12 +90,18 @@ export async function scanImages(dataset: Dataset, options: ScanOptions = {}): P
   if (options.strict === true && quarantined.length > 0) {
     throw new QuarantineError(dataset.table.path, quarantined, dataset.length);
   }
-  return { readable: Int32Array.from(readable).sort(), quarantined };
+  accepted.sort((a, b) => a.position - b.position);
+  return { readable: Int32Array.from(readable).sort(), quarantined, accepted };
 }
 
-/** Counts by kind, and the first ten by name. */
-export function describeQuarantine(quarantined: readonly Quarantined[], total: number): string {
-  if (quarantined.length === 0) return `all ${total} images are readable.`;
+/** Counts by kind, and the first ten by name; then the damaged ones that are used all the same. */
+export function describeQuarantine(
+  quarantined: readonly Quarantined[],
+  total: number,
+  accepted: readonly AcceptedDamage[] = [],
+): string {
+  const used = describeAccepted(accepted);
+  if (quarantined.length === 0) return [`all ${total} images are readable.`, ...used].join('\n');
   const kinds = new Map<ImageErrorKind, number>();
   for (const { kind } of quarantined) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   const counts = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ');
@@ -87,5 +109,22 @@ export function describeQuarantine(quarantined: readonly Quarantined[], total: n
     .slice(0, 10)
     .map(({ image, line, reason }) => `  line ${line}, ${image}: ${reason}`);
   if (quarantined.length > shown.length) shown.push(`  … and ${quarantined.length - shown.length} more`);
-  return `${quarantined.length} of ${total} images can't be used (${counts}):\n${shown.join('\n')}`;
+  if (accepted.length === 0 && quarantined.some(mayDecodeInPart)) {
+    shown.push('  Damaged images can be used as far as they decode: --lenient.');
+  }
+  return [`${quarantined.length} of ${total} images can't be used (${counts}):`, ...shown, ...used].join(
+    '\n',
+  );
+}
+
+function describeAccepted(accepted: readonly AcceptedDamage[]): string[] {
+  if (accepted.length === 0) return [];
+  const shown = accepted.slice(0, 10).map(({ image, line, damage }) => `  line ${line}, ${image}: ${damage}`);
+  if (accepted.length > shown.length) shown.push(`  … and ${accepted.length - shown.length} more`);
+  const which = accepted.length === 1 ? '1 image is damaged' : `${accepted.length} images are damaged`;
+  return [`${which} and used as far as possible:`, ...shown];
+}
+
+function mayDecodeInPart({ kind, reason }: Quarantined): boolean {
+  return kind === 'truncated' || (kind === 'unreadable' && reason.includes('is damaged'));
 }

@@ -1,6 +1,6 @@
 import { type LabelledSamples, positiveClasses } from '../sampling/expected-visits.js';
 
-/** Which findings come together, in the images as they are or as a sampler visits them. */
+/** Counts of findings that come together, in the images as they are or as a sampler visits them. */
 
 export interface CoOccurrence {
   /** Findings with this name, in order. */
@@ -9,8 +9,12 @@ export interface CoOccurrence {
   readonly pairs: Float64Array;
 }
 
+/** Pairs of more classes than this are not counted: their number grows with the square, here to 128 MB. */
+export const PAIRED_CLASSES = 4000;
+
 /**
  * Counts pairs of positive labels.
+ * @param samples of at most `PAIRED_CLASSES` classes
  * @param visits [samples.length] weight of each sample, such as a sampler's expected visits; 1 each when absent
  */
 export function coOccurrence(samples: LabelledSamples, visits?: Float64Array): CoOccurrence {

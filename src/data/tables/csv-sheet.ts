@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { CsvError } from 'csv-parse';
 import { parse } from 'csv-parse/sync';
 import { TailrayError } from '../../engine/errors.js';
+import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
 
 /**
  * From a file on disk to rectangular text: the part of reading a table that knows nothing of X-rays. Everything that
@@ -82,12 +82,11 @@ export async function readTextFile(path: string): Promise<string> {
 async function readBytes(path: string): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFile(path, { maxBytes: maxTextBytes });
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    const reason =
-      code === 'ENOENT' ? 'no such file.' : code === 'EISDIR' ? 'is a folder.' : `unreadable (${code}).`;
-    throw new TableError(reason, { path }, { cause });
+    if (!(cause instanceof RegularFileError)) throw cause;
+    if (cause.code === 'TOO_LARGE') throw oversized(path);
+    throw new TableError(cause.code === 'ENOENT' ? 'no such file.' : cause.reason, { path }, { cause });
   }
   if (bytes.length === 0) throw new TableError('the file is empty (0 bytes).', { path });
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
@@ -98,10 +97,11 @@ async function readBytes(path: string): Promise<Uint8Array> {
       throw new TableError(`damaged or oversized gzip file (${why}).`, { path }, { cause });
     }
   }
-  if (bytes.length > maxTextBytes) {
-    throw new TableError(`larger than the ${maxTextBytes / 2 ** 20} MiB that a table may have.`, { path });
-  }
   return bytes;
+}
+
+function oversized(path: string): TableError {
+  return new TableError(`larger than the ${maxTextBytes / 2 ** 20} MiB that a table may have.`, { path });
 }
 
 function decodeText(path: string, bytes: Uint8Array): string {

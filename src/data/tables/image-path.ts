@@ -1,5 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { irregularKind } from '../../storage/regular-file.js';
 import { ImageError } from '../images/image-error.js';
 
 /**
@@ -27,8 +28,13 @@ export async function resolveImage(root: string, id: string): Promise<string> {
     for (const spelling of spellings) {
       for (const extension of extensions) {
         const path = join(base, folder, spelling + extension);
-        if (!(await isFile(path))) continue;
+        const found = await stat(path).catch(() => null);
+        if (found === null || found.isDirectory()) continue;
         await refuseEscape(base, path, id);
+        const kind = irregularKind(found);
+        if (kind !== null) {
+          throw new ImageError('unreadable', id, `is ${kind}, not a regular file; it is not opened.`);
+        }
         return path;
       }
     }
@@ -57,12 +63,4 @@ function outside(id: string, root: string): ImageError {
 function isInside(base: string, path: string): boolean {
   const way = relative(base, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch {
-    return false;
-  }
 }

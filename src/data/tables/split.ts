@@ -1,5 +1,6 @@
 import { TailrayError } from '../../engine/errors.js';
 import { Random } from '../../engine/random.js';
+import { list } from './label-columns.js';
 import { countLabels, type LabelTable } from './table.js';
 
 /**
@@ -139,10 +140,16 @@ function draw(
   const carriers = stratify ? carriersByClass(shuffled, table.classes.length) : new Map<number, Group[]>();
   const left = new Map([...carriers].map(([c, having]) => [c, having.length]));
   let room = Math.round(target);
-  /** Takes a patient that fits, unless that leaves a class without any patient on the other side. */
+  const offered = new Set<Group>();
+  /**
+   * Takes a patient that fits, unless that leaves a class without any patient on the other side. Room only shrinks, and
+   * who is a class's last patient stays it, so that the first answer to an offer is the answer to all later ones.
+   */
   const offer = (group: Group): boolean => {
+    if (offered.has(group)) return false;
+    offered.add(group);
     const last = [...group.positives.keys()].some((c) => left.get(c) === 1);
-    if (chosen.has(group) || group.rows.length > room || last) return false;
+    if (group.rows.length > room || last) return false;
     chosen.add(group);
     room -= group.rows.length;
     for (const c of group.positives.keys()) left.set(c, (left.get(c) ?? 0) - 1);
@@ -234,7 +241,7 @@ function splitNotes(
     const { positives } = countLabels(table, split[name]);
     const overall = countLabels(table, all).positives;
     const lost = table.classes.filter((_, c) => positives[c] === 0 && (overall[c] ?? 0) > 0);
-    if (lost.length > 0) notes.push(`${name} has no positive of ${lost.join(', ')}: left out of its means.`);
+    if (lost.length > 0) notes.push(`${name} has no positive of ${list(lost)}: left out of its means.`);
   }
   return notes;
 }

@@ -152,9 +152,10 @@ function columnPlan(
 ): SheetPlan {
   const places = ids(sheet, options, imageName, patientName);
   const missing: string[] = [];
+  const columnOf = new Map(sheet.header.map((name, column) => [name, column]));
   const columns = classes.map((name) => {
-    const at = sheet.header.indexOf(name);
-    if (at >= 0) return at;
+    const at = columnOf.get(name);
+    if (at !== undefined) return at;
     if (options.unlabelled !== true) throw unknownClass(sheet, name, labelLike(sheet.header));
     missing.push(name);
     return -1;

@@ -1,4 +1,5 @@
 import { readSheet, type Sheet, TableError } from './csv-sheet.js';
+import { list } from './label-columns.js';
 import { examinePatientIds, type PatientIdFacts, patientKey, patientNotes } from './patient-ids.js';
 import { readSplitName } from './table-columns.js';
 import { type LayoutName, type LayoutOptions, layouts, type SheetPlan } from './table-layouts.js';
@@ -48,7 +49,8 @@ export async function readTable(path: string, options: TableOptions = {}): Promi
     options.layout === undefined ? candidate.matches(sheet.header) : candidate.name === options.layout,
   );
   if (layout === undefined) throw new TableError(`there is no layout "${options.layout}".`, { path });
-  const repeated = options.classes?.find((name, i) => options.classes?.indexOf(name) !== i);
+  const asked = new Set<string>();
+  const repeated = options.classes?.find((name) => asked.size === asked.add(name).size);
   if (repeated !== undefined) throw new TableError(`class "${repeated}" is asked for twice.`, { path });
   const plan = layout.plan(sheet, options);
   const how =
@@ -187,7 +189,7 @@ function labelNotes(table: LabelTable): string[] {
   }
   const without = table.classes.filter((_, c) => positives[c] === 0);
   if (without.length > 0) {
-    notes.push(`no image is positive for ${without.join(', ')}: left out of every mean over classes.`);
+    notes.push(`no image is positive for ${list(without)}: left out of every mean over classes.`);
   }
   return notes;
 }

@@ -25,7 +25,8 @@ export function labelFindings({
 }
 
 function classFindings(classes: readonly ClassFacts[], train: PartFacts): Finding[] {
-  const of = (name: string) => classes.find((each) => each.name === name)?.parts.train;
+  const byName = new Map(classes.map((each) => [each.name, each]));
+  const of = (name: string) => byName.get(name)?.parts.train;
   const named = (wanted: (facts: { positives: number; known: number; patients: number }) => boolean) =>
     classes.filter(({ parts }) => parts.train !== undefined && wanted(parts.train)).map(({ name }) => name);
   const never = named(({ known }) => known === 0);

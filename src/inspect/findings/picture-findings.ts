@@ -4,7 +4,7 @@ import type { PictureFacts } from '../picture-facts.js';
 import { copyFindings } from './copy-findings.js';
 import { agree, type Finding, some } from './finding.js';
 
-/** What the files themselves say: unreadable ones, copies, odd sizes and depths. */
+/** Findings about the files themselves: unreadable and damaged ones, copies, odd sizes and depths. */
 export function pictureFindings({
   pictures,
   picturesSkipped,
@@ -17,6 +17,7 @@ export function pictureFindings({
   }
   return [
     ...unusable(pictures),
+    ...damaged(pictures),
     ...copyFindings(pictures.copies),
     ...inverted(pictures),
     ...depths(pictures),
@@ -38,6 +39,21 @@ function unusable({ unusable: files, looked }: PictureFacts): Finding[] {
       ),
       advice:
         'Repair or fetch them again, or take their rows out; train --strict refuses to start while there are any.',
+    },
+  ];
+}
+
+function damaged({ damaged: files }: PictureFacts): Finding[] {
+  if (files.length === 0) return [];
+  return [
+    {
+      level: 'warning',
+      what: `${counted(files.length, 'image')} ${agree(files.length, 'is', 'are')} damaged, and used as far as possible.`,
+      where: some(
+        files.map(({ image, line, damage }) => `${image} (line ${line}): ${damage.replace(/\.$/, '')}`),
+        3,
+      ),
+      advice: 'Repair or fetch them again; without --lenient they are left out.',
     },
   ];
 }

@@ -59,8 +59,8 @@ function unmeasurable(part: PartFacts, classes: Inspection['classes']): Finding[
       },
     ];
   }
-  const positives = (name: string) =>
-    part.classes[classes.findIndex((each) => each.name === name)]?.positives ?? 0;
+  const places = new Map(classes.map(({ name }, c) => [name, c]));
+  const positives = (name: string) => part.classes[places.get(name) ?? -1]?.positives ?? 0;
   const trained = classes.filter((each) => (each.parts.train?.positives ?? 0) > 0).map(({ name }) => name);
   const none = trained.filter((name) => positives(name) === 0);
   const few = trained.filter((name) => positives(name) > 0 && positives(name) < FEW_POSITIVES);

@@ -10,6 +10,7 @@ const MOST = 45;
 
 /** Which findings come together, in the images and as the sampler visits them. */
 export function togetherSection({ together, classes, samplers }: Inspection): Html | null {
+  if (together === null) return null;
   const { images, visits } = together;
   const present = fromHeadToTail(classes)
     .map(({ name }) => images.classes.indexOf(name))

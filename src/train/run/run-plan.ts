@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isHubAddress, parseHubAddress } from '../../hub/hub-address.js';
 import { isLossFile, type LossFile, readLossFile } from '../../recipe/loss-file.js';
@@ -8,6 +7,7 @@ import { bindLossFile } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { sha256 } from '../../storage/content-digest.js';
+import { readRegularText } from '../../storage/regular-file.js';
 import { groupParameters } from '../step/parameter-groups.js';
 import { modelOf } from '../step/trainer.js';
 import { RunDirectory } from './run-directory.js';
@@ -27,6 +27,8 @@ export interface RunRequest {
   /** Label table or folder, instead of the recipe's. */
   readonly data?: string | undefined;
   readonly images?: string | undefined;
+  /** Use damaged pictures as far as they decode. */
+  readonly lenient?: boolean | undefined;
   /** What to start from, instead of the recipe's `model.weights`. */
   readonly weights?: string | undefined;
   /** Whether the head comes from the weights, too, instead of the recipe's `model.weightsHead`. */
@@ -110,7 +112,17 @@ function checkNetwork(recipe: Recipe): void {
   for (const { optimizer } of stageRecipes(recipe)) groupParameters(network, optimizer);
 }
 
-function overridesOf({ set = [], seed, loss, memory, data, images, weights, head }: RunRequest): string[] {
+function overridesOf({
+  set = [],
+  seed,
+  loss,
+  memory,
+  data,
+  images,
+  lenient,
+  weights,
+  head,
+}: RunRequest): string[] {
   return [
     ...set,
     ...(seed === undefined ? [] : [`seed=${seed}`]),
@@ -118,6 +130,7 @@ function overridesOf({ set = [], seed, loss, memory, data, images, weights, head
     ...(memory === undefined ? [] : [`memory=${JSON.stringify(memory)}`]),
     ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
+    ...(lenient ? ['data.lenient=true'] : []),
     ...(weights === undefined ? [] : [`model.weights=${JSON.stringify(weights)}`]),
     ...(head === undefined ? [] : [`model.weightsHead=${head}`]),
   ];
@@ -140,7 +153,7 @@ export async function completeRecipe(given: Recipe): Promise<Pick<RunPlan, 'reci
 /** A run goes on with its copy of a loss file, whatever has become of the file. */
 async function lossFileNotes({ loss }: Recipe, run: RunDirectory): Promise<string[]> {
   if (!isLossFile(loss.name)) return [];
-  const text = await readFile(loss.name, 'utf8').catch(() => undefined);
+  const text = await readRegularText(loss.name).catch(() => undefined);
   if (text !== undefined && (await sha256(text)) === loss.sha256) return [];
   const what = text === undefined ? "isn't there any more" : 'has changed since the run was begun';
   return [

@@ -1,6 +1,6 @@
 import { type Dataset, openDataset } from '../../data/dataset.js';
 import { ImageStore } from '../../data/images/image-store.js';
-import { type Quarantined, scanImages } from '../../data/images/scan.js';
+import { type AcceptedDamage, type Quarantined, scanImages } from '../../data/images/scan.js';
 import { areSimulated } from '../../data/images/simulated.js';
 import { type DataPart, type DataSource, resolveDataSource } from '../../data/tables/data-source.js';
 import { patientsOf } from '../../data/tables/split.js';
@@ -26,6 +26,8 @@ export interface ExaminedPart {
   readonly readable: Dataset;
   /** Positions in `all`. */
   readonly quarantined: readonly Quarantined[];
+  /** Damaged pictures among the readable ones. */
+  readonly accepted: readonly AcceptedDamage[];
   readonly patients: number;
 }
 
@@ -72,6 +74,7 @@ export async function examineTrainingData(
     root: source.imageRoot,
     preprocessing: recipe.preprocessing,
     cacheBytes: recipe.data.cacheMiB * 2 ** 20,
+    lenient: recipe.data.lenient ?? false,
   });
   const progress = new Total(source, onProgress);
   const examine = (part: DataPart) => examinePart(part, store, strict, progress.next());
@@ -106,11 +109,12 @@ export async function examinePart(
   onProgress: (done: number) => void,
 ): Promise<ExaminedPart> {
   const all = openDataset({ ...part, store });
-  const { readable, quarantined } = await scanImages(all, { strict, onProgress });
+  const { readable, quarantined, accepted } = await scanImages(all, { strict, onProgress });
   return {
     all,
     readable: all.subset(readable),
     quarantined,
+    accepted,
     patients: patientsOf(part.table, part.indices).size,
   };
 }

@@ -1,6 +1,14 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Augmentation, augmentGrey, augmentSchema, moveGrey } from '../../../src/data/images/augment.js';
+import {
+  type Augmentation,
+  type AugmentKey,
+  applyAugmentation,
+  augmentSchema,
+  drawAugmentation,
+  moveGrey,
+} from '../../../src/data/images/augment.js';
 import { picture } from './pictures.js';
 
 const off: Augmentation = {
@@ -13,6 +21,15 @@ const off: Augmentation = {
 const size = [32, 24] as const;
 const grey = () => Float32Array.from(picture(...size), (value) => value / 65535);
 const key = { seed: 1, epoch: 2, slot: 3 };
+
+function augmentGrey(
+  picture: Float32Array,
+  shape: readonly [number, number],
+  augmentation: Augmentation,
+  of: AugmentKey,
+): Float32Array {
+  return applyAugmentation(picture, shape, drawAugmentation(augmentation, shape, of));
+}
 
 test('the defaults are the paper’s', () => {
   expect(augmentSchema.parse({})).toEqual({
@@ -61,6 +78,35 @@ test('switching one off leaves the others’ numbers as they were', () => {
   const noise = augmentSchema.parse({ ...off, noise: { p: 1 } });
   const withUnused = augmentSchema.parse({ ...off, noise: { p: 1 }, flip: { p: 0 }, affine: { p: 0 } });
   expect(augmentGrey(grey(), size, withUnused, key)).toEqual(augmentGrey(grey(), size, noise, key));
+});
+
+test('a draw is plain data, and applying it leaves the picture given as it is', () => {
+  const every = augmentSchema.parse({
+    flip: { p: 1 },
+    affine: { p: 1 },
+    brightnessContrast: { p: 1 },
+    noise: { p: 1 },
+    dropout: { p: 1 },
+  });
+  const draw = drawAugmentation(every, size, key);
+  const given = grey();
+  const once = applyAugmentation(given, size, draw);
+  expect(given).toEqual(grey());
+  expect(applyAugmentation(given, size, JSON.parse(JSON.stringify(draw)))).toEqual(once);
+  expect(once).not.toEqual(given);
+});
+
+test('the bits are those of earlier versions', () => {
+  const digest = createHash('sha256');
+  const always = augmentSchema.parse({ affine: { p: 1 }, noise: { p: 1 }, dropout: { p: 1 } });
+  for (const augmentation of [augmentSchema.parse({}), always]) {
+    for (let slot = 0; slot < 40; slot++) {
+      digest.update(
+        new Uint8Array(augmentGrey(grey(), size, augmentation, { seed: 5, epoch: 1, slot }).buffer),
+      );
+    }
+  }
+  expect(digest.digest('hex')).toBe('19154bbf6a8743c906aabfec4703f040ef8a8bc1b8c6897b1947b0b2a22a7e9a');
 });
 
 test('all off changes nothing', () => {
@@ -117,9 +163,9 @@ describe('movement', () => {
     for (let slot = 0; slot < 200; slot++) {
       const dot = new Float32Array(41 * 41);
       dot[20 * 41 + 20] = 1;
-      augmentGrey(dot, [41, 41], { ...off, affine }, { seed: 3, epoch: 0, slot });
+      const moved = augmentGrey(dot, [41, 41], { ...off, affine }, { seed: 3, epoch: 0, slot });
       let [x, y, mass] = [0, 0, 0];
-      for (const [i, value] of dot.entries()) {
+      for (const [i, value] of moved.entries()) {
         mass += value;
         x += value * (i % 41);
         y += value * Math.floor(i / 41);
@@ -132,8 +178,12 @@ describe('movement', () => {
 });
 
 test('noise has the asked-for deviation', () => {
-  const flat = new Float32Array(10_000).fill(0.5);
-  augmentGrey(flat, [100, 100], { ...off, noise: { p: 1, variance: [4, 4] } }, key);
+  const flat = augmentGrey(
+    new Float32Array(10_000).fill(0.5),
+    [100, 100],
+    { ...off, noise: { p: 1, variance: [4, 4] } },
+    key,
+  );
   const mean = flat.reduce((sum, value) => sum + value, 0) / flat.length;
   const variance = flat.reduce((sum, value) => sum + (value - mean) ** 2, 0) / flat.length;
   expect(mean).toBeCloseTo(0.5, 3);
@@ -141,8 +191,12 @@ test('noise has the asked-for deviation', () => {
 });
 
 test('dropout makes holes of the asked-for size', () => {
-  const flat = new Float32Array(64 * 64).fill(1);
-  augmentGrey(flat, [64, 64], { ...off, dropout: { p: 1, holes: 1, side: 24 / 512 } }, key);
+  const flat = augmentGrey(
+    new Float32Array(64 * 64).fill(1),
+    [64, 64],
+    { ...off, dropout: { p: 1, holes: 1, side: 24 / 512 } },
+    key,
+  );
   expect(flat.filter((value) => value === 0)).toHaveLength(9);
   const tiny = Float32Array.of(1);
   expect([...augmentGrey(tiny, [1, 1], { ...off, dropout: { p: 1, holes: 3, side: 0.01 } }, key)]).toEqual([

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { decodeImage, decodeImageBytes } from '../../../src/data/images/decode.js';
+import { type DecodeOptions, decodeImage, decodeImageBytes } from '../../../src/data/images/decode.js';
 import { ImageError, type ImageErrorKind } from '../../../src/data/images/image-error.js';
 import { temporaryFolder } from '../temporary-folder.js';
+import { hugePng, rawPng } from './built-files.js';
 import { picture, png8, png16 } from './pictures.js';
 
 interface FileCase {
@@ -73,9 +73,13 @@ describe('the values in the file, as PIL reads them', () => {
 });
 
 describe('what is no picture gives an error of its kind', () => {
-  async function refusal(name: string, content: Uint8Array | string, limit?: number): Promise<ImageError> {
+  async function refusal(
+    name: string,
+    content: Uint8Array | string,
+    options?: DecodeOptions,
+  ): Promise<ImageError> {
     const folder = await temporaryFolder({ [name]: content });
-    const error = await decodeImage(join(folder, name), limit).catch((thrown: unknown) => thrown);
+    const error = await decodeImage(join(folder, name), options).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ImageError);
     expect((error as ImageError).message).toContain(join(folder, name));
     return error as ImageError;
@@ -106,17 +110,13 @@ describe('what is no picture gives an error of its kind', () => {
 
   test('a PNG cut anywhere is truncated, never a picture with a grey end', async () => {
     const png = await whole();
-    const reference = (await decodeImageBytes(png, 'whole.png')).pixels;
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 8, max: png.length - 1 }), async (length) => {
         const cut = png.subarray(0, length);
-        try {
-          // without its closing chunk a PNG may be complete all the same
-          expect((await decodeImageBytes(cut, 'cut.png')).pixels).toEqual(reference);
-          expect(length).toBeGreaterThan(png.length - 24);
-        } catch (error) {
-          expect(error).toMatchObject({ name: 'ImageError', kind: 'truncated' });
-        }
+        await expect(decodeImageBytes(cut, 'cut.png')).rejects.toMatchObject({
+          name: 'ImageError',
+          kind: 'truncated',
+        });
       }),
       { numRuns: 60 },
     );
@@ -166,58 +166,7 @@ describe('what is no picture gives an error of its kind', () => {
 
   test('the limit is the caller’s to set', async () => {
     const png = await whole();
-    expect((await refusal('a.png', png, 90 * 120 - 1)).kind).toBe('tooLarge');
-    expect((await decodeImageBytes(png, 'a.png', 90 * 120)).pixels).toHaveLength(90 * 120);
+    expect((await refusal('a.png', png, { pixelLimit: 90 * 120 - 1 })).kind).toBe('tooLarge');
+    expect((await decodeImageBytes(png, 'a.png', { pixelLimit: 90 * 120 })).pixels).toHaveLength(90 * 120);
   });
 });
-
-/** A PNG of 16-bit samples, colour type 2 (RGB) or 6 (RGBA), written chunk by chunk. */
-function rawPng(samples: Uint16Array, height: number, width: number, colourType: 2 | 6): Buffer {
-  const channels = colourType === 2 ? 3 : 4;
-  const rows = Buffer.alloc(height * (1 + width * channels * 2));
-  for (let y = 0, at = 0; y < height; y++) {
-    at++; // filter type 0
-    for (let x = 0; x < width * channels; x++) {
-      at = rows.writeUInt16BE(samples[y * width * channels + x] ?? 0, at);
-    }
-  }
-  return pngOf(width, height, 16, colourType, deflateSync(rows));
-}
-
-/** A valid header of a huge grey PNG with next to no data behind it. */
-function hugePng(side: number): Buffer {
-  return pngOf(side, side, 8, 0, deflateSync(Buffer.alloc(side + 1)));
-}
-
-function pngOf(width: number, height: number, depth: number, colourType: number, data: Buffer): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header[8] = depth;
-  header[9] = colourType;
-  const chunk = (type: string, body: Buffer) => {
-    const out = Buffer.alloc(body.length + 12);
-    out.writeUInt32BE(body.length, 0);
-    out.write(type, 4, 'latin1');
-    body.copy(out, 8);
-    out.writeUInt32BE(crc32(out.subarray(4, body.length + 8)), body.length + 8);
-    return out;
-  };
-  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', data),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-/** Node has had its own only since 20.15. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let k = 0; k < 8; k++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
-}

@@ -63,7 +63,8 @@ describe('prepared pictures', () => {
   test('a 16-bit file from disk, resized', async () => {
     const folder = await temporaryFolder({ 'a.png': await png16(picture(30, 20), 30, 20) });
     const preprocessing = preprocessingSchema.parse({ size: [10, 12], window: { kind: 'full' } });
-    const prepared = await prepareImage(join(folder, 'a.png'), preprocessing);
+    const { grey: prepared, damage } = await prepareImage(join(folder, 'a.png'), preprocessing);
+    expect(damage).toBeNull();
     expect(prepared).toHaveLength(120);
     expect(prepared).toEqual(
       prepareGrey({ width: 20, height: 30, maximum: 65535, pixels: picture(30, 20) }, preprocessing),

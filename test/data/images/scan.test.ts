@@ -59,6 +59,7 @@ describe('the scan before training', () => {
     expect(await scanImages(dataset, { strict: true })).toEqual({
       readable: Int32Array.of(0, 1, 2, 3, 4),
       quarantined: [],
+      accepted: [],
     });
     expect(describeQuarantine([], 5)).toBe('all 5 images are readable.');
   });
