@@ -9,7 +9,7 @@ import { type Predictions, requireFreeFile, writePredictions } from '../predict/
 import { scoreImages } from '../predict/score-images.js';
 import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
-import { openWeightSource } from '../weights/weight-source.js';
+import { openWeightSource } from '../weights/open-weight-source.js';
 import { command, runCommand } from './command.js';
 import { addHubOption, fetching, type HubFlags } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
