@@ -11,7 +11,7 @@ import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
 import { openWeightSource } from '../weights/open-weight-source.js';
 import { command, runCommand } from './command.js';
-import { addHubOption, fetching, type HubFlags } from './hub-option.js';
+import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
 import { formatExplanation } from './text/plan-table.js';
@@ -54,17 +54,14 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
   const say = (text: string) => {
     if (!flags.quiet) process.stdout.write(`${text}\n`);
   };
-  const path = await fetching(flags, async (hub) => {
-    const source = openWeightSource(model, hub);
-    const file = await source.file();
-    for (const note of await source.notes()) say(note);
-    return file;
-  });
+  const progress = new ProgressLine(flags.quiet ?? false);
+  const source = openWeightSource(model, hubOptions(flags, progress));
+  const path = await source.file().finally(() => progress.stop());
+  for (const note of await source.notes()) say(note);
   const checkpoint = await readCheckpoint(path);
   const rows = flags.tauNorm === undefined ? undefined : classifierRows(checkpoint);
   if (!flags.force) await requireFreeFile(flags.out);
   const pictures = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
-  const progress = new ProgressLine(flags.quiet ?? false);
   let device: Device | undefined;
   const open = async () => {
     progress.stop();

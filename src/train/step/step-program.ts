@@ -26,11 +26,10 @@ import {
 import { div } from '../../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import type { ClassStatistics } from '../../losses/define/class-statistics.js';
-import type { BoundLoss, Loss } from '../../losses/define/loss.js';
+import type { BoundLoss } from '../../losses/define/loss.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
 import { traceBoundLoss } from '../../losses/define/trace-loss.js';
 import type { ModelDefinition } from '../../models/model.js';
-import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { emaDecay, type Schedule, scheduleFactor } from './schedule.js';
 import type { TrainingStatePlan } from './training-state-plan.js';
@@ -54,8 +53,8 @@ export interface StepProgramOptions {
   /** To run the step, one that has memory: a `TrainingState`. */
   readonly state: TrainingStatePlan;
   readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
-  /** Where the recipe names a file: the loss in it. */
-  readonly loss?: Loss | undefined;
+  /** The recipe's, with its parameters. */
+  readonly loss: BoundLoss;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: Omit<ClassStatistics, 'classes'>;
   readonly schedule: Schedule;
@@ -90,12 +89,10 @@ export interface StepBatch {
 export class StepProgram {
   readonly #program: Program;
   readonly #options: StepProgramOptions;
-  readonly #loss: BoundLoss;
 
   private constructor(program: Program, options: StepProgramOptions) {
     this.#program = program;
     this.#options = options;
-    this.#loss = lossOf(options.recipe.loss, options.loss);
   }
 
   /**
@@ -168,10 +165,10 @@ export class StepProgram {
 
   /** What the loss is told of where the training stands. */
   #scheduled(step: number): readonly number[] {
-    const { schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
-    if (this.#loss.kind === 'batch') return [];
+    const { loss, schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
+    if (loss.kind === 'batch') return [];
     const done = step - firstStep;
-    return this.#loss.schedule({
+    return loss.schedule({
       epoch: Math.floor(done / stepsPerEpoch),
       progress: done / schedule.totalSteps,
     });
@@ -237,7 +234,7 @@ function traceStep(
   });
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
-    const bound = lossOf(recipe.loss, options.loss);
+    const bound = options.loss;
     const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
     return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
