@@ -169,6 +169,7 @@ function describeData(data: TrainingData): string[] {
     ...data.notes.map((note) => `data       ${note}`),
     `data       ${data.path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
     `images     ${describeQuarantine(quarantined, total)}`,
+    ...(quarantined.length > 0 ? [`           image folder: ${data.train.all.store.root}`] : []),
   ];
 }
 
