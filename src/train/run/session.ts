@@ -41,18 +41,20 @@ export class Session {
   #trainer: Trainer;
   /** Of all stages so far: a problem that returns is computed as before. */
   #kernels: Readonly<Record<string, string>>;
-  #peakBytes = 0;
+  /** Of the stages before. */
+  #peakBytes: number;
 
   private constructor(
     prepared: PreparedRun,
     options: SessionOptions,
-    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>> },
+    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
   ) {
     this.#prepared = prepared;
     this.#options = options;
     this.#stage = begun.stage;
     this.#trainer = begun.trainer;
     this.#kernels = begun.kernels;
+    this.#peakBytes = begun.peakBytes;
   }
 
   /** Compiles the stage that the run is in; writes nothing. @throws as `trainRun` */
@@ -70,6 +72,7 @@ export class Session {
       stage,
       trainer: await createTrainer(device, prepared, stage, tuning),
       kernels: kept ?? {},
+      peakBytes: begun?.peakBytes ?? 0,
     });
   }
 
@@ -159,10 +162,16 @@ export class Session {
   }
 
   async #save(progress: Progress): Promise<void> {
-    const { run, data } = this.#prepared;
+    const { run, data, stages } = this.#prepared;
     const { device } = this.#options;
     await run.saved.save(
-      { progress, data: data.digest, adapter: device.description, kernels: this.kernels },
+      {
+        progress,
+        data: data.digest,
+        adapter: device.description,
+        kernels: this.kernels,
+        ...(stages.length > 1 && { peakBytes: this.peakBytes }),
+      },
       this.#trainer.state.contents,
     );
   }

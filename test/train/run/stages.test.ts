@@ -142,7 +142,12 @@ describe('a run in stages', () => {
 
   async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
     const last = await readdir(join(run.path, 'last'), { recursive: true });
-    const names = ['best.safetensors', 'predictions.csv', ...last.map((name) => join('last', name)).sort()];
+    const names = [
+      'best.safetensors',
+      'predictions.csv',
+      'summary.json',
+      ...last.map((name) => join('last', name)).sort(),
+    ];
     const contents = await Promise.all(
       names.map((name) => readFile(join(run.path, name), 'base64').catch(() => 'a folder')),
     );
