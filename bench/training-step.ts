@@ -6,6 +6,7 @@ import {
   type ModelDefinition,
 } from '#src/models/model.js';
 import { exportTimm } from '#src/models/weights/timm-weights.js';
+import { lossOf } from '#src/recipe/recipe-loss.js';
 import { recipeSchema } from '#src/recipe/recipe-schema.js';
 import { StepProgram } from '#src/train/step/step-program.js';
 import { TrainingState } from '#src/train/step/training-state.js';
@@ -129,6 +130,7 @@ async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingSte
     definition,
     state,
     recipe,
+    loss: lossOf(recipe.loss),
     statistics: { classCounts: new Array<number>(CLASSES).fill(1), samples: step.batch },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
     stepsPerEpoch: 1,

@@ -5,19 +5,21 @@ import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { planComparison } from '../compare/comparison-plan.js';
 import { conclusions } from '../compare/comparison-table.js';
-import { cellState, runCells, runOf, type Shard, shardOf } from '../compare/run-cells.js';
+import { pinnedCells } from '../compare/pinned-weights.js';
+import { type CellListener, cellState, runCells, runOf, type Shard, shardOf } from '../compare/run-cells.js';
 import { writeComparison } from '../compare/write-comparison.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
-import { providePhantoms } from '../train/run/phantom-source.js';
+import type { RunListener } from '../train/run/run-event.js';
 import { command, runCommand } from './command.js';
+import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber } from './number-option.js';
-import { trainingDisplay } from './training-display.js';
+import { ProgressLine, trainingDisplay } from './training-display.js';
 
-interface CompareFlags extends KernelFlags {
+interface CompareFlags extends KernelFlags, HubFlags {
   readonly out?: string;
   readonly set: string[];
   readonly shard?: Shard;
@@ -27,8 +29,10 @@ interface CompareFlags extends KernelFlags {
   readonly resamples?: number;
 }
 
-const program = addKernelOptions(
-  command('compare', 'Train variants of a recipe with several seeds, and say which differences hold.'),
+const program = addHubOption(
+  addKernelOptions(
+    command('compare', 'Train variants of a recipe with several seeds, and say which differences hold.'),
+  ),
 )
   .argument('<file>', 'what to compare (YAML); see recipes/longtail.yaml')
   .option('--out <dir>', 'where runs and results lie (default: runs/<name of the file>)')
@@ -47,15 +51,16 @@ const program = addKernelOptions(
   .action(compare);
 
 async function compare(file: string, flags: CompareFlags): Promise<void> {
-  const plan = await planComparison(file, flags.set);
+  const planned = await planComparison(file, flags.set);
   const out = flags.out ?? join('runs', basename(file).replace(/\.ya?ml$/i, ''));
   if (flags.list) {
-    for (const cell of plan.cells) {
+    for (const cell of await pinnedCells(out, planned.cells)) {
       process.stdout.write(`${(await cellState(runOf(out, cell), cell)).padEnd(10)}${cell.name}\n`);
     }
     return;
   }
-  if (!flags.report && !(await train(plan.cells, out, flags))) return;
+  if (!flags.report && !(await train(planned.cells, out, flags))) return;
+  const plan = { ...planned, cells: await pinnedCells(out, planned.cells) };
   const left: string[] = [];
   for (const cell of plan.cells) {
     if ((await cellState(runOf(out, cell), cell)) !== 'finished') left.push(cell.name);
@@ -88,7 +93,9 @@ async function train(
   out: string,
   flags: CompareFlags,
 ): Promise<boolean> {
+  const progress = new ProgressLine(flags.quiet ?? false);
   const say = (text: string) => {
+    progress.stop();
     if (!flags.quiet) process.stdout.write(`${text}\n`);
   };
   const mine = flags.shard ? shardOf(cells, flags.shard) : cells;
@@ -103,33 +110,49 @@ async function train(
     try {
       await runCells(out, mine, {
         device,
-        dataPath: async (recipe) =>
-          recipe.data.path ?? (await providePhantoms(recipe, { cache: cacheFolder() })),
+        cache: cacheFolder(),
+        hub: hubOptions(flags, progress),
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
-        observer: {
-          onSkipped: (cell, reason) => say(`skipped    ${cell.name}: ${reason}`),
-          onBegin(cell, place, total) {
-            say(`\nrun        ${cell.name}, ${place + 1} of ${total}: ${runOf(out, cell).path}`);
-            return trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });
-          },
-          onFailed(cell, error) {
-            process.stderr.write(`not done   ${cell.name}: ${error.message}\n`);
-            process.exitCode = 2;
-          },
-          async onEnd(cell, summary) {
-            if (summary.status === 'finished') await writeModelCard(runOf(out, cell).best, { force: true });
-          },
-        },
+        listeners: [cellDisplay(out, flags, say), cardWriter(out)],
       });
     } finally {
       device.close();
     }
   } finally {
+    progress.stop();
     interrupt.release();
   }
   if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
   return !interrupt.signal.aborted;
+}
+
+function cardWriter(out: string): CellListener {
+  return async (event) => {
+    if (event.kind !== 'ended' || event.summary.status !== 'finished') return;
+    await writeModelCard(runOf(out, event.cell).best, { force: true });
+  };
+}
+
+/** Prints what becomes of each run. */
+function cellDisplay(out: string, flags: CompareFlags, say: (text: string) => void): CellListener {
+  let display: RunListener | undefined;
+  return (event) => {
+    const { cell } = event;
+    switch (event.kind) {
+      case 'skipped':
+        return say(`skipped    ${cell.name}: ${event.reason}`);
+      case 'begun':
+        say(`\nrun        ${cell.name}, ${event.place + 1} of ${event.total}: ${runOf(out, cell).path}`);
+        display = trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });
+        return;
+      case 'run':
+        return display?.(event.event);
+      case 'failed':
+        process.stderr.write(`not done   ${cell.name}: ${event.error.message}\n`);
+        process.exitCode = 2;
+    }
+  };
 }
 
 function shard(text: string): Shard {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { HubOptions } from '../hub/hub-settings.js';
-import { ProgressLine } from './training-display.js';
+import type { ProgressLine } from './training-display.js';
 
 /** For commands that may be given `hf-hub:owner/name`: whether to download, and the progress of it. */
 export interface HubFlags {
@@ -15,20 +15,12 @@ export function addHubOption(command: Command): Command {
   );
 }
 
-/** What `fetch` gives, with a progress bar while it downloads. */
-export async function fetching<T>(
-  { offline, quiet = false }: HubFlags,
-  fetch: (hub: HubOptions) => Promise<T>,
-): Promise<T> {
-  const progress = new ProgressLine(quiet);
+/** How a hub is asked, and where the progress of a download is shown. */
+export function hubOptions({ offline }: HubFlags, progress: ProgressLine): HubOptions {
   const mebibytes = (bytes: number) => Math.round(bytes / 2 ** 20);
-  try {
-    return await fetch({
-      offline,
-      onProgress: ({ file, done, total }) =>
-        progress.show(`fetching ${file}`, mebibytes(done), mebibytes(total), () => 'MiB'),
-    });
-  } finally {
-    progress.stop();
-  }
+  return {
+    offline,
+    onProgress: ({ file, done, total }) =>
+      progress.show(`fetching ${file}`, mebibytes(done), mebibytes(total), () => 'MiB'),
+  };
 }

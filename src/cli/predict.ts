@@ -9,9 +9,9 @@ import { type Predictions, requireFreeFile, writePredictions } from '../predict/
 import { scoreImages } from '../predict/score-images.js';
 import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
-import { openWeightSource } from '../weights/weight-source.js';
+import { openWeightSource } from '../weights/open-weight-source.js';
 import { command, runCommand } from './command.js';
-import { addHubOption, fetching, type HubFlags } from './hub-option.js';
+import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
 import { formatExplanation } from './text/plan-table.js';
@@ -59,17 +59,14 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
   const say = (text: string) => {
     if (!flags.quiet) process.stdout.write(`${text}\n`);
   };
-  const path = await fetching(flags, async (hub) => {
-    const source = openWeightSource(model, hub);
-    const file = await source.file();
-    for (const note of await source.notes()) say(note);
-    return file;
-  });
+  const progress = new ProgressLine(flags.quiet ?? false);
+  const source = openWeightSource(model, hubOptions(flags, progress));
+  const path = await source.file().finally(() => progress.stop());
+  for (const note of await source.notes()) say(note);
   const checkpoint = await readCheckpoint(path);
   const rows = flags.tauNorm === undefined ? undefined : classifierRows(checkpoint);
   if (!flags.force) await requireFreeFile(flags.out);
   const pictures = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
-  const progress = new ProgressLine(flags.quiet ?? false);
   let device: Device | undefined;
   const open = async () => {
     progress.stop();
@@ -96,6 +93,7 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
     });
     progress.stop();
     say(describeQuarantine(scored.quarantined, scored.rows.length, scored.accepted));
+    if (scored.quarantined.length > 0) say(`image folder: ${pictures.imageRoot}`);
     let predictions: Predictions = scored;
     if (rows !== undefined) {
       predictions = tauNormalise(predictions, rows, flags.tauNorm ?? 0);

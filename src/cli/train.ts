@@ -9,14 +9,13 @@ import type { MacroScores } from '../predict/scores.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import type { RunSummary } from '../train/run/finish-run.js';
-import { providePhantoms } from '../train/run/phantom-source.js';
-import { planRun } from '../train/run/run-plan.js';
-import { planStages, type Stage } from '../train/run/stage-plan.js';
+import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
+import { planRun, type RunPlan } from '../train/run/run-plan.js';
+import type { Stage } from '../train/run/stage-plan.js';
 import { trainRun } from '../train/run/train-run.js';
-import { type ExaminedPart, examineTrainingData, type TrainingData } from '../train/run/training-data.js';
-import { fetchWeights } from '../weights/fetch-weights.js';
+import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { command, runCommand } from './command.js';
-import { addHubOption, fetching, type HubFlags } from './hub-option.js';
+import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
 import { positiveNumber, wholeNumber } from './number-option.js';
@@ -101,48 +100,33 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const { recipe: planned, run, lossFile, notes } = await planRun(flags);
-    say(`run        ${run.path}`);
-    for (const note of notes) say(note);
-    // a run that goes on has its weights
-    const fetched = flags.resume ? null : await fetching(flags, (hub) => fetchWeights(planned, hub));
-    for (const note of fetched?.notes ?? []) say(note);
-    const recipe = fetched?.recipe ?? planned;
-    const simulated = recipe.data.path === undefined;
+    const plan = await planRun(flags);
+    say(`run        ${plan.run.path}`);
+    const simulated = plan.recipe.data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
-    const progress = new ProgressLine(flags.quiet ?? false);
-    const path =
-      recipe.data.path ??
-      (await providePhantoms(recipe, {
-        cache: cacheFolder(),
-        onProgress: (done, total) => progress.show('drawing phantoms', done, total, () => 'images'),
-      }));
-    progress.stop();
-    const data = await examineTrainingData(path, recipe, {
-      strict: flags.strict ?? false,
-      onProgress: (done, total) => progress.show('reading', done, total, () => 'images'),
-    });
-    progress.stop();
-    for (const line of describeData(path, data)) say(line);
-    for (const { recipe: own, sampler } of distinctSamplers(planStages(recipe, data))) {
-      const sampled = sampledFrequencies(data.train.readable, sampler);
-      for (const line of formatSampling(own.sampler, sampled)) say(line);
+    const prepared = await prepare(plan, flags);
+    for (const line of describeData(prepared.data)) say(line);
+    for (const { recipe, sampler } of distinctSamplers(prepared.stages)) {
+      const sampled = sampledFrequencies(prepared.data.train.readable, sampler);
+      for (const line of formatSampling(recipe.sampler, sampled)) say(line);
     }
     const device = await openDevice({ adapter: flags.adapter });
     say(`adapter    ${device.description}`);
     interrupt.protect();
     try {
-      const summary = await trainRun({
-        ...flags,
-        device,
+      const { recipe, run } = prepared;
+      const display = trainingDisplay({
         recipe,
-        data,
-        run,
-        lossFile,
+        quiet: flags.quiet ?? false,
+        explain: flags.explain ?? 'top',
+      });
+      const summary = await trainRun(prepared, {
+        device,
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
+        stopAfter: flags.stopAfter,
         explain: flags.explain !== undefined,
-        observer: trainingDisplay({ recipe, quiet: flags.quiet ?? false, explain: flags.explain ?? 'top' }),
+        listeners: [display],
       });
       process.stdout.write(`${conclude(summary, run.path)}\n`);
       if (summary.status === 'finished') await writeModelCard(run.best, { force: true });
@@ -156,13 +140,28 @@ async function train(flags: TrainFlags): Promise<void> {
   }
 }
 
+/** Weights, data and stages, with the progress on the way. */
+async function prepare(plan: RunPlan, flags: TrainFlags): Promise<PreparedRun> {
+  const progress = new ProgressLine(flags.quiet ?? false);
+  try {
+    return await prepareRun(plan, {
+      cache: cacheFolder(),
+      hub: hubOptions(flags, progress),
+      strict: flags.strict,
+      onProgress: (title, done, total) => progress.show(title, done, total, () => 'images'),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
 /** The first stage with each choice of images. */
 function distinctSamplers(stages: readonly Stage[]): Stage[] {
   const choices = stages.map(({ recipe }) => JSON.stringify(recipe.sampler));
   return stages.filter((_, i) => choices.indexOf(choices[i] ?? '') === i);
 }
 
-function describeData(path: string, data: TrainingData): string[] {
+function describeData(data: TrainingData): string[] {
   const part = ({ all, patients }: ExaminedPart) =>
     `${all.length} images${patients > 0 ? ` of ${patients} patients` : ''}`;
   const parts = [`train ${part(data.train)}`];
@@ -174,8 +173,9 @@ function describeData(path: string, data: TrainingData): string[] {
   const total = examined.reduce((sum, each) => sum + each.all.length, 0);
   return [
     ...data.notes.map((note) => `data       ${note}`),
-    `data       ${path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
+    `data       ${data.path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
     `images     ${describeQuarantine(quarantined, total, accepted)}`,
+    ...(quarantined.length > 0 ? [`           image folder: ${data.train.all.store.root}`] : []),
   ];
 }
 

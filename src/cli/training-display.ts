@@ -1,10 +1,10 @@
 import { SingleBar } from 'cli-progress';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { formatByteSize } from '../storage/byte-size.js';
-import type { EpochLine } from '../train/run/metrics-log.js';
+import type { EpochLine } from '../train/run/metrics-line.js';
+import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
 import type { Stage } from '../train/run/stage-plan.js';
-import type { TrainRunObserver } from '../train/run/train-run.js';
 import type { Trainer } from '../train/step/trainer.js';
 import { formatGroups } from './text/group-table.js';
 import { type ExplainWhat, formatExplanation } from './text/plan-table.js';
@@ -24,7 +24,7 @@ export interface TrainingDisplayOptions {
 /** Seconds between two plain lines. */
 const PLAIN_INTERVAL = 10;
 
-export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptions): TrainRunObserver {
+export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptions): RunListener {
   const say = (text: string) => {
     if (!quiet) process.stdout.write(`${text}\n`);
   };
@@ -34,34 +34,39 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
   let loss = Number.NaN;
   const describe = (step: number) =>
     `loss ${Number.isNaN(loss) ? '–' : loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, extent.steps))} left`;
-  return {
-    onNote: (note) => say(note),
-    onReady(trainer, progress, stage) {
-      extent = stage.run;
-      meter.start(progress.step);
-      bar.stop();
-      for (const line of describeTrainer(trainer, stage, progress)) say(line);
-    },
-    onExplanation(explanation) {
-      bar.stop();
-      process.stdout.write(`\n${formatExplanation(explanation, explain)}\n`);
-    },
-    onStep(step, epoch) {
-      meter.step(step);
-      bar.show(`epoch ${epoch}/${extent.epochs}, step`, step, extent.steps, () => describe(step));
-    },
-    onLoss(_step, value) {
-      loss = value;
-    },
-    onValidation: (done, total) => bar.show('validation', done, total, () => 'images'),
-    onEpoch(line) {
-      bar.stop();
-      say(describeEpoch(line, extent.epochs));
-    },
-    onScoring: (done, total) => {
-      bar.show('scoring the best checkpoint', done, total, () => 'images');
-      if (done === total) bar.stop();
-    },
+  return (event) => {
+    switch (event.kind) {
+      case 'note':
+        return say(event.note);
+      case 'ready': {
+        const { trainer, progress, stage } = event;
+        extent = stage.run;
+        meter.start(progress.step);
+        bar.stop();
+        for (const line of describeTrainer(trainer, stage, progress)) say(line);
+        return;
+      }
+      case 'step': {
+        const { step, epoch } = event;
+        meter.step(step);
+        return bar.show(`epoch ${epoch}/${extent.epochs}, step`, step, extent.steps, () => describe(step));
+      }
+      case 'losses':
+        loss = event.loss;
+        return;
+      case 'validation':
+        return bar.show('validation', event.done, event.total, () => 'images');
+      case 'epoch':
+        bar.stop();
+        return say(describeEpoch(event.line, extent.epochs));
+      case 'explanation':
+        bar.stop();
+        process.stdout.write(`\n${formatExplanation(event.explanation, explain)}\n`);
+        return;
+      case 'scoring':
+        bar.show('scoring the best checkpoint', event.done, event.total, () => 'images');
+        if (event.done === event.total) bar.stop();
+    }
   };
 }
 

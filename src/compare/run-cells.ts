@@ -3,15 +3,17 @@ import type { Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
 import { DeviceLostError, TailrayError } from '../engine/errors.js';
 import { recipeDifferences } from '../recipe/recipe.js';
-import type { Recipe } from '../recipe/recipe-schema.js';
 import type { RunSummary } from '../train/run/finish-run.js';
+import { type PrepareOptions, prepareRun } from '../train/run/prepare-run.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import { RunDirectoryError } from '../train/run/run-directory-error.js';
+import { announce, type RunEvent } from '../train/run/run-event.js';
 import { completeRecipe } from '../train/run/run-plan.js';
-import { type TrainRunObserver, trainRun } from '../train/run/train-run.js';
+import { trainRun } from '../train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../train/run/training-data.js';
 import { CompareError } from './compare-error.js';
 import type { Cell } from './comparison-plan.js';
+import { pinCells } from './pinned-weights.js';
 
 /**
  * Trains the runs of a comparison that are not there yet. A run is an ordinary run directory, so any of them can be looked
@@ -59,78 +61,77 @@ export async function cellState(run: RunDirectory, cell: Cell): Promise<CellStat
   return (await run.isFinished()) ? 'finished' : 'stopped';
 }
 
-export interface RunCellsOptions {
+export interface RunCellsOptions extends Pick<PrepareOptions, 'cache' | 'hub'> {
   readonly device: Device;
-  /** Where the data of a recipe lie. */
-  dataPath(recipe: Recipe): Promise<string>;
   readonly tuning?: Tuning | undefined;
   readonly signal: AbortSignal;
-  readonly observer: RunCellsObserver;
+  /** Told of everything that happens, one after another. */
+  readonly listeners: readonly CellListener[];
 }
 
-export interface RunCellsObserver {
-  /** A cell that needs nothing; `reason` says why. */
-  onSkipped(cell: Cell, reason: string): void;
-  /** @returns what watches the run */
-  onBegin(cell: Cell, place: number, total: number): TrainRunObserver;
-  onEnd(cell: Cell, summary: RunSummary): Promise<void>;
-  /** It diverged, or doesn't fit; the others go on. */
-  onFailed(cell: Cell, error: TailrayError): void;
-}
+/** News of a comparison's runs, in the order in which it happens. */
+export type CellEvent =
+  /** A cell needs nothing; `reason` says why. */
+  | { readonly kind: 'skipped'; readonly cell: Cell; readonly reason: string }
+  | { readonly kind: 'begun'; readonly cell: Cell; readonly place: number; readonly total: number }
+  | { readonly kind: 'run'; readonly cell: Cell; readonly event: RunEvent }
+  | { readonly kind: 'ended'; readonly cell: Cell; readonly summary: RunSummary }
+  /** The cell's run diverged, or doesn't fit; the others go on. */
+  | { readonly kind: 'failed'; readonly cell: Cell; readonly error: TailrayError };
+
+export type CellListener = (event: CellEvent) => void | Promise<void>;
 
 /**
  * Works through cells in their order until they are done or the signal comes.
- * @throws CompareError where a run of other settings is in the way, before any training; DeviceLostError
+ * @throws CompareError where a run of other settings is in the way, HubError where a commit can't be had, both before any
+ *   training; DeviceLostError
  */
 export async function runCells(
   out: string,
   cells: readonly Cell[],
-  { device, dataPath, tuning, signal, observer }: RunCellsOptions,
+  { device, cache, hub, tuning, signal, listeners }: RunCellsOptions,
 ): Promise<void> {
-  for (const cell of cells) await cellState(runOf(out, cell), cell);
-  // those of the last run: the pictures of all that differ would not fit
-  let examined: { readonly key: string; readonly data: TrainingData } | undefined;
-  const dataOf = async (recipe: Recipe) => {
-    const { data, preprocessing, batchSize } = recipe;
-    const key = JSON.stringify([data, preprocessing, batchSize]);
-    if (examined?.key !== key) {
-      examined = { key, data: await examineTrainingData(await dataPath(recipe), recipe) };
-    }
-    return examined.data;
-  };
-  for (const [i, cell] of cells.entries()) {
+  const pinned = await pinCells(out, cells, hub);
+  for (const cell of pinned) await cellState(runOf(out, cell), cell);
+  const examine = examinedOnce();
+  const tell = (event: CellEvent) => announce(listeners, event);
+  for (const [place, cell] of pinned.entries()) {
     if (signal.aborted) return;
     const run = runOf(out, cell);
-    const release = await run.lock().catch((error: unknown) => {
+    const release = await run.lock().catch(async (error: unknown) => {
       if (!(error instanceof RunDirectoryError)) throw error;
-      observer.onSkipped(cell, error.message);
+      await tell({ kind: 'skipped', cell, reason: error.message });
     });
     if (!release) continue;
     try {
       const state = await cellState(run, cell);
       if (state === 'finished') {
-        observer.onSkipped(cell, 'finished already');
+        await tell({ kind: 'skipped', cell, reason: 'finished already' });
         continue;
       }
-      const { recipe, lossFile } = await completeRecipe(cell.recipe);
-      const summary = await trainRun({
-        device,
-        recipe,
-        data: await dataOf(recipe),
-        run,
-        lossFile,
-        tuning,
-        signal,
-        resume: state === 'stopped',
-        observer: observer.onBegin(cell, i, cells.length),
-      });
-      await observer.onEnd(cell, summary);
+      const plan = { ...(await completeRecipe(cell.recipe)), run, resume: state === 'stopped', notes: [] };
+      const prepared = await prepareRun(plan, { cache, hub, examine });
+      await tell({ kind: 'begun', cell, place, total: pinned.length });
+      const listener = (event: RunEvent) => tell({ kind: 'run', cell, event });
+      const summary = await trainRun(prepared, { device, tuning, signal, listeners: [listener] });
+      await tell({ kind: 'ended', cell, summary });
     } catch (error) {
       // one that diverges or doesn't fit must not keep the others from their turn
       if (!(error instanceof TailrayError) || error instanceof DeviceLostError) throw error;
-      observer.onFailed(cell, error);
+      await tell({ kind: 'failed', cell, error });
     } finally {
       await release();
     }
   }
+}
+
+/** Reads data once for runs in a row that share them. The pictures of all that differ would not fit into memory. */
+function examinedOnce(): typeof examineTrainingData {
+  let last: { readonly key: string; readonly data: TrainingData } | undefined;
+  return async (path, recipe, options) => {
+    const { data, preprocessing, batchSize } = recipe;
+    const key = JSON.stringify([path, data, preprocessing, batchSize]);
+    if (last?.key !== key) last = { key, data: await examineTrainingData(path, recipe, options) };
+    return last.data;
+  };
 }

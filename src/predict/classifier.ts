@@ -7,6 +7,7 @@ import { WeightsError } from '../models/weights/weights-error.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { type InferenceOptions, InferenceProgram } from './inference-program.js';
+import type { Scorer } from './scorer.js';
 
 export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'runs' | 'batchSize'> {
   /** The checkpoint's, for messages. */
@@ -14,12 +15,19 @@ export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'ru
 }
 
 /** A checkpoint on a device, ready to score pictures prepared as it says. */
-export class Classifier {
+export class Classifier implements Scorer {
+  readonly classes: number;
+  readonly batchSize: number;
+  readonly imageShape: Scorer['imageShape'];
+  /** Of the network alone: its plan, its times. */
   readonly program: InferenceProgram;
   readonly #arenas: readonly Arena[];
 
   private constructor(program: InferenceProgram, arenas: readonly Arena[]) {
     this.program = program;
+    this.classes = program.classes;
+    this.batchSize = program.batchSize;
+    this.imageShape = program.imageShape;
     this.#arenas = arenas;
   }
 
@@ -51,6 +59,14 @@ export class Classifier {
       runs,
     });
     return new Classifier(program, Object.values(arenas));
+  }
+
+  logits(images: Float32Array): Promise<Float32Array> {
+    return this.program.logits(images);
+  }
+
+  probabilities(images: Float32Array): Promise<Float32Array> {
+    return this.program.probabilities(images);
   }
 
   destroy(): void {

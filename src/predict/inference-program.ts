@@ -9,6 +9,7 @@ import type { OpTime } from '../engine/run/profile.js';
 import type { Program } from '../engine/run/program.js';
 import { sigmoid } from '../kernels/pointwise/pointwise-table.js';
 import type { ModelDefinition } from '../models/model.js';
+import type { Scorer } from './scorer.js';
 
 /**
  * The network in evaluation mode, bound to one set of weights. Every image's result depends on that image alone, so
@@ -26,24 +27,25 @@ export interface InferenceOptions {
   readonly runs?: number | undefined;
 }
 
-export class InferenceProgram {
-  readonly batchSize: number;
+export class InferenceProgram implements Scorer {
   readonly classes: number;
+  readonly batchSize: number;
+  readonly imageShape: readonly [number, number, number];
   readonly #program: Program;
-  readonly #probabilities: Tensor;
+  readonly #outputs: InferenceOutputs;
 
-  private constructor(program: Program, probabilities: Tensor) {
-    const [batchSize = 0, classes = 0] = probabilities.shape;
+  private constructor(program: Program, outputs: InferenceOutputs, options: InferenceOptions) {
     this.#program = program;
-    this.#probabilities = probabilities;
-    this.batchSize = batchSize;
-    this.classes = classes;
+    this.#outputs = outputs;
+    this.classes = options.definition.config.classes;
+    this.batchSize = options.batchSize;
+    this.imageShape = options.imageShape;
   }
 
   /** @throws KernelError, OutOfMemoryError, ShapeError */
   static async create(device: Device, options: InferenceOptions): Promise<InferenceProgram> {
-    const { program, probabilities } = traceInference(options);
-    return new InferenceProgram(await compile(device, program), probabilities);
+    const { program, outputs } = traceInference(options);
+    return new InferenceProgram(await compile(device, program), outputs, options);
   }
 
   /** What `create` would make by the rule, without allocating anything. @throws the same */
@@ -76,25 +78,39 @@ export class InferenceProgram {
     return this.#program.profile();
   }
 
-  /** @param images [batchSize, height, width, channels], normalised @returns [batchSize, classes] in [0, 1] */
-  async probabilities(images: Float32Array): Promise<Float32Array> {
-    this.#program.run({ images });
-    return this.#program.read(this.#probabilities);
+  logits(images: Float32Array): Promise<Float32Array> {
+    return this.#scored(images, this.#outputs.logits);
+  }
+
+  probabilities(images: Float32Array): Promise<Float32Array> {
+    return this.#scored(images, this.#outputs.probabilities);
   }
 
   destroy(): void {
     this.#program.destroy();
   }
+
+  async #scored(images: Float32Array, output: Tensor): Promise<Float32Array> {
+    this.#program.run({ images });
+    return this.#program.read(output);
+  }
+}
+
+/** [batchSize, classes] each */
+interface InferenceOutputs {
+  readonly logits: Tensor;
+  readonly probabilities: Tensor;
 }
 
 function traceInference(options: InferenceOptions): {
   program: CompileOptions;
-  probabilities: Tensor;
+  outputs: InferenceOutputs;
 } {
   const { definition, batchSize, imageShape, arenas, tuning, runs } = options;
   const graph = new Graph();
   const images = graph.input('images', [batchSize, ...imageShape]);
   const { logits } = definition.trace(graph, images, 'eval');
   const probabilities = sigmoid(logits);
-  return { program: { graph, outputs: [probabilities], arenas, tuning, runs }, probabilities };
+  const program = { graph, outputs: [probabilities, logits], arenas, tuning, runs };
+  return { program, outputs: { logits, probabilities } };
 }

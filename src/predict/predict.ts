@@ -1,13 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
 import type { AcceptedDamage, Quarantined } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
-import type { InferenceProgram } from './inference-program.js';
 import type { Prediction } from './predictions.js';
+import type { Scorer } from './scorer.js';
 
 /** Scores for whole data sets. */
 
 export interface PredictOptions {
-  readonly onProgress?: (done: number, total: number) => void;
+  /** After each batch; scoring waits for it. */
+  readonly onProgress?: (done: number, total: number) => void | Promise<void>;
   /** Stops between two batches; the returned promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -18,18 +19,18 @@ export interface PredictOptions {
  * @throws ImageError when a picture became unreadable
  */
 export async function predictDataset(
-  program: InferenceProgram,
+  scorer: Scorer,
   dataset: Dataset,
   { onProgress, signal }: PredictOptions = {},
 ): Promise<Float32Array> {
-  const { batchSize, classes } = program;
+  const { batchSize, classes } = scorer;
   const out = new Float32Array(dataset.length * classes);
   const loader = new BatchLoader({ dataset, batchSize, lastBatch: 'pad' });
   for await (const { index, images, valid } of loader) {
     signal?.throwIfAborted();
-    const probabilities = await program.probabilities(images);
+    const probabilities = await scorer.probabilities(images);
     out.set(probabilities.subarray(0, valid * classes), index * batchSize * classes);
-    onProgress?.(index * batchSize + valid, dataset.length);
+    await onProgress?.(index * batchSize + valid, dataset.length);
   }
   return out;
 }

@@ -3,7 +3,7 @@ import { type AcceptedDamage, type Quarantined, scanImages } from '../data/image
 import type { LabelTable } from '../data/tables/table.js';
 import type { Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
-import { type Explanation, explainInference } from '../train/step/explanation.js';
+import { type Explanation, explainByRuns } from '../engine/run/explanation.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { Classifier } from './classifier.js';
 import { predictDataset, predictionRows } from './predict.js';
@@ -70,8 +70,8 @@ export async function scoreImages(
     runs: Math.ceil(readable.length / batchSize),
   });
   try {
-    if (options.onExplanation) options.onExplanation(await explainInference(device, classifier.program));
-    const probabilities = await predictDataset(classifier.program, all.subset(readable), {
+    if (options.onExplanation) options.onExplanation(await explainByRuns(device, classifier.program));
+    const probabilities = await predictDataset(classifier, all.subset(readable), {
       ...(options.onScored && { onProgress: options.onScored }),
     });
     const rows = predictionRows({ all, quarantined, accepted }, probabilities, classes.length);

@@ -37,10 +37,11 @@ export function bindLossFile(section: LossSection, { loss, path, sha256 }: LossF
   throw new RecipeError(bound.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}.`).join('\n'));
 }
 
-/** The loss of a complete section, its parameters fixed. @param own where the section names a file */
-export function lossOf(section: LossSection, own?: Loss): BoundLoss {
+/** The loss of a complete section, its parameters fixed. @param file read already, where the section names one */
+export function lossOf(section: LossSection, file?: Pick<LossFile, 'loss'>): BoundLoss {
   const { name, reduction: _reduction, sha256: _sha256, ...parameters } = section;
-  return (own ?? findLoss(name)).bind(parameters);
+  const loss = file && isLossFile(name) ? file.loss : findLoss(name);
+  return loss.bind(parameters);
 }
 
 function bindTo(loss: Loss, section: LossSection): { loss: LossSection } | { issues: RecipeIssue[] } {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { TailrayError } from '../engine/errors.js';
 import { type Predictions, readPredictions } from '../predict/predictions.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
-import type { EpochLine, StepLine } from '../train/run/metrics-log.js';
+import type { EpochLine, StepLine } from '../train/run/metrics-line.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import type { SavedAbout } from '../train/run/saved-state.js';
 import { type CheckpointAbout, readCheckpoint } from '../weights/checkpoint.js';

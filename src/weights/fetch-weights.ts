@@ -1,5 +1,5 @@
 import type { HubOptions } from '../hub/hub-settings.js';
-import { openWeightSource, requireArchitecture } from './weight-source.js';
+import { openWeightSource, requireArchitecture } from './open-weight-source.js';
 
 /** All that is asked of a recipe here: recipes lie above weights. */
 interface WithModel {

@@ -9,7 +9,7 @@ import { WeightsError } from '../models/weights/weights-error.js';
 import { pretrainingOf, readWeights } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { normalisationNote } from './normalisation-note.js';
-import { openWeightSource, requireArchitecture } from './weight-source.js';
+import { openWeightSource, requireArchitecture } from './open-weight-source.js';
 
 /** Where a training starts: random by the seed, or from somebody's weights. */
 export interface InitialWeights extends ModelWeights {
@@ -37,7 +37,7 @@ export function freshWeights(definition: ModelDefinition, seed: number): Initial
  * Weights of a safetensors file in timm's naming or torchvision's. Nothing that differs is passed over: a head is
  * replaced only where the caller says so, a stem for other image channels is adapted and that is noted, all else is an
  * error that lists the tensors.
- * @param source a path, or `hf-hub:owner/name@revision:file`; see weight-source.ts
+ * @param source a path, or `hf-hub:owner/name@revision:file`; see open-weight-source.ts
  * @throws CheckpointError 'missing', 'pickle', 'damaged' or 'mismatch'; HubError
  */
 export async function weightsFrom(

@@ -123,7 +123,7 @@ test('what was exported gives the probabilities of the checkpoint, in batches', 
     path,
     batchSize: 4,
   });
-  const expected = await classifier.program.probabilities(images);
+  const expected = await classifier.probabilities(images);
   classifier.destroy();
   await withOnnx(await readFile(join(folder, 'model.onnx')), async (run) => {
     const { logits } = await run({ image: channelsFirst(images, [4, 48, 64, 1]) });

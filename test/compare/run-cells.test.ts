@@ -3,27 +3,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cell, planComparison } from '../../src/compare/comparison-plan.js';
-import { cellState, type RunCellsObserver, runCells, runOf } from '../../src/compare/run-cells.js';
+import { pinnedCells } from '../../src/compare/pinned-weights.js';
+import { type CellListener, cellState, runCells, runOf } from '../../src/compare/run-cells.js';
 import { DivergedError } from '../../src/train/run/training-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
+import { FakeHub } from '../hub/fake-hub.js';
 import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 
 let folder: string;
 let data: string;
 let cells: readonly Cell[];
 
-async function plan(losses: string) {
+async function planned(losses: string, ...overrides: string[]) {
   const path = join(folder, 'compare.yaml');
   await writeFile(path, `base: tiny.yaml\nseeds: 2\nlosses: ${losses}\n`);
-  return (await planComparison(path, [`data.path=${data}`])).cells;
+  return (await planComparison(path, [`data.path=${data}`, ...overrides])).cells;
 }
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tailray-cells-'));
   data = await writeTinyDataset(join(folder, 'data'));
   await writeFile(join(folder, 'tiny.yaml'), TINY_RECIPE.replace('epochs: 3', 'epochs: 2'));
-  cells = await plan('[bce, asl]');
+  cells = await planned('[bce, asl]');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -34,17 +36,18 @@ async function run(
   { steps, signal }: { steps?: (cell: Cell, step: number) => void; signal?: AbortSignal } = {},
 ): Promise<string[]> {
   const log: string[] = [];
-  const observer: RunCellsObserver = {
-    onSkipped: ({ name }, reason) => void log.push(`${name} skipped: ${reason}`),
-    onBegin: (cell) => ({ onStep: (step) => steps?.(cell, step) }),
-    onEnd: async ({ name }, { status }) => void log.push(`${name} ${status}`),
-    onFailed: ({ name }, error) => void log.push(`${name} failed: ${error.message}`),
+  const listen: CellListener = (event) => {
+    const { cell } = event;
+    if (event.kind === 'skipped') log.push(`${cell.name} skipped: ${event.reason}`);
+    if (event.kind === 'run' && event.event.kind === 'step') steps?.(cell, event.event.step);
+    if (event.kind === 'ended') log.push(`${cell.name} ${event.summary.status}`);
+    if (event.kind === 'failed') log.push(`${cell.name} failed: ${event.error.message}`);
   };
   await runCells(out, chosen, {
     device: await testDevice(),
-    dataPath: async (recipe) => recipe.data.path ?? '',
+    cache: out,
     signal: signal ?? new AbortController().signal,
-    observer,
+    listeners: [listen],
   });
   return log;
 }
@@ -88,10 +91,37 @@ describe('runs of a comparison', () => {
     ]);
   });
 
+  test('start from one commit of weights on a hub, whatever becomes of the branch', async () => {
+    const hub = await FakeHub.start();
+    const [first] = cells;
+    const source = await temporaryFolder();
+    await run(source, [first!]);
+    const weights = await readFile(runOf(source, first!).best);
+    const commit = hub.commit({ 'model.safetensors': weights });
+    const named = (await planned('[bce, asl]', 'model.weights=hf-hub:timm/tiny')).slice(0, 3);
+    const out = await temporaryFolder();
+    const moved: string[] = [];
+    const steps = (cell: Cell, step: number) => {
+      if (step === 1) moved.push(hub.commit({ 'model.safetensors': weights, [cell.name]: 'later' }));
+    };
+    expect(await run(out, named.slice(0, 2), { steps })).toEqual(['bce-s0 finished', 'asl-s0 finished']);
+    // another process, or another day
+    expect(await run(out, named, { steps })).toEqual([
+      'bce-s0 skipped: finished already',
+      'asl-s0 skipped: finished already',
+      'bce-s1 finished',
+    ]);
+    expect(moved).not.toContain(commit);
+    for (const cell of await pinnedCells(out, named)) {
+      expect((await runOf(out, cell).recipe()).model.weights).toBe(`hf-hub:timm/tiny@${commit}`);
+      expect(await cellState(runOf(out, cell), cell)).toBe('finished');
+    }
+  });
+
   test('of other settings are found before anything is trained', async () => {
     const out = await temporaryFolder();
     await run(out, cells.slice(3));
-    const others = (await plan('[bce, {name: asl, gammaNeg: 1}]')).slice(0, 4);
+    const others = (await planned('[bce, {name: asl, gammaNeg: 1}]')).slice(0, 4);
     await expect(run(out, others)).rejects.toThrow(
       /asl-s1 holds a run of other settings: loss\.gammaNeg: 4 → 1/,
     );

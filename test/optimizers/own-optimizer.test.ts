@@ -11,7 +11,7 @@ import { trainRun } from '../../src/train/run/train-run.js';
 import { examineTrainingData } from '../../src/train/run/training-data.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
-import { tinyRecipe, writeTinyDataset } from '../train/run/tiny-run.js';
+import { prepared, tinyRecipe, writeTinyDataset } from '../train/run/tiny-run.js';
 
 /** Steps of one length, along the signs of a running mean of the gradients (after Bernstein et al. 2018, Signum). */
 const signum = defineOptimizer({
@@ -50,12 +50,12 @@ test('an optimizer of one’s own is one definition: recipes know it, it trains,
   const summaries: unknown[] = [];
   for (const stopAfter of [undefined, 3]) {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-    let summary = await trainRun({ device, recipe, data, run, stopAfter });
+    let summary = await trainRun(prepared({ recipe, data, run }), { device, stopAfter });
     if (stopAfter !== undefined) {
       expect((await readdir(join(run.path, 'last', 'step-3'))).sort()).toEqual(
         ['average', 'averageStats', 'params', 'runningMean', 'stats'].map((name) => `${name}.safetensors`),
       );
-      summary = await trainRun({ device, recipe, data, run, resume: true });
+      summary = await trainRun(prepared({ recipe, data, run, resume: true }), { device });
     }
     expect(summary.status).toBe('finished');
     summaries.push(summary);
@@ -78,7 +78,7 @@ test('its state must not be called as an arena of every training', async () => {
   const recipe = tinyRecipe('optimizer={name: clashing}');
   const data = await examineTrainingData(await writeTinyDataset(await temporaryFolder()), recipe);
   const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-  await expect(trainRun({ device: await testDevice(), recipe, data, run })).rejects.toThrow(
+  await expect(trainRun(prepared({ recipe, data, run }), { device: await testDevice() })).rejects.toThrow(
     /optimizer "clashing": its state may not be called stats/,
   );
 });

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readLossFile } from '../../src/recipe/loss-file.js';
 import { describeLoss } from '../../src/report/describe-run.js';
+import { prepareRun } from '../../src/train/run/prepare-run.js';
 import { RunDirectory } from '../../src/train/run/run-directory.js';
+import type { RunListener } from '../../src/train/run/run-event.js';
 import { planRun, type RunRequest } from '../../src/train/run/run-plan.js';
-import { type TrainRunOptions, trainRun } from '../../src/train/run/train-run.js';
-import { examineTrainingData } from '../../src/train/run/training-data.js';
+import type { SessionOptions } from '../../src/train/run/session.js';
+import { trainRun } from '../../src/train/run/train-run.js';
 import { readCheckpoint } from '../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
@@ -29,19 +31,14 @@ async function project(edit = (text: string) => text) {
   return { loss, recipe, data, out: join(folder, 'run') };
 }
 
-async function train(request: RunRequest, options: Partial<TrainRunOptions> = {}) {
-  const plan = await planRun(request);
-  const notes: string[] = [...plan.notes];
-  const data = await examineTrainingData(plan.recipe.data.path!, plan.recipe);
-  const summary = await trainRun({
-    ...plan,
-    device: await testDevice(),
-    data,
-    resume: request.resume,
-    observer: { onNote: (note) => notes.push(note) },
-    ...options,
-  });
-  return { ...plan, summary, notes };
+async function train(request: RunRequest, options: Partial<SessionOptions> = {}) {
+  const prepared = await prepareRun(await planRun(request), { cache: await temporaryFolder() });
+  const notes: string[] = [];
+  const listen: RunListener = (event) => {
+    if (event.kind === 'note') notes.push(event.note);
+  };
+  const summary = await trainRun(prepared, { device: await testDevice(), listeners: [listen], ...options });
+  return { ...prepared, summary, notes };
 }
 
 function changed(text: string, from: string, to: string): string {

@@ -10,7 +10,7 @@ import { formatRecipe, parseRecipe } from '../../src/recipe/recipe.js';
 import { dataSourceOptions } from '../../src/recipe/recipe-data.js';
 import type { Recipe } from '../../src/recipe/recipe-schema.js';
 import type { RunSummary } from '../../src/train/run/finish-run.js';
-import type { MetricsLine } from '../../src/train/run/metrics-log.js';
+import type { MetricsLine } from '../../src/train/run/metrics-line.js';
 import { modelOf } from '../../src/train/step/trainer.js';
 import { encodeCheckpoint } from '../../src/weights/checkpoint.js';
 import { png16 } from '../data/images/pictures.js';

@@ -17,7 +17,7 @@ import { resolveRecipe } from '../../src/recipe/recipe.js';
 import { RegularFileError, readRegularFile, readRegularText } from '../../src/storage/regular-file.js';
 import { readCheckpoint } from '../../src/weights/checkpoint.js';
 import { readShards } from '../../src/weights/sharded-weights.js';
-import { openWeightSource } from '../../src/weights/weight-source.js';
+import { openWeightSource } from '../../src/weights/open-weight-source.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 
 const makePipe = (path: string) => execFileSync('mkfifo', [path]);

@@ -6,7 +6,7 @@ import { defineModel } from '../../src/models/model.js';
 import { writeSafetensors } from '../../src/models/safetensors/safetensors.js';
 import { fetchWeights } from '../../src/weights/fetch-weights.js';
 import { weightsFrom } from '../../src/weights/initial-weights.js';
-import { openWeightSource } from '../../src/weights/weight-source.js';
+import { openWeightSource } from '../../src/weights/open-weight-source.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { FakeHub } from '../hub/fake-hub.js';

@@ -1,15 +1,19 @@
 import { megabytes } from '../../engine/device.js';
 import { leastMs, type Roofline } from '../../engine/roofline.js';
 import type { PlanRow } from '../../engine/run/build.js';
+import type { Explanation } from '../../engine/run/explanation.js';
 import type { OpTime } from '../../engine/run/profile.js';
-import type { Explanation, StepTimes } from '../../train/step/explanation.js';
+import type { StepTimes } from '../../train/step/explained-step.js';
 
 /** An explanation for people: a table of what costs the most time, and a few lines about the rest of a step. */
 
 /** `top`: equal ops as one row, the slowest first, until little is left; `all`: every op in the order of running. */
 export type ExplainWhat = 'top' | 'all';
 
-export function formatExplanation(explanation: Explanation, what: ExplainWhat = 'top'): string {
+/** A program's; that of a training step also has its times on the host. */
+type Explained = Explanation & { readonly step?: StepTimes | null };
+
+export function formatExplanation(explanation: Explained, what: ExplainWhat = 'top'): string {
   const { ops, roofline } = explanation;
   const total = opsTotal(ops);
   const groups = what === 'all' ? ops.map((op) => sumUp([op])) : alike(ops);
@@ -150,7 +154,7 @@ function describeRest(rest: readonly Group[], total: Total): string {
   return `${count} other ${count === 1 ? 'op' : 'ops'}${ms > 0 ? `: ${ms.toFixed(2)} ms, ${percent(ms / total.ms)}` : ''}`;
 }
 
-function footer({ ops, profiledRuns, step, bytes, roofline }: Explanation, total: Total): string[] {
+function footer({ ops, profiledRuns, step, bytes, roofline }: Explained, total: Total): string[] {
   const least = ops.reduce((sum, op) => sum + leastMs(roofline, op), 0);
   const work = `${total.ops} ops, ${total.dispatches} dispatches, ${scaled(total.flops)}FLOP, ${scaled(total.bytes)}B`;
   const speed =

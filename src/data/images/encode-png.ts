@@ -3,7 +3,7 @@
  * vector instructions choose different matches on different processors, and phantoms promise the same bytes everywhere.
  */
 import { zlibSync } from 'fflate';
-import { crc32 } from '../storage/crc32.js';
+import { crc32 } from '../../storage/crc32.js';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const SUB_FILTER = 1;

@@ -58,7 +58,7 @@ interface SummaryOptions {
 
 export interface FinishOptions extends SummaryOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly onProgress?: ((done: number, total: number) => void | Promise<void>) | undefined;
 }
 
 /**
@@ -81,7 +81,7 @@ export async function finishRun(options: FinishOptions): Promise<RunSummary> {
     const part = parts[name];
     if (part === null) return null;
     const before = rows.length;
-    const probabilities = await predictDataset(classifier.program, part.readable, {
+    const probabilities = await predictDataset(classifier, part.readable, {
       ...(signal && { signal }),
       onProgress: (done) => onProgress?.(before + done, total),
     });

@@ -1,19 +1,16 @@
 import { BatchLoader } from '../../data/loader.js';
-import type { Device } from '../../engine/device.js';
 import { datasetTargets, predictDataset } from '../../predict/predict.js';
 import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
-import type { Recipe } from '../../recipe/recipe-schema.js';
 import { writeCheckpoint } from '../../weights/checkpoint.js';
-import { type Explanation, StepExplainer } from '../step/explanation.js';
+import type { StepRunner } from '../step/paced-step.js';
 import { HISTORY } from '../step/step-program.js';
-import { SubmitPace } from '../step/submit-pace.js';
 import type { Trainer } from '../step/trainer.js';
 import { checkpointAbout } from './checkpoint-about.js';
-import type { EpochLine, MetricsLine } from './metrics-log.js';
-import type { RunDirectory } from './run-directory.js';
+import type { EpochLine, StepLine } from './metrics-line.js';
+import type { PreparedRun } from './prepare-run.js';
+import type { RunEvent } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
-import type { TrainingData } from './training-data.js';
 import { DivergedError } from './training-error.js';
 
 /**
@@ -22,46 +19,28 @@ import { DivergedError } from './training-error.js';
  * a run that is stopped after any step and resumed goes on as if it had never stopped, bit for bit.
  */
 
-/** What is trained on what, and how far one session goes. */
-export interface SessionOptions {
-  readonly device: Device;
-  readonly recipe: Recipe;
-  readonly data: TrainingData;
-  readonly run: RunDirectory;
-  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
-  readonly signal?: AbortSignal | undefined;
-  /** Steps of this session after which to stop in the same way. */
-  readonly stopAfter?: number | undefined;
-  /** Measure where the time of the session's first steps goes. */
-  readonly explain?: boolean | undefined;
-}
-
-export interface LoopOptions extends SessionOptions {
-  readonly trainer: Trainer;
+/** A stage to train, from where it stands. */
+export interface LoopOptions extends Pick<PreparedRun, 'recipe' | 'data' | 'run'> {
   readonly stage: Stage;
+  readonly trainer: Trainer;
+  /** Runs the trainer's step. */
+  readonly step: StepRunner;
   readonly progress: Progress;
+  /** When aborted, the step in hand is finished, the state saved, and the loop ends as 'stopped'. */
+  readonly signal?: AbortSignal | undefined;
+  /** Steps after which to stop in the same way. */
+  readonly stopAfter?: number | undefined;
   /** Keeps the trainer's state, to resume from. */
   readonly save: (progress: Progress) => Promise<void>;
-  readonly observer?: LoopObserver | undefined;
+  /** Tells the run's listeners; what they keep of the run is durable before the state is saved. */
+  readonly announce: (event: RunEvent) => Promise<void>;
 }
 
 export interface LoopEnd {
   readonly status: 'finished' | 'stopped';
   readonly progress: Progress;
-  /** Steps done in this session. */
+  /** Steps done by this loop. */
   readonly steps: number;
-}
-
-/** What a progress display may want to know; called in the order of the run. */
-export interface LoopObserver {
-  /** After every submitted step (from 1). */
-  onStep?(step: number, epoch: number): void;
-  /** After scalars were read. */
-  onLoss?(step: number, loss: number): void;
-  onValidation?(done: number, total: number): void;
-  onEpoch?(line: EpochLine): void;
-  /** Once a session, where it was asked for. */
-  onExplanation?(explanation: Explanation): void;
 }
 
 /** Where a fresh run stands. */
@@ -82,8 +61,6 @@ export async function runLoop(options: LoopOptions): Promise<LoopEnd> {
 
 class Loop {
   readonly #options: LoopOptions;
-  readonly #pace: SubmitPace;
-  readonly #explainer: StepExplainer | undefined;
   #progress: Progress;
   /** Steps done in this session. */
   #steps = 0;
@@ -95,17 +72,10 @@ class Loop {
     this.#options = options;
     this.#progress = options.progress;
     this.#unread = options.progress.step;
-    this.#pace = new SubmitPace(options.device);
-    if (options.explain) {
-      this.#explainer = new StepExplainer(options.device, options.trainer.step, (explanation) =>
-        options.observer?.onExplanation?.(explanation),
-      );
-    }
   }
 
   async run(): Promise<LoopEnd> {
     const status = await this.#trainToTheEnd();
-    await this.#explainer?.finish();
     return { status, progress: this.#progress, steps: this.#steps };
   }
 
@@ -121,7 +91,7 @@ class Loop {
 
   /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped */
   async #trainEpoch(epoch: number): Promise<boolean> {
-    const { data, trainer, stage, observer } = this.#options;
+    const { data, stage, step: runner, announce } = this.#options;
     const { recipe, sampler, stepsPerEpoch } = stage;
     const firstStep = stage.firstStep + (epoch - stage.firstEpoch) * stepsPerEpoch;
     const loader = new BatchLoader({
@@ -134,26 +104,15 @@ class Loop {
       startBatch: this.#progress.step - firstStep,
       ...(recipe.augment !== false && { augmentation: recipe.augment }),
     });
-    const explainer = this.#explainer;
-    explainer?.begin();
+    await announce({ kind: 'epochBegins', epoch: epoch + 1 });
     for await (const batch of loader) {
-      explainer?.lap('batchMs');
-      await this.#pace.turn();
-      explainer?.lap('deviceMs');
       const { step } = this.#progress;
-      if (explainer?.profiles) explainer.profiled(await trainer.step.profile(batch, step));
-      else {
-        const cost = trainer.step.run(batch, step);
-        explainer?.submitted(cost);
-      }
-      this.#pace.submitted();
+      await runner.submit(batch, step);
       this.#progress = { ...this.#progress, step: step + 1 };
       this.#steps++;
-      observer?.onStep?.(step + 1, epoch + 1);
+      await announce({ kind: 'step', step: step + 1, epoch: epoch + 1 });
       const full = this.#progress.step - this.#unread === HISTORY;
       if (full || this.#progress.step % recipe.logEvery === 0) await this.#readScalars();
-      explainer?.lap('scalarsMs');
-      await explainer?.endStep();
       if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
         await this.#readScalars();
         await this.#options.save(this.#progress);
@@ -166,9 +125,9 @@ class Loop {
 
   /** Reads loss and gradient norm of the steps since the last call, and logs those that are due. */
   async #readScalars(): Promise<void> {
-    const { recipe, run, trainer, observer } = this.#options;
-    const scalars = await trainer.step.scalars();
-    const lines: MetricsLine[] = [];
+    const { recipe, trainer, step: runner, announce } = this.#options;
+    const scalars = await runner.scalars();
+    const lines: StepLine[] = [];
     let diverged: DivergedError | undefined;
     let { sum, steps } = this.#progress.epochLoss;
     for (const [i, { loss, gradientNorm, lossScale }] of scalars.entries()) {
@@ -195,9 +154,8 @@ class Loop {
     }
     this.#unread += scalars.length;
     this.#progress = { ...this.#progress, epochLoss: { sum, steps } };
-    await run.metrics.append(lines);
     const last = scalars.at(-1);
-    if (last) observer?.onLoss?.(this.#unread, last.loss);
+    if (last) await announce({ kind: 'losses', step: this.#unread, loss: last.loss, lines });
     if (diverged) {
       await this.#options.save(this.#progress);
       throw diverged;
@@ -206,7 +164,7 @@ class Loop {
 
   /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
   async #closeEpoch(epoch: number): Promise<boolean> {
-    const { recipe, data, run, stage, observer } = this.#options;
+    const { recipe, data, stage, announce } = this.#options;
     const last = epoch === stage.endEpoch;
     const due = data.validation !== null && (last || epoch % recipe.validation.every === 0);
     const scores = due ? await this.#validate() : null;
@@ -228,20 +186,19 @@ class Loop {
       seconds: (performance.now() - this.#epochStart) / 1000,
     };
     this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
-    await run.metrics.append([line]);
-    observer?.onEpoch?.(line);
+    await announce({ kind: 'epoch', line });
     if (last || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
     return true;
   }
 
   async #validate(): Promise<MacroScores | 'stopped'> {
-    const { data, trainer, signal, observer } = this.#options;
+    const { data, trainer, signal, announce } = this.#options;
     if (data.validation === null) throw new RangeError('there is nothing to validate on');
     const dataset = data.validation.readable;
     try {
       const probabilities = await predictDataset(trainer.inference, dataset, {
         ...(signal && { signal }),
-        onProgress: (done, total) => observer?.onValidation?.(done, total),
+        onProgress: (done, total) => announce({ kind: 'validation', done, total }),
       });
       return macroScores(scoreDataset(probabilities, datasetTargets(dataset), data.classes));
     } catch (error) {

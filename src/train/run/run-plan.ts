@@ -45,6 +45,8 @@ export interface RunPlan {
   readonly run: RunDirectory;
   /** Where the recipe names a file: the loss in it. */
   readonly lossFile?: LossFile | undefined;
+  /** Whether the directory holds the run already, to go on with. */
+  readonly resume: boolean;
   /** What the person should know. */
   readonly notes: readonly string[];
 }
@@ -64,7 +66,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const run = new RunDirectory(request.out ?? defaultFolder(name, recipe.seed));
   if (request.force) await run.traces();
   else await run.requireFree();
-  return { ...(await completeRecipe(recipe)), run, notes: [] };
+  return { ...(await completeRecipe(recipe)), run, resume: false, notes: [] };
 }
 
 async function planResume(request: RunRequest, overrides: readonly string[]): Promise<RunPlan> {
@@ -99,6 +101,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
     recipe: { ...recipe, memory: wanted.memory ?? recipe.memory },
     run,
     lossFile: await run.lossFile(recipe),
+    resume: true,
     notes: await lossFileNotes(recipe, run),
   };
 }

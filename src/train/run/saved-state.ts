@@ -56,17 +56,14 @@ const contentSchema = z.strictObject({
   adapter: z.string(),
   /** The kernel variants that computed it, by problem; others round otherwise. Absent in saves of before they were chosen. */
   kernels: z.record(z.string(), z.string()).optional(),
-  /** Bytes that the stages before this one took on the device at the peak; absent in the first. */
+  /** The most that any stage so far took on the device; absent in a run without stages, whose trainer knows it. */
   peakBytes: z.int().min(0).optional(),
   files: z.record(z.string(), z.strictObject({ file: z.string(), sha256: z.string() })),
 });
 
 const stateSchema = z.strictObject({ content: contentSchema, sha256: z.string() });
 
-export type SavedAbout = Pick<
-  z.infer<typeof contentSchema>,
-  'progress' | 'data' | 'adapter' | 'kernels' | 'peakBytes'
->;
+export type SavedAbout = Omit<z.infer<typeof contentSchema>, 'version' | 'files'>;
 
 /** One set of named tensors with their shapes, such as all parameters. */
 export interface ArenaContent {

@@ -1,9 +1,13 @@
 import { earlierVariants, type Tuning } from '../../engine/choose/tune.js';
-import { isLossFile, type LossFile } from '../../recipe/loss-file.js';
+import type { Device } from '../../engine/device.js';
+import { ExplainedStep } from '../step/explained-step.js';
+import { PacedStep } from '../step/paced-step.js';
 import { Trainer } from '../step/trainer.js';
-import { type LoopEnd, type LoopObserver, runLoop, type SessionOptions, START } from './loop.js';
+import { type LoopEnd, runLoop, START } from './loop.js';
+import type { PreparedRun } from './prepare-run.js';
+import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
-import { planStages, type Stage } from './stage-plan.js';
+import type { Stage } from './stage-plan.js';
 import { stageWeights } from './stage-weights.js';
 
 /**
@@ -11,41 +15,42 @@ import { stageWeights } from './stage-weights.js';
  * are compiled into the step. A stage's start is saved before its first step, so a resumed run never goes back over a
  * border, and what a stage starts from is read exactly once.
  */
-export interface StagesOptions extends SessionOptions {
-  /** Continue what the directory holds, instead of replacing it. */
-  readonly resume?: boolean | undefined;
+
+/** How a process works on a run. */
+export interface SessionOptions {
+  readonly device: Device;
   /**
    * Which kernels a fresh run uses; absent: the rule's. A resumed one keeps those it was begun with, as it would not be
    * the same run otherwise.
    */
   readonly tuning?: Tuning | undefined;
-  /** Where the recipe names a file: the loss in it. */
-  readonly lossFile?: LossFile | undefined;
-  readonly observer?: SessionObserver | undefined;
-}
-
-export interface SessionObserver extends LoopObserver {
-  /** A stage is on the device; its next step comes next. A run without stages is one stage. */
-  onReady?(trainer: Trainer, progress: Progress, stage: Stage): void;
+  /** When aborted, the step in hand is finished, the state saved, and the run ends as 'stopped'. */
+  readonly signal?: AbortSignal | undefined;
+  /** Steps of this session after which to stop in the same way. */
+  readonly stopAfter?: number | undefined;
+  /** Measure where the time of the session's first steps goes. */
+  readonly explain?: boolean | undefined;
+  /** Told of everything that happens, one after another. */
+  readonly listeners?: readonly RunListener[] | undefined;
 }
 
 export class Session {
-  readonly options: StagesOptions;
-  readonly #stages: readonly Stage[];
+  readonly #prepared: PreparedRun;
+  readonly #options: SessionOptions;
   #stage: Stage;
   #trainer: Trainer;
   /** Of all stages so far: a problem that returns is computed as before. */
   #kernels: Readonly<Record<string, string>>;
-  /** Of the stages before this one. */
+  /** Of the stages before. */
   #peakBytes: number;
 
   private constructor(
-    options: StagesOptions,
-    stages: readonly Stage[],
+    prepared: PreparedRun,
+    options: SessionOptions,
     begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
   ) {
-    this.options = options;
-    this.#stages = stages;
+    this.#prepared = prepared;
+    this.#options = options;
     this.#stage = begun.stage;
     this.#trainer = begun.trainer;
     this.#kernels = begun.kernels;
@@ -53,19 +58,19 @@ export class Session {
   }
 
   /** Compiles the stage that the run is in; writes nothing. @throws as `trainRun` */
-  static async open(options: StagesOptions): Promise<Session> {
-    const { recipe, data, device, run } = options;
-    const stages = planStages(recipe, data);
-    const begun = options.resume ? await run.saved.about() : null;
+  static async open(prepared: PreparedRun, options: SessionOptions): Promise<Session> {
+    const { run, stages, resume } = prepared;
+    const { device } = options;
+    const begun = resume ? await run.saved.about() : null;
     const stage = stages[(begun?.progress.stage ?? 1) - 1];
     if (stage === undefined) {
       throw new RangeError(`${run.path} was saved in stage ${begun?.progress.stage} of ${stages.length}`);
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
     const tuning = kept ? earlierVariants(kept) : options.tuning;
-    return new Session(options, stages, {
+    return new Session(prepared, options, {
       stage,
-      trainer: await createTrainer(options, stage, tuning),
+      trainer: await createTrainer(device, prepared, stage, tuning),
       kernels: kept ?? {},
       peakBytes: begun?.peakBytes ?? 0,
     });
@@ -81,7 +86,7 @@ export class Session {
 
   /** Where the run stands before its first step. */
   get start(): Progress {
-    return this.#stages.length > 1 ? { ...START, stage: 1 } : START;
+    return this.#prepared.stages.length > 1 ? { ...START, stage: 1 } : START;
   }
 
   /** See `Trainer.kernels`; of all stages so far. */
@@ -96,21 +101,12 @@ export class Session {
 
   /** @param progress that of the trainer's state @throws as `trainRun` */
   async train(progress: Progress): Promise<LoopEnd['status']> {
-    const { options } = this;
-    let [at, left] = [progress, options.stopAfter];
+    let [at, left] = [progress, this.#options.stopAfter];
     for (;;) {
-      options.observer?.onReady?.(this.#trainer, at, this.#stage);
-      const end = await runLoop({
-        ...options,
-        stopAfter: left,
-        // what takes the time is the first thing to be asked
-        explain: options.explain && at === progress,
-        trainer: this.#trainer,
-        stage: this.#stage,
-        progress: at,
-        save: (reached) => this.#save(reached),
-      });
-      const next = this.#stages[this.#stage.number];
+      await this.#announce({ kind: 'ready', trainer: this.#trainer, progress: at, stage: this.#stage });
+      // what takes the time is the first thing to be asked
+      const end = await this.#trainStage(at, left, this.#options.explain === true && at === progress);
+      const next = this.#prepared.stages[this.#stage.number];
       if (end.status === 'stopped' || next === undefined) return end.status;
       left = left === undefined ? undefined : left - end.steps;
       at = await this.#goOn(next, end.progress);
@@ -122,15 +118,42 @@ export class Session {
     this.#trainer.destroy();
   }
 
+  async #trainStage(progress: Progress, stopAfter: number | undefined, explained: boolean): Promise<LoopEnd> {
+    const { device, signal } = this.#options;
+    const explainer = explained
+      ? new ExplainedStep(device, this.#trainer.step, (explanation) =>
+          this.#announce({ kind: 'explanation', explanation }),
+        )
+      : undefined;
+    const end = await runLoop({
+      ...this.#prepared,
+      stage: this.#stage,
+      trainer: this.#trainer,
+      step: explainer ?? new PacedStep(device, this.#trainer.step),
+      progress,
+      signal,
+      stopAfter,
+      save: (reached) => this.#save(reached),
+      announce: async (event) => {
+        await this.#announce(event);
+        if (event.kind === 'epochBegins') explainer?.begin();
+        if (event.kind === 'losses') explainer?.lossesHeard();
+      },
+    });
+    await explainer?.finish();
+    return end;
+  }
+
   /** Puts the next stage onto the device in place of this one. */
   async #goOn(stage: Stage, reached: Progress): Promise<Progress> {
-    const { run, recipe, tuning } = this.options;
+    const { run, recipe } = this.#prepared;
+    const { device, tuning } = this.#options;
     const weights = await stageWeights(stage, this.#trainer, run);
     this.#kernels = this.kernels;
     this.#peakBytes = this.peakBytes;
     this.#trainer.destroy();
     this.#stage = stage;
-    this.#trainer = await createTrainer(this.options, stage, keptFirst(this.#kernels, tuning));
+    this.#trainer = await createTrainer(device, this.#prepared, stage, keptFirst(this.#kernels, tuning));
     this.#trainer.state.initialise(weights.parameters, weights.statistics);
     const best = recipe.checkpoint.best === 'any-stage' ? reached.best : null;
     const progress = { ...reached, stage: stage.number, best };
@@ -139,29 +162,35 @@ export class Session {
   }
 
   async #save(progress: Progress): Promise<void> {
-    const { run, data, device } = this.options;
+    const { run, data, stages } = this.#prepared;
+    const { device } = this.#options;
     await run.saved.save(
       {
         progress,
         data: data.digest,
         adapter: device.description,
         kernels: this.kernels,
-        ...(this.#peakBytes > 0 && { peakBytes: this.#peakBytes }),
+        ...(stages.length > 1 && { peakBytes: this.peakBytes }),
       },
       this.#trainer.state.contents,
     );
   }
+
+  #announce(event: RunEvent): Promise<void> {
+    return announce(this.#options.listeners, event);
+  }
 }
 
 function createTrainer(
-  { device, data, lossFile }: StagesOptions,
+  device: Device,
+  { data }: PreparedRun,
   stage: Stage,
   tuning?: Tuning,
 ): Promise<Trainer> {
   return Trainer.create(device, {
     recipe: stage.recipe,
     classes: data.classes.length,
-    loss: isLossFile(stage.recipe.loss.name) ? lossFile?.loss : undefined,
+    loss: stage.loss,
     statistics: { classCounts: data.positives, samples: data.samples, known: data.known },
     stepsPerEpoch: stage.stepsPerEpoch,
     firstStep: stage.firstStep,

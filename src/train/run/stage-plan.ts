@@ -1,4 +1,7 @@
 import type { Sampler } from '../../data/sampling/sampler.js';
+import type { BoundLoss } from '../../losses/define/loss.js';
+import type { LossFile } from '../../recipe/loss-file.js';
+import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { epochSampler } from './epoch-sampler.js';
@@ -14,6 +17,8 @@ export interface Stage {
   readonly name: string | undefined;
   /** With the stage's changes. */
   readonly recipe: Recipe;
+  /** The recipe's, with its parameters: bound here, and handed down to the step. */
+  readonly loss: BoundLoss;
   readonly start: 'last' | 'best';
   readonly head: 'keep' | 'reset';
   readonly sampler: Sampler;
@@ -32,11 +37,19 @@ export interface RunExtent {
   readonly steps: number;
 }
 
-/** @throws SamplerError; TrainingDataError when an epoch of a stage doesn't fill one batch */
-export function planStages(recipe: Recipe, data: Pick<TrainingData, 'train'>): Stage[] {
+/**
+ * @param lossFile read already, where the recipe names one
+ * @throws SamplerError; LossError; TrainingDataError when an epoch of a stage doesn't fill one batch
+ */
+export function planStages(
+  recipe: Recipe,
+  data: Pick<TrainingData, 'train'>,
+  lossFile?: Pick<LossFile, 'loss'>,
+): Stage[] {
   const parts = stageRecipes(recipe).map((own) => {
     const sampler = epochSampler(own, data);
-    return { recipe: own, sampler, stepsPerEpoch: Math.floor(sampler.length / own.batchSize) };
+    const loss = lossOf(own.loss, lossFile);
+    return { recipe: own, loss, sampler, stepsPerEpoch: Math.floor(sampler.length / own.batchSize) };
   });
   const run = {
     stages: parts.length,

@@ -1,45 +1,39 @@
 import { earlierVariants } from '../../engine/choose/tune.js';
 import { isLossFile } from '../../recipe/loss-file.js';
-import { lossOf } from '../../recipe/recipe-loss.js';
-import { stageRecipes } from '../../recipe/recipe-stages.js';
 import type { InitialWeights } from '../../weights/initial-weights.js';
 import type { Trainer } from '../step/trainer.js';
 import { checkLossFile } from './check-loss-file.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import { START } from './loop.js';
+import type { PreparedRun } from './prepare-run.js';
+import { announce, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
-import { Session, type SessionObserver, type StagesOptions } from './session.js';
+import { Session, type SessionOptions } from './session.js';
 import { ResumeError } from './training-error.js';
 
 /**
- * A whole run, from examined data to summary.json: what the command `train` does, for callers with a device of their
- * own. Until the network stands compiled on the device, nothing is written.
+ * A whole run, from prepared data to summary.json: what the command `train` does, for callers with a device of their own.
+ * Until the network stands compiled on the device, nothing is written.
  */
-export interface TrainRunOptions extends StagesOptions {
-  readonly observer?: TrainRunObserver | undefined;
-}
-
-export interface TrainRunObserver extends SessionObserver {
-  /** Something that the person should know. */
-  onNote?(note: string): void;
-  /** Training is over; the best checkpoint is being scored. */
-  onScoring?(done: number, total: number): void;
-}
 
 /**
  * Trains, validates, keeps the best checkpoint, and scores it on the validation and test parts.
- * @throws LossError, DivergedError, ResumeError, CheckpointError, StorageError, ModelError, SamplerError, TrainingDataError, and
- *   what the device reports
+ * @throws LossError, DivergedError, ResumeError, CheckpointError, StorageError, ModelError, and what the device reports
  */
-export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
-  await checkOwnLoss(options);
-  const session = await Session.open(options);
+export async function trainRun(prepared: PreparedRun, options: SessionOptions): Promise<RunSummary> {
+  const { run, resume, notes } = prepared;
+  // the log comes first: nobody hears of a line that is not on disk, and no state is saved before it
+  const log: RunListener = (event) => run.metrics.listen(event);
+  const work = { ...options, listeners: [log, ...(options.listeners ?? [])] };
+  for (const note of notes) await announce(work.listeners, { kind: 'note', note });
+  await checkOwnLoss(prepared, work);
+  const session = await Session.open(prepared, work);
   let release = async () => {};
   try {
-    const fresh = options.resume ? null : await session.trainer.initialise();
-    release = await options.run.lock();
-    const summary = await trainAndScore(options, session, fresh);
-    await options.run.writeSummary(summary);
+    const fresh = resume ? null : await session.trainer.initialise();
+    release = await run.lock();
+    const summary = await trainAndScore(prepared, work, session, fresh);
+    await run.writeSummary(summary);
     return summary;
   } finally {
     session.close();
@@ -48,32 +42,39 @@ export async function trainRun(options: TrainRunOptions): Promise<RunSummary> {
 }
 
 /** The loss of a file, with the parameters of each stage that uses it. @throws LossError */
-async function checkOwnLoss({ device, recipe, data, lossFile, observer }: TrainRunOptions): Promise<void> {
+async function checkOwnLoss(
+  { stages, data, lossFile }: PreparedRun,
+  { device, listeners }: SessionOptions,
+): Promise<void> {
   if (!lossFile) return;
   const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
-  const losses = stageRecipes(recipe).flatMap(({ loss }) => (isLossFile(loss.name) ? [loss] : []));
-  for (const text of new Set(losses.map((loss) => JSON.stringify(loss)))) {
-    const bound = lossOf(JSON.parse(text), lossFile.loss);
+  const own = stages.filter(({ recipe }) => isLossFile(recipe.loss.name));
+  const different = new Map(own.map(({ recipe, loss }) => [JSON.stringify(recipe.loss), loss]));
+  for (const bound of different.values()) {
     const about = { path: lossFile.path, bound, statistics, classNames: data.classes };
-    observer?.onNote?.(await checkLossFile(device, about));
+    await announce(listeners, { kind: 'note', note: await checkLossFile(device, about) });
   }
 }
 
 /** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
 async function trainAndScore(
-  options: TrainRunOptions,
+  prepared: PreparedRun,
+  work: SessionOptions,
   session: Session,
   fresh: InitialWeights['notes'] | null,
 ): Promise<RunSummary> {
-  const { observer, run, recipe, lossFile } = options;
+  const { run, recipe, lossFile } = prepared;
   if (fresh !== null) await run.begin(recipe, lossFile);
   const { progress, notes } =
-    fresh === null ? await restore(options, session.trainer) : { progress: session.start, notes: fresh };
-  for (const note of notes) observer?.onNote?.(note);
+    fresh === null
+      ? await restore(prepared, work, session.trainer)
+      : { progress: session.start, notes: fresh };
+  for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   const status = await session.train(progress);
   // the best checkpoint is scored by the kernels that validated it, at their batch size
   const ended = {
-    ...options,
+    ...prepared,
+    ...work,
     recipe: { ...recipe, batchSize: session.stage.recipe.batchSize },
     peakBytes: session.peakBytes,
     tuning: earlierVariants(session.kernels),
@@ -81,7 +82,10 @@ async function trainAndScore(
   // its memory is wanted for the checkpoint that is read back
   session.close();
   if (status === 'stopped') return stoppedSummary(ended);
-  return finishRun({ ...ended, onProgress: (done, total) => observer?.onScoring?.(done, total) });
+  return finishRun({
+    ...ended,
+    onProgress: (done, total) => announce(work.listeners, { kind: 'scoring', done, total }),
+  });
 }
 
 interface Beginning {
@@ -89,7 +93,11 @@ interface Beginning {
   readonly notes: InitialWeights['notes'];
 }
 
-async function restore({ run, data, device }: TrainRunOptions, trainer: Trainer): Promise<Beginning> {
+async function restore(
+  { run, data }: PreparedRun,
+  { device }: SessionOptions,
+  trainer: Trainer,
+): Promise<Beginning> {
   const saved = await run.saved.about();
   if (saved === null) {
     const notes = await trainer.initialise();

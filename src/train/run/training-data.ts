@@ -32,6 +32,8 @@ export interface ExaminedPart {
 }
 
 export interface TrainingData {
+  /** Of the table or folder that was read. */
+  readonly path: string;
   readonly classes: readonly string[];
   readonly train: ExaminedPart;
   /** Null where nothing is held out. */
@@ -89,6 +91,7 @@ export async function examineTrainingData(
   }
   const { positives, known } = countLabels(train.readable.table, train.readable.indices);
   return {
+    path,
     classes: source.classes,
     train,
     validation,

@@ -1,6 +1,6 @@
 import type { Tuning } from '../../engine/choose/tune.js';
 import type { ClassStatistics } from '../../losses/define/class-statistics.js';
-import type { Loss } from '../../losses/define/loss.js';
+import type { BoundLoss } from '../../losses/define/loss.js';
 import type { ModelDefinition } from '../../models/model.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import type { Schedule } from './schedule.js';
@@ -12,8 +12,8 @@ export interface StepProgramOptions {
   /** To run the step, one that has memory: a `TrainingState`. */
   readonly state: TrainingStatePlan;
   readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
-  /** Where the recipe names a file: the loss in it. */
-  readonly loss?: Loss | undefined;
+  /** The recipe's, with its parameters. */
+  readonly loss: BoundLoss;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: Omit<ClassStatistics, 'classes'>;
   readonly schedule: Schedule;

@@ -7,9 +7,7 @@ import { Random } from '../../engine/random.js';
 import type { PlanRow } from '../../engine/run/build.js';
 import type { OpTime } from '../../engine/run/profile.js';
 import type { Feeds, HostCost, Program } from '../../engine/run/program.js';
-import type { BoundLoss } from '../../losses/define/loss.js';
 import type { BoundOptimizer } from '../../optimizers/define/optimizer.js';
-import { lossOf } from '../../recipe/recipe-loss.js';
 import { optimizerOf } from '../../recipe/recipe-optimizer.js';
 import { emaDecay, scheduleFactor } from './schedule.js';
 import type { StepProgramOptions } from './step-options.js';
@@ -49,13 +47,11 @@ export class StepProgram {
   /** In the order in which they run: one, or `backward` and `update`. */
   readonly #programs: readonly Program[];
   readonly #options: StepProgramOptions;
-  readonly #loss: BoundLoss;
   readonly #optimizer: BoundOptimizer;
 
   private constructor(programs: readonly Program[], options: StepProgramOptions) {
     this.#programs = programs;
     this.#options = options;
-    this.#loss = lossOf(options.recipe.loss, options.loss);
     this.#optimizer = optimizerOf(options.recipe.optimizer);
   }
 
@@ -158,10 +154,10 @@ export class StepProgram {
 
   /** What the loss is told of where the training stands. */
   #scheduled(step: number): readonly number[] {
-    const { schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
-    if (this.#loss.kind === 'batch') return [];
+    const { loss, schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
+    if (loss.kind === 'batch') return [];
     const done = step - firstStep;
-    return this.#loss.schedule({
+    return loss.schedule({
       epoch: Math.floor(done / stepsPerEpoch),
       progress: done / schedule.totalSteps,
     });

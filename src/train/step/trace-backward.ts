@@ -5,7 +5,6 @@ import { LOSS_SCALE_STATE, lossScale } from '../../kernels/loss/loss-scale.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
 import { traceBoundLoss } from '../../losses/define/trace-loss.js';
-import { lossOf } from '../../recipe/recipe-loss.js';
 import type { StepProgramOptions } from './step-options.js';
 
 /** What the first half of a step needs to know. */
@@ -42,7 +41,7 @@ export function traceBackward(
   });
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
-    const bound = lossOf(recipe.loss, options.loss);
+    const bound = options.loss;
     const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
     return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });

@@ -1,7 +1,7 @@
 import type { Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
 import { MemoryBudgetError } from '../../engine/errors.js';
-import type { Loss } from '../../losses/define/loss.js';
+import type { BoundLoss } from '../../losses/define/loss.js';
 import { defineModel, type ModelDefinition, parameterCount } from '../../models/model.js';
 import type { SafetensorsTensor } from '../../models/safetensors/safetensors.js';
 import { exportTimm, type ModelWeights } from '../../models/weights/timm-weights.js';
@@ -19,8 +19,8 @@ import { TrainingState } from './training-state.js';
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly classes: number;
-  /** Where the recipe names a file: the loss in it. */
-  readonly loss?: Loss | undefined;
+  /** The recipe's, with its parameters. */
+  readonly loss: BoundLoss;
   /** Of the training labels, for losses that weigh classes by them. */
   readonly statistics: StepProgramOptions['statistics'];
   readonly stepsPerEpoch: number;

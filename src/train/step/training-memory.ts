@@ -2,6 +2,7 @@ import type { Device } from '../../engine/device.js';
 import { TailrayError } from '../../engine/errors.js';
 import { planWeightArenas } from '../../models/weight-arenas.js';
 import { InferenceProgram } from '../../predict/inference-program.js';
+import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { StepProgram } from './step-program.js';
 import { modelOf, scheduleOf } from './trainer.js';
@@ -38,6 +39,7 @@ export function planTrainingMemory(device: Device, recipe: Recipe, classes: numb
     ...common,
     state: planTrainingState(definition, recipe, limit),
     recipe,
+    loss: lossOf(recipe.loss),
     // only what the labels weigh depends on these, no size
     statistics: { classCounts: new Array<number>(classes).fill(1), samples: recipe.batchSize },
     schedule: scheduleOf(recipe, 1),

@@ -1,5 +1,6 @@
 import type { Device } from '../../engine/device.js';
 import { Random } from '../../engine/random.js';
+import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import type { StepScalars } from './step-program.js';
 import { Trainer } from './trainer.js';
@@ -27,6 +28,7 @@ export async function trialRun(device: Device, recipe: Recipe, classes: number):
   const trainer = await Trainer.create(device, {
     recipe,
     classes,
+    loss: lossOf(recipe.loss),
     statistics: { classCounts: new Array<number>(classes).fill(1), samples: batchSize },
     stepsPerEpoch: 2,
   });

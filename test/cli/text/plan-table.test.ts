@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { formatExplanation } from '../../../src/cli/text/plan-table.js';
 import type { PlanRow } from '../../../src/engine/run/build.js';
 import type { OpTime } from '../../../src/engine/run/profile.js';
-import type { Explanation } from '../../../src/train/step/explanation.js';
+import type { StepExplanation } from '../../../src/train/step/explained-step.js';
 
 const conv = (layer: number): OpTime => ({
   label: `layer${layer}.conv1.conv2d`,
@@ -33,7 +33,7 @@ const relu: OpTime = {
 
 const tiny: OpTime = { ...relu, shape: '[1] → [1]', variant: 'scalar', ms: 0.1 };
 
-const explanation: Explanation = {
+const explanation: StepExplanation = {
   ops: [relu, conv(1), tiny, conv(2)],
   profiledRuns: 5,
   step: {

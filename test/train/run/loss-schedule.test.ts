@@ -6,14 +6,14 @@ import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData } from '../../../src/train/run/training-data.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
-import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
+import { prepared, tinyRecipe, writeTinyDataset } from './tiny-run.js';
 
 /** Epochs of 4 steps, three of them; a line of metrics.jsonl for each step. */
 async function lossesOfSteps(...overrides: string[]): Promise<number[]> {
   const recipe = tinyRecipe('logEvery=1', ...overrides);
   const data = await examineTrainingData(await writeTinyDataset(await temporaryFolder()), recipe);
   const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-  await trainRun({ device: await testDevice(), recipe, data, run });
+  await trainRun(prepared({ recipe, data, run }), { device: await testDevice() });
   const lines = (await readFile(run.metrics.path, 'utf8')).trim().split('\n');
   return lines
     .map((line) => JSON.parse(line) as { kind: string; loss: number })

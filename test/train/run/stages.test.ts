@@ -8,15 +8,15 @@ import { formatRecipe, parseRecipe } from '../../../src/recipe/recipe.js';
 import { type Recipe, recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
-import type { SessionObserver } from '../../../src/train/run/session.js';
+import type { RunListener } from '../../../src/train/run/run-event.js';
 import { withFreshHead } from '../../../src/train/run/stage-weights.js';
-import { type TrainRunOptions, trainRun } from '../../../src/train/run/train-run.js';
+import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
 import { modelOf } from '../../../src/train/step/trainer.js';
 import { readCheckpoint } from '../../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
-import { TINY_RECIPE, writeTinyDataset } from './tiny-run.js';
+import { prepared, TINY_RECIPE, writeTinyDataset } from './tiny-run.js';
 
 const parse = (text: string) => parseRecipe(text, { path: 'staged.yaml' });
 
@@ -122,9 +122,21 @@ describe('a run in stages', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  async function train(options: Partial<TrainRunOptions> = {}) {
-    const run = options.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
-    const summary = await trainRun({ device: await testDevice(), recipe, data, run, ...options });
+  interface TrainOptions {
+    recipe?: Recipe;
+    run?: RunDirectory;
+    resume?: boolean;
+    stopAfter?: number;
+    listen?: RunListener;
+  }
+
+  async function train({ recipe: own = recipe, resume, stopAfter, listen, ...given }: TrainOptions = {}) {
+    const run = given.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
+    const summary = await trainRun(prepared({ recipe: own, data, run, resume }), {
+      device: await testDevice(),
+      stopAfter,
+      ...(listen && { listeners: [listen] }),
+    });
     return { run, summary };
   }
 
@@ -148,15 +160,15 @@ describe('a run in stages', () => {
 
   test('goes from stage to stage, counts through them, and begins schedules anew', async () => {
     const starts: number[] = [];
-    const observer: SessionObserver = {
-      onReady(trainer, progress, stage) {
-        starts.push(stage.number);
-        expect(progress.step).toBe(stage.firstStep);
-        expect(stage.run).toEqual({ stages: 2, epochs: 4, steps: 20 });
-        expect(trainer.schedule.totalSteps).toBe([8, 12][stage.number - 1]);
-      },
+    const listen: RunListener = (event) => {
+      if (event.kind !== 'ready') return;
+      const { trainer, progress, stage } = event;
+      starts.push(stage.number);
+      expect(progress.step).toBe(stage.firstStep);
+      expect(stage.run).toEqual({ stages: 2, epochs: 4, steps: 20 });
+      expect(trainer.schedule.totalSteps).toBe([8, 12][stage.number - 1]);
     };
-    const { run, summary } = await train({ observer });
+    const { run, summary } = await train({ listen });
     expect(starts).toEqual([1, 2]);
     expect(summary).toMatchObject({ status: 'finished', epochs: 4, steps: 20 });
     expect(summary.best?.epoch).toBeGreaterThan(2);
@@ -204,10 +216,10 @@ describe('a run in stages', () => {
 
   test('a process that died after the second stage kept a checkpoint, but before it saved, loses no exactness', async () => {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-    const onEpoch = ({ epoch }: { epoch: number }) => {
-      if (epoch === 3) throw new Error('power cut');
+    const crash: RunListener = (event) => {
+      if (event.kind === 'epoch' && event.line.epoch === 3) throw new Error('power cut');
     };
-    await expect(train({ run, observer: { onEpoch } })).rejects.toThrow('power cut');
+    await expect(train({ run, listen: crash })).rejects.toThrow('power cut');
     // the checkpoint that the second stage began from is gone by now
     expect((await readCheckpoint(run.best)).epoch).toBe(3);
     expect((await run.saved.about())?.progress).toMatchObject({ stage: 2, step: 8 });

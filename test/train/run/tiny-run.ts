@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Random } from '../../../src/engine/random.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
+import type { PreparedRun } from '../../../src/train/run/prepare-run.js';
+import { planStages } from '../../../src/train/run/stage-plan.js';
 import { png16 } from '../../data/images/pictures.js';
 
 /** A data set that a tiny network learns: class "bright" is in the left half, "striped" in the lines. */
@@ -39,4 +41,12 @@ logEvery: 2
 
 export function tinyRecipe(...overrides: string[]): Recipe {
   return parseRecipe(TINY_RECIPE, { path: 'tiny.yaml', overrides });
+}
+
+/** What `prepareRun` gives, where recipe, data and directory are at hand. */
+export function prepared({
+  resume = false,
+  ...given
+}: Pick<PreparedRun, 'recipe' | 'data' | 'run'> & { resume?: boolean | undefined }): PreparedRun {
+  return { ...given, resume, notes: [], stages: planStages(given.recipe, given.data) };
 }

@@ -11,20 +11,39 @@ import { readPredictions } from '../../../src/predict/predictions.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
 import { type FileSystem, nodeFiles } from '../../../src/storage/atomic-file.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
-import { type TrainRunOptions, trainRun } from '../../../src/train/run/train-run.js';
+import type { RunListener } from '../../../src/train/run/run-event.js';
+import type { SessionOptions } from '../../../src/train/run/session.js';
+import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
 import { DivergedError } from '../../../src/train/run/training-error.js';
-import type { Explanation } from '../../../src/train/step/explanation.js';
-import type { Trainer } from '../../../src/train/step/trainer.js';
+import type { StepExplanation } from '../../../src/train/step/explained-step.js';
 import { readCheckpoint, readWeights } from '../../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
-import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
+import { prepared, tinyRecipe, writeTinyDataset } from './tiny-run.js';
 
-async function train(recipe: Recipe, options: Partial<TrainRunOptions> & { data: TrainingData }) {
+interface TrainOptions extends Partial<SessionOptions> {
+  data: TrainingData;
+  run?: RunDirectory;
+  resume?: boolean;
+  listen?: RunListener;
+}
+
+async function train(recipe: Recipe, { data, resume, listen, ...options }: TrainOptions) {
   const run = options.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
-  const summary = await trainRun({ device: await testDevice(), recipe, run, ...options });
+  const summary = await trainRun(prepared({ recipe, data, run, resume }), {
+    device: await testDevice(),
+    ...(listen && { listeners: [listen] }),
+    ...options,
+  });
   return { run, summary };
+}
+
+/** Puts the notes of a run into a list. */
+function notesInto(notes: string[]): RunListener {
+  return (event) => {
+    if (event.kind === 'note') notes.push(event.note);
+  };
 }
 
 /** Every file that must not depend on when or in how many sessions it was made. */
@@ -63,8 +82,10 @@ describe('a run', () => {
 
   test('leaves what it promises', async () => {
     let peakBytes = 0;
-    const observer = { onReady: (trainer: Trainer) => (peakBytes = trainer.peakBytes) };
-    const { run, summary } = await train(recipe, { data, observer });
+    const listen: RunListener = (event) => {
+      if (event.kind === 'ready') peakBytes = event.trainer.peakBytes;
+    };
+    const { run, summary } = await train(recipe, { data, listen });
     whole = await bytesOf(run);
     expect((await readdir(run.path)).sort()).toEqual([
       'best.safetensors',
@@ -95,9 +116,11 @@ describe('a run', () => {
   });
 
   test('explains where its time goes on the way, without a change to what it computes', async () => {
-    const explanations: Explanation[] = [];
-    const observer = { onExplanation: (explanation: Explanation) => void explanations.push(explanation) };
-    const { run } = await train(recipe, { data, explain: true, observer });
+    const explanations: StepExplanation[] = [];
+    const listen: RunListener = (event) => {
+      if (event.kind === 'explanation') explanations.push(event.explanation);
+    };
+    const { run } = await train(recipe, { data, explain: true, listen });
     expect(await bytesOf(run)).toEqual(whole);
     const [explanation, ...more] = explanations;
     expect(more).toEqual([]);
@@ -119,9 +142,11 @@ describe('a run', () => {
   });
 
   test('explains a session that is over before it has seen much by what it saw', async () => {
-    const explanations: Explanation[] = [];
-    const observer = { onExplanation: (explanation: Explanation) => void explanations.push(explanation) };
-    await train(recipe, { data, explain: true, observer, stopAfter: 1 });
+    const explanations: StepExplanation[] = [];
+    const listen: RunListener = (event) => {
+      if (event.kind === 'explanation') explanations.push(event.explanation);
+    };
+    await train(recipe, { data, explain: true, listen, stopAfter: 1 });
     expect(explanations).toMatchObject([{ profiledRuns: 0, step: null }]);
   });
 
@@ -154,8 +179,10 @@ describe('a run', () => {
   test('stopped by a signal during validation, it validates again and gives the same bytes', async () => {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
     const stop = new AbortController();
-    const observer = { onValidation: () => stop.abort() };
-    const { summary } = await train(recipe, { data, run, signal: stop.signal, observer });
+    const listen: RunListener = ({ kind }) => {
+      if (kind === 'validation') stop.abort();
+    };
+    const { summary } = await train(recipe, { data, run, signal: stop.signal, listen });
     expect(summary).toMatchObject({ status: 'stopped', steps: 4, epochs: 0 });
     await train(recipe, { data, run, resume: true });
     expect(await bytesOf(run)).toEqual(whole);
@@ -163,11 +190,10 @@ describe('a run', () => {
 
   test('a process that died between two saves loses no exactness', async () => {
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-    const crash = { onStep: (step: number) => void (step === 7 && failAt7()) };
-    const failAt7 = () => {
-      throw new Error('power cut');
+    const crash: RunListener = (event) => {
+      if (event.kind === 'step' && event.step === 7) throw new Error('power cut');
     };
-    await expect(train(recipe, { data, run, observer: crash })).rejects.toThrow('power cut');
+    await expect(train(recipe, { data, run, listen: crash })).rejects.toThrow('power cut');
     expect((await run.saved.about())?.progress.step).toBe(4);
     expect((await run.metrics.read()).at(-1)).toMatchObject({ step: 6 });
     await train(recipe, { data, run, resume: true });
@@ -213,8 +239,8 @@ describe('a run', () => {
       const run = new RunDirectory(join(await temporaryFolder(), 'run'));
       await train(recipe, { data, run, stopAfter: 6, tuning: first });
       const notes: string[] = [];
-      const observer = { onNote: (note: string) => void notes.push(note) };
-      await train(recipe, { data, run, resume: true, tuning: then, observer });
+      const listen = notesInto(notes);
+      await train(recipe, { data, run, resume: true, tuning: then, listen });
       expect(await bytesOf(run)).toEqual(first ? bytes : whole);
       expect(notes).toEqual(['resumed after step 6.']);
     }
@@ -232,8 +258,8 @@ describe('a run', () => {
     const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex');
     await writeFile(join(run.path, 'last/state.json'), JSON.stringify({ content, sha256: digest }));
     const notes: string[] = [];
-    const observer = { onNote: (note: string) => void notes.push(note) };
-    await train(recipe, { data, run: new RunDirectory(run.path), resume: true, observer });
+    const listen = notesInto(notes);
+    await train(recipe, { data, run: new RunDirectory(run.path), resume: true, listen });
     expect(notes.at(-1)).toMatch(/^WARNING: this version of tailray lacks kernels/);
   });
 
@@ -281,16 +307,16 @@ describe('a run', () => {
     const { run } = await train(recipe, { data, stopAfter: 4 + 1 });
     const notes: string[] = [];
     const from = (...more: string[]) => tinyRecipe(`model.weights=${run.best}`, ...more);
-    const observer = { onNote: (note: string) => void notes.push(note) };
-    await train(from(), { data, observer, stopAfter: 1 });
+    const listen = notesInto(notes);
+    await train(from(), { data, listen, stopAfter: 1 });
     expect(notes).toEqual([`weights from ${run.best}.`]);
-    await train(from('preprocessing.mean=[0.4]'), { data, observer, stopAfter: 1 });
+    await train(from('preprocessing.mean=[0.4]'), { data, listen, stopAfter: 1 });
     expect(notes.at(-1)).toMatch(/mean \[0\.5\] and std \[0\.25\], the recipe has mean \[0\.4\]/);
 
     const three = { ...data, classes: ['a', 'b', 'c'], positives: [1, 1, 1] };
     await expect(train(from(), { data: three })).rejects.toThrow(/fc\.bias +\[2\] +\[3\]\n.*--head reset/);
     // goes on to read labels of three classes, which these data have not
-    await train(from('model.weightsHead=reset'), { data: three, observer, stopAfter: 1 }).catch(() => {});
+    await train(from('model.weightsHead=reset'), { data: three, listen, stopAfter: 1 }).catch(() => {});
     expect(notes.at(-1)).toMatch(/head starts afresh \(fc\.weight, fc\.bias\); not used of the file: /);
 
     await expect(train(from('model.width=8'), { data })).rejects.toMatchObject({ kind: 'mismatch' });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ArenaLayout } from '../../../src/engine/arena.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { StepProgram } from '../../../src/train/step/step-program.js';
 import { TrainingState } from '../../../src/train/step/training-state.js';
@@ -46,6 +47,7 @@ async function train(recipe: ReturnType<typeof recipeOf>) {
     definition,
     state,
     recipe,
+    loss: lossOf(recipe.loss),
     statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 5, floor: 0 },
     stepsPerEpoch: 5,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { KernelError } from '../../../src/engine/errors.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
@@ -12,7 +13,7 @@ import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
 import { goldenBatch, goldenModel } from '../../golden/model-golden.js';
 import { TRAINED_RESNET_GOLDENS } from '../../golden/resnet-golden.js';
-import { tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
+import { prepared, tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
 
 const device = await testDevice();
 const golden = TRAINED_RESNET_GOLDENS.find(({ stem }) => stem === 'small')!;
@@ -32,6 +33,7 @@ async function resnet18(precision: 'f32' | 'f16') {
     definition,
     state,
     recipe,
+    loss: lossOf(recipe.loss),
     statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
     stepsPerEpoch: 10,
@@ -112,9 +114,9 @@ describe.skipIf(!device.traits.f16)(`mixed precision (${device.description}; nee
     for (const stops of [[], [1, 4]]) {
       const run = new RunDirectory(join(await temporaryFolder(), 'run'));
       for (const [i, stopAfter] of stops.entries()) {
-        await trainRun({ device, recipe, run, data, stopAfter, resume: i > 0 });
+        await trainRun(prepared({ recipe, run, data, resume: i > 0 }), { device, stopAfter });
       }
-      await trainRun({ device, recipe, run, data, resume: stops.length > 0 });
+      await trainRun(prepared({ recipe, run, data, resume: stops.length > 0 }), { device });
       const files = ['best.safetensors', 'predictions.csv'].map((name) => join(run.path, name));
       bytes.push(await Promise.all(files.map((file) => readFile(file, 'base64'))));
     }

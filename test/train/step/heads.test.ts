@@ -9,7 +9,7 @@ import { examineTrainingData } from '../../../src/train/run/training-data.js';
 import { readCheckpoint } from '../../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
-import { tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
+import { prepared, tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
 
 /** Maps of 2×3 positions. */
 const SIZE = [32, 48] as const;
@@ -32,7 +32,7 @@ describe.each(HEADS)('a run with the head $name', (head) => {
     );
     const folder = await writeTinyDataset(await temporaryFolder());
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-    await trainRun({ device, recipe, run, data: await examineTrainingData(folder, recipe) });
+    await trainRun(prepared({ recipe, run, data: await examineTrainingData(folder, recipe) }), { device });
 
     const { model: config, tensors } = await readCheckpoint(run.best);
     expect(config.head).toEqual(head);

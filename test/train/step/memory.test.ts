@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryBudgetError } from '../../../src/engine/errors.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { RecipeError } from '../../../src/recipe/recipe-error.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
 import { formatByteSize, parseByteSize, sufficientByteSize } from '../../../src/storage/byte-size.js';
 import { memoryAdvice } from '../../../src/train/step/memory-advice.js';
@@ -76,6 +77,7 @@ ${memory === undefined ? '' : `memory: "${memory}"`}`,
     Trainer.create(await testDevice(), {
       recipe: recipeWith(memory),
       classes: 3,
+      loss: lossOf(recipeWith(memory).loss),
       statistics: { classCounts: [5, 5, 5], samples: 16 },
       stepsPerEpoch: 2,
     });

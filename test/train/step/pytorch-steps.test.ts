@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { StepProgram } from '../../../src/train/step/step-program.js';
 import { TrainingState } from '../../../src/train/step/training-state.js';
@@ -33,6 +34,7 @@ describe('ten AdamW steps follow PyTorch', () => {
         definition,
         state,
         recipe,
+        loss: lossOf(recipe.loss),
         statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
         schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
         stepsPerEpoch: 10,

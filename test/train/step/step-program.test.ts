@@ -3,6 +3,7 @@ import { compile } from '../../../src/engine/compile.js';
 import { Graph } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
 import { addInto } from '../../../src/kernels/optimizer/add-into.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { type StepBatch, StepProgram } from '../../../src/train/step/step-program.js';
 import { traceBackward } from '../../../src/train/step/trace-backward.js';
 import { modelOf, scheduleOf } from '../../../src/train/step/trainer.js';
@@ -25,6 +26,7 @@ async function setUp(...changes: string[]) {
     definition,
     state,
     recipe,
+    loss: lossOf(recipe.loss),
     statistics: { classCounts: [5, 6, 7], samples: 20 },
     schedule: scheduleOf(recipe, 4),
     stepsPerEpoch: 4,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { formatModels } from '../../../src/cli/text/model-table.js';
 import { OutOfMemoryError } from '../../../src/engine/errors.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
+import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
 import { matchArchitectures, surveyModel } from '../../../src/train/step/model-survey.js';
 import { Trainer } from '../../../src/train/step/trainer.js';
@@ -23,6 +24,7 @@ describe('the memory of a training is known before', () => {
     const trainer = await Trainer.create(device, {
       recipe,
       classes: 5,
+      loss: lossOf(recipe.loss),
       statistics: { classCounts: [1, 2, 3, 4, 5], samples: 20 },
       stepsPerEpoch: 5,
     });

@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
 import type { DataPart } from '../data/tables/data-source.js';
 import type { Device } from '../engine/device.js';
+import { type PartName, readEvaluationData } from '../predict/evaluation-data.js';
+import { EvaluationError, labelledRows } from '../predict/labelled-scores.js';
+import { type Predictions, readPredictions } from '../predict/predictions.js';
+import { type ScoreImagesOptions, scoreImages } from '../predict/score-images.js';
 import { dataSourceOptions } from '../recipe/recipe-data.js';
 import { providePhantoms } from '../train/run/phantom-source.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import { type Checkpoint, readCheckpoint } from '../weights/checkpoint.js';
-import { type PartName, readEvaluationData } from './evaluation-data.js';
-import { EvaluationError, labelledRows } from './labelled-scores.js';
-import { type Predictions, readPredictions } from './predictions.js';
-import { type ScoreImagesOptions, scoreImages } from './score-images.js';
 
 /**
  * What a person may want evaluated: a run, a checkpoint, or a file of predictions. All end as predictions and the

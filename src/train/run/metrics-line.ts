@@ -1,0 +1,34 @@
+/** A training step; one line every `logEvery` steps. What is no number (NaN, infinite) is null. */
+export interface StepLine {
+  readonly kind: 'step';
+  /** Of a run in stages, from 1. */
+  readonly stage?: number | undefined;
+  /** From 1, through all stages. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly loss: number | null;
+  /** L2 norm of the whole gradient before clipping. */
+  readonly gradientNorm: number | null;
+  readonly learningRate: number;
+  /** Of mixed precision: what the gradient started from; null gradientNorm: it overflowed, and the step was left out. */
+  readonly lossScale?: number | undefined;
+}
+
+/** The end of an epoch. */
+export interface EpochLine {
+  readonly kind: 'epoch';
+  readonly stage?: number | undefined;
+  /** From 1, through all stages. */
+  readonly epoch: number;
+  readonly step: number;
+  /** Mean over the epoch's steps. */
+  readonly loss: number | null;
+  /** Macro means on the validation split; null in an epoch without validation. */
+  readonly validation: Readonly<Record<string, number | null>> | null;
+  /** Whether its weights became best.safetensors. */
+  readonly best: boolean;
+  /** Wall-clock time of the epoch in this session. */
+  readonly seconds: number;
+}
+
+export type MetricsLine = StepLine | EpochLine;

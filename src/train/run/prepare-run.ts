@@ -1,0 +1,50 @@
+import type { HubOptions } from '../../hub/hub-settings.js';
+import { fetchWeights } from '../../weights/fetch-weights.js';
+import { providePhantoms } from './phantom-source.js';
+import type { RunPlan } from './run-plan.js';
+import { planStages, type Stage } from './stage-plan.js';
+import { examineTrainingData, type TrainingData } from './training-data.js';
+
+/**
+ * Everything that a run needs before its first step, for every command that trains: weights on this machine, data that
+ * can be read, and the plan of its stages. Nothing is written into the run directory, so a mistake in the request costs
+ * seconds and no earlier run.
+ */
+export interface PreparedRun extends RunPlan {
+  readonly data: TrainingData;
+  /** In their order; a run without stages is one. */
+  readonly stages: readonly Stage[];
+}
+
+export interface PrepareOptions {
+  /** Folder for things that can be made again, such as phantoms. */
+  readonly cache: string;
+  /** How a hub is asked, where the weights are on one. */
+  readonly hub?: HubOptions | undefined;
+  /** Refuse data with unreadable pictures. */
+  readonly strict?: boolean | undefined;
+  /** Reads the data; for callers that keep data which several runs share. */
+  readonly examine?: typeof examineTrainingData | undefined;
+  readonly onProgress?: ((title: string, done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Brings a plan's weights and data together. The recipe that comes out names the commit of weights on a hub.
+ * @throws HubError, CheckpointError for weights; TableError, SplitError, QuarantineError (strict), TrainingDataError for
+ *   data; SamplerError; PhantomOptionsError
+ */
+export async function prepareRun(
+  plan: RunPlan,
+  { cache, hub = {}, strict = false, examine = examineTrainingData, onProgress }: PrepareOptions,
+): Promise<PreparedRun> {
+  // a run that goes on has its weights
+  const { recipe, notes } = plan.resume
+    ? { recipe: plan.recipe, notes: [] }
+    : await fetchWeights(plan.recipe, hub);
+  const progress = (title: string) => (done: number, total: number) => onProgress?.(title, done, total);
+  const path =
+    recipe.data.path ?? (await providePhantoms(recipe, { cache, onProgress: progress('drawing phantoms') }));
+  const data = await examine(path, recipe, { strict, onProgress: progress('reading') });
+  const stages = planStages(recipe, data, plan.lossFile);
+  return { ...plan, recipe, notes: [...plan.notes, ...notes], data, stages };
+}
