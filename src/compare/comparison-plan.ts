@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { isSection, mergeRecipe } from '../recipe/merge-recipe.js';
 import { parseRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { parseYaml, readYamlText } from '../recipe/yaml-text.js';
 import { CompareError } from './compare-error.js';
 
 /**
@@ -56,7 +56,8 @@ const planSchema = z.strictObject({
 /**
  * Reads the file and makes a complete recipe of every cell.
  * @param overrides changes to all variants, such as `data.path=my/labels.csv`
- * @throws CompareError for the file itself; RecipeError for what a variant makes of the recipe, naming the variant
+ * @throws CompareError for the file itself; RecipeError where a file is no YAML, and for what a variant makes of the
+ *   recipe, naming the variant
  */
 export async function planComparison(
   path: string,
@@ -129,11 +130,5 @@ function named(choice: string | { name: string }): { name: string } {
 }
 
 async function readYaml(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new CompareError(`${path}: there is no such file, or it can't be read.`, { cause: error });
-  });
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken) throw new CompareError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
-  return document.toJS() ?? {};
+  return parseYaml(await readYamlText(path, 'there is no such file'), path).value ?? {};
 }

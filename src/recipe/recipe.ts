@@ -1,15 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
 import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
-import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
+import type { RecipeIssue } from './recipe-issue.js';
+import { recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
 import { type Recipe, recipeSchema } from './recipe-schema.js';
 import { spreadStages } from './recipe-stages.js';
+import { parseYaml, readYamlText } from './yaml-text.js';
 
 /**
  * From a YAML file and the changes on the command line to a complete recipe. What comes out is what the run directory
@@ -30,19 +31,13 @@ export async function resolveRecipe(
   path: string,
   overrides: readonly string[] = [],
 ): Promise<ResolvedRecipe> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    throw new RecipeError(
-      `${path}: ${code === 'ENOENT' ? 'there is no such recipe' : `the recipe can't be read (${code})`}.`,
-      { cause: error },
-    );
-  }
+  const text = await readYamlText(path, 'there is no such recipe');
   const recipe = parseRecipe(text, { path, overrides });
   return { recipe, name: recipe.name ?? basename(path).replace(/\.ya?ml$/i, '') };
 }
+
+/** Faults of a recipe that are told one by one. */
+const TOLD = 20;
 
 /**
  * The same from a text. `path` is for messages.
@@ -52,24 +47,23 @@ export function parseRecipe(
   text: string,
   { path, overrides = [] }: { path: string; overrides?: readonly string[] },
 ): Recipe {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [broken] = document.errors;
-  if (broken) throw new RecipeError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
+  const { value, lineOf } = parseYaml(text, path);
   const changes = overrides.map(parseOverride);
-  const given = applyOverrides(document.toJS() ?? {}, changes);
+  const given = applyOverrides(value ?? {}, changes);
   const checked = check(given);
   if ('recipe' in checked) return checked.recipe;
   const place = (issue: RecipeIssue): string => {
     const change = changes.findLast((override) => isInside(issue.path, override.path));
     if (change) return `--set ${change.text}`;
-    const line = lineOf(document, lines, issue.path);
+    const line = lineOf(issue.path);
     return line === undefined ? path : `${path}, line ${line}`;
   };
-  const sentences = checked.issues.map((issue) => {
+  const sentences = checked.issues.slice(0, TOLD).map((issue) => {
     const setting = issue.path.join('.');
     return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
   });
+  const more = checked.issues.length - sentences.length;
+  if (more > 0) sentences.push(`${path}: and ${more.toLocaleString('en-US')} more like these.`);
   throw new RecipeError(sentences.join('\n'));
 }
 
@@ -152,17 +146,4 @@ function flatten(value: unknown, prefix = ''): Map<string, string> {
 function isInside(path: RecipeIssue['path'], outer: Override['path']): boolean {
   const shared = Math.min(path.length, outer.length);
   return path.slice(0, shared).every((key, i) => String(key) === outer[i]);
-}
-
-/** 1-based line of the setting, or of the nearest section around it that the file has. */
-function lineOf(
-  document: ReturnType<typeof parseDocument>,
-  lines: LineCounter,
-  path: RecipeIssue['path'],
-): number | undefined {
-  for (let depth = path.length; depth > 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-  }
-  return undefined;
 }

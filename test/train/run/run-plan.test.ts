@@ -80,7 +80,7 @@ describe('a plan', () => {
 });
 
 test('the recipes of the project are recipes, or compare some', async () => {
-  const folder = resolve(import.meta.dirname, '../../recipes');
+  const folder = resolve(import.meta.dirname, '../../../recipes');
   const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
   expect(names.length).toBeGreaterThan(0);
   for (const name of names) {
