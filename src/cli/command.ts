@@ -1,5 +1,8 @@
 import { Command } from 'commander';
 import { TailrayError } from '../engine/errors.js';
+import { offerToLossFiles } from '../recipe/loss-file.js';
+
+offerToLossFiles('tailray', () => import('../index.js'));
 
 /**
  * What every command shares: errors that a person caused are printed as one message (exit 2), bugs keep their stack

@@ -1,7 +1,7 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readLossFile } from '../../src/recipe/loss-file.js';
+import { offerToLossFiles, readLossFile } from '../../src/recipe/loss-file.js';
 import { describeLoss } from '../../src/report/describe-run.js';
 import { RunDirectory } from '../../src/train/run/run-directory.js';
 import { planRun, type RunRequest } from '../../src/train/run/run-plan.js';
@@ -15,6 +15,7 @@ import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 
 let source: string;
 beforeAll(async () => {
+  offerToLossFiles('tailray', () => import('../../src/index.js'));
   source = await readmeLoss();
 });
 
