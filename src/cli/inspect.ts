@@ -16,6 +16,7 @@ interface InspectFlags {
   readonly html?: string;
   readonly json?: boolean;
   readonly pictures: boolean;
+  readonly showIds?: boolean;
 }
 
 const program = command(
@@ -34,6 +35,7 @@ const program = command(
   .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
   .option('--html <file>', 'write it all as one page, with pictures')
   .option('--json', 'print facts and findings as JSON')
+  .option('--show-ids', 'name patients by their identifiers instead of counting them')
   .option('--no-pictures', 'look at the labels only')
   .action(inspect);
 
@@ -42,6 +44,7 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   const progress = new ProgressLine(flags.json ?? false);
   const inspection = await inspectData(data, recipe, {
     pictures: flags.pictures,
+    showIds: flags.showIds,
     onProgress: (done, total) => progress.show('looking', done, total, () => 'images'),
   });
   progress.stop();

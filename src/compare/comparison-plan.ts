@@ -70,7 +70,8 @@ export async function planComparison(
   }
   const { base, seeds, losses, samplers, variants } = given.data;
   if (new Set(seeds).size < seeds.length) throw new CompareError(`${path}: seeds: one is there twice.`);
-  const recipe = typeof base === 'string' ? await readYaml(join(dirname(path), base)) : base;
+  const basePath = typeof base === 'string' ? join(dirname(path), base) : path;
+  const recipe = typeof base === 'string' ? await readYaml(basePath) : base;
   const changed = new Map<string, unknown>();
   const add = (name: string, change: unknown) => {
     if (changed.has(name)) {
@@ -103,7 +104,11 @@ export async function planComparison(
         variant,
         seed,
         name: `${variant}-s${seed}`,
-        recipe: parseRecipe(text, { path: `${path}, variant ${variant}`, overrides }),
+        recipe: parseRecipe(text, {
+          path: `${path}, variant ${variant}`,
+          overrides,
+          folder: dirname(basePath),
+        }),
       };
     }),
   );

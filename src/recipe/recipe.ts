@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
@@ -8,7 +8,8 @@ import type { RecipeIssue } from './recipe-issue.js';
 import { recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
-import { type Recipe, recipeSchema } from './recipe-schema.js';
+import { fromFolder } from './recipe-paths.js';
+import { type FROM_RECIPE, type Recipe, recipeSchema } from './recipe-schema.js';
 import { spreadStages } from './recipe-stages.js';
 import { parseYaml, readYamlText } from './yaml-text.js';
 
@@ -39,17 +40,22 @@ export async function resolveRecipe(
 /** Faults of a recipe that are told one by one. */
 const TOLD = 20;
 
-/**
- * The same from a text. `path` is for messages.
- * @throws RecipeError
- */
+export interface ParseOptions {
+  /** For messages. */
+  readonly path: string;
+  readonly overrides?: readonly string[];
+  /** Where its paths start, if it says `pathsFrom: recipe`; default: the folder of `path`. */
+  readonly folder?: string;
+}
+
+/** The same from a text. @throws RecipeError */
 export function parseRecipe(
   text: string,
-  { path, overrides = [] }: { path: string; overrides?: readonly string[] },
+  { path, overrides = [], folder = dirname(path) }: ParseOptions,
 ): Recipe {
   const { value, lineOf } = parseYaml(text, path);
   const changes = overrides.map(parseOverride);
-  const given = applyOverrides(value ?? {}, changes);
+  const given = applyOverrides(fromFolder(folder, value ?? {}), changes);
   const checked = check(given);
   if ('recipe' in checked) return checked.recipe;
   const place = (issue: RecipeIssue): string => {
@@ -68,7 +74,7 @@ export function parseRecipe(
 }
 
 /** The recipe as a YAML text; `parseRecipe` gives it back. */
-export function formatRecipe(recipe: Recipe): string {
+export function formatRecipe(recipe: Recipe & { readonly pathsFrom?: typeof FROM_RECIPE }): string {
   return stringify(recipe, { lineWidth: 0, flowCollectionPadding: false });
 }
 
@@ -86,19 +92,23 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   const spread = spreadStages(given);
   const parsed = recipeSchema.safeParse(spreadImageSize(spread));
   if (!parsed.success) return { issues: recipeIssues(parsed.error, spread) };
-  const { imageSize, ...model } = parsed.data.model;
-  const bound = bindLoss(parsed.data.loss);
+  const { pathsFrom, ...sections } = parsed.data;
+  if (pathsFrom !== undefined) {
+    return { issues: [{ path: ['pathsFrom'], message: 'can be said in the file of a recipe only' }] };
+  }
+  const { imageSize, ...model } = sections.model;
+  const bound = bindLoss(sections.loss);
   const checked = checkHead(model.head);
-  const staged = bindStages(parsed.data);
+  const staged = bindStages(sections);
   const issues = [
-    ...imageSizeIssues(imageSize, parsed.data.preprocessing.size),
+    ...imageSizeIssues(imageSize, sections.preprocessing.size),
     ...('issues' in bound ? bound.issues : []),
     ...('issues' in checked ? checked.issues : []),
     ...('issues' in staged ? staged.issues : []),
   ];
   if (issues.length > 0 || 'issues' in bound || 'issues' in checked || 'issues' in staged) return { issues };
   const { stages } = staged;
-  const recipe = { ...parsed.data, loss: bound.loss, model: { ...model, head: checked.head } };
+  const recipe = { ...sections, loss: bound.loss, model: { ...model, head: checked.head } };
   return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
 }
 
