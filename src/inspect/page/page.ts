@@ -50,12 +50,16 @@ export async function renderInspection(
 
 /** The texts without the folders of this machine: the page is passed on. */
 function withoutPlaces(inspection: Inspection): Inspection {
-  const { path, imageRoot, notes, findings, picturesSkipped } = inspection;
+  const { path, imageRoot, notes, findings, pictures, picturesSkipped } = inspection;
   const local = withoutFolders([imageRoot, path, dirname(resolve(path))]);
   return {
     ...inspection,
     path: basename(resolve(path)),
     notes: notes.map(local),
+    pictures: pictures && {
+      ...pictures,
+      unusable: pictures.unusable.map((each) => ({ ...each, reason: local(each.reason) })),
+    },
     picturesSkipped: picturesSkipped && local(picturesSkipped),
     findings: findings.map((finding) => ({
       ...finding,
