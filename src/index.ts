@@ -87,5 +87,5 @@ export { type Checkpoint, readCheckpoint, writeCheckpoint } from './weights/chec
 export { CheckpointError } from './weights/checkpoint-error.js';
 export { checkpointAsOnnx, checkpointAsStateDict } from './weights/export-checkpoint.js';
 
-// a loss file imports 'tailray', which is this module
-offerToLossFiles('tailray', () => import('./index.js'));
+// a loss file imports 'tailray', which is this module; by its address, so that it stays so in a bundle
+offerToLossFiles('tailray', () => import(import.meta.url));

@@ -10,6 +10,7 @@ import { writeComparison } from '../compare/write-comparison.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
+import { visibleText } from '../storage/visible-text.js';
 import { providePhantoms } from '../train/run/phantom-source.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
@@ -114,7 +115,7 @@ async function train(
             return trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });
           },
           onFailed(cell, error) {
-            process.stderr.write(`not done   ${cell.name}: ${error.message}\n`);
+            process.stderr.write(visibleText(`not done   ${cell.name}: ${error.message}\n`));
             process.exitCode = 2;
           },
           async onEnd(cell, summary) {

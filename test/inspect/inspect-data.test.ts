@@ -150,7 +150,7 @@ describe('a data set with one of each', () => {
     expect(hidden.leaks[0]?.patients).toHaveLength(1);
     const [text, page] = [formatInspection(hidden), await renderInspection(hidden, recipe())];
     expect(text).toMatch(/1 patient has images in train and test both.*\n {11}where: named with --show-ids/);
-    const body = page.replace(/data:[^"]*|<style>[^]*<\/style>|<svg[^]*?<\/svg>/g, '');
+    const body = page.replace(/data:[^"]*|<style>[\s\S]*<\/style>|<svg[\s\S]*?<\/svg>/g, '');
     for (const shown of [text, body]) expect(shown).not.toMatch(ids);
     expect(page).not.toContain(folder);
     const named = await renderInspection(inspection, recipe());

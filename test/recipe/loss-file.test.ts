@@ -56,7 +56,7 @@ describe('the loss of the README, copied into a file', () => {
     const { summary, recipe, run, notes } = await train(request);
     expect(summary.status).toBe('finished');
     expect(summary.loss).toMatchObject({
-      name: request.loss,
+      name: '../my-loss.ts',
       margin: 0.25,
       labelSmoothing: 0,
       reduction: 'mean',
