@@ -90,6 +90,7 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
     });
     progress.stop();
     say(describeQuarantine(scored.quarantined, scored.rows.length));
+    if (scored.quarantined.length > 0) say(`image folder: ${pictures.imageRoot}`);
     let predictions: Predictions = scored;
     if (rows !== undefined) {
       predictions = tauNormalise(predictions, rows, flags.tauNorm ?? 0);

@@ -170,6 +170,7 @@ function describeData(path: string, data: TrainingData): string[] {
     ...data.notes.map((note) => `data       ${note}`),
     `data       ${path}: ${data.classes.length} classes; ${parts.join(', ')}.`,
     `images     ${describeQuarantine(quarantined, total)}`,
+    ...(quarantined.length > 0 ? [`           image folder: ${data.train.all.store.root}`] : []),
   ];
 }
 

@@ -34,10 +34,10 @@ export interface ScanOptions {
 export class QuarantineError extends TailrayError {
   readonly quarantined: readonly Quarantined[];
 
-  constructor(table: string, quarantined: readonly Quarantined[], total: number) {
+  constructor(table: string, root: string, quarantined: readonly Quarantined[], total: number) {
     super(
       `${table}: ${describeQuarantine(quarantined, total)}\n` +
-        'Repair them, take their rows out of the table, or allow training without them (not strict).',
+        `The image folder is ${root}. Repair them, take their rows out of the table, or allow training without them (not strict).`,
     );
     this.quarantined = quarantined;
   }
@@ -72,7 +72,7 @@ export async function scanImages(dataset: Dataset, options: ScanOptions = {}): P
   await Promise.all(Array.from({ length: 8 }, look));
   quarantined.sort((a, b) => a.position - b.position);
   if (options.strict === true && quarantined.length > 0) {
-    throw new QuarantineError(dataset.table.path, quarantined, dataset.length);
+    throw new QuarantineError(dataset.table.path, dataset.store.root, quarantined, dataset.length);
   }
   return { readable: Int32Array.from(readable).sort(), quarantined };
 }

@@ -10,17 +10,17 @@ import { ImageError } from '../images/image-error.js';
 const extensions = ['', '.png', '.jpg', '.jpeg', '.PNG', '.JPG', '.JPEG'];
 
 /**
- * The file of an image identifier: as written, with a common extension, under `images/`, or, for identifiers that
+ * The file of an image identifier (errors do not name `root`, since their reasons stand in predictions.csv): as written, with a common extension, under `images/`, or, for identifiers that
  * start with the data set's own folder name (CheXpert's `CheXpert-v1.0-small/train/…`), without that first part.
  * @throws ImageError 'unsafePath' when the identifier or a link leads outside `root`; 'missing' when there is no file
  */
 export async function resolveImage(root: string, id: string): Promise<string> {
   if (id === '' || id.includes('\0') || isAbsolute(id) || /^[a-z]:|^\\/i.test(id)) {
-    throw new ImageError('unsafePath', id, `must be a path relative to the image folder ${root}.`);
+    throw new ImageError('unsafePath', id, 'must be a path relative to the image folder.');
   }
   const base = resolve(root);
   const parts = id.split(/[/\\]/);
-  if (parts.includes('..')) throw outside(id, root);
+  if (parts.includes('..')) throw outside(id);
   const spellings = [id.replaceAll('\\', '/')];
   if (parts.length > 1 && parts[0] === basename(base)) spellings.push(parts.slice(1).join('/'));
   for (const folder of ['', 'images']) {
@@ -36,7 +36,7 @@ export async function resolveImage(root: string, id: string): Promise<string> {
   throw new ImageError(
     'missing',
     id,
-    `no such image under ${root} (nor with .png, .jpg, .jpeg, nor in images/).`,
+    'no such image in the image folder (nor with .png, .jpg, .jpeg, nor in images/).',
   );
 }
 
@@ -47,11 +47,11 @@ async function refuseEscape(base: string, path: string, id: string): Promise<voi
     const target = await realpath(allowed).catch(() => null);
     if (target !== null && isInside(target, real)) return;
   }
-  throw outside(id, base);
+  throw outside(id);
 }
 
-function outside(id: string, root: string): ImageError {
-  return new ImageError('unsafePath', id, `leads outside the image folder ${root}; it is not opened.`);
+function outside(id: string): ImageError {
+  return new ImageError('unsafePath', id, 'leads outside the image folder; it is not opened.');
 }
 
 function isInside(base: string, path: string): boolean {
