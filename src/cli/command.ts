@@ -1,5 +1,10 @@
 import { Command } from 'commander';
 import { TailrayError } from '../engine/errors.js';
+import { offerToLossFiles } from '../recipe/loss-file.js';
+import { visibleText } from '../storage/visible-text.js';
+import { showHiddenCharacters } from './text/terminal.js';
+
+offerToLossFiles('tailray', () => import('../index.js'));
 
 /**
  * What every command shares: errors that a person caused are printed as one message (exit 2), bugs keep their stack
@@ -11,6 +16,7 @@ export function command(name: string, description: string): Command {
 
 /** Parses `process.argv`, runs the command's action and sets the exit code. */
 export async function runCommand(program: Command, argv = process.argv): Promise<void> {
+  showHiddenCharacters(process.stdout);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -24,9 +30,9 @@ function reportError(error: unknown): number {
     return error.exitCode === 0 ? 0 : 2;
   }
   if (error instanceof TailrayError) {
-    process.stderr.write(`error: ${error.message}\n`);
+    process.stderr.write(visibleText(`error: ${error.message}\n`));
     return 2;
   }
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(visibleText(`${error instanceof Error ? error.stack : String(error)}\n`));
   return 1;
 }

@@ -12,6 +12,7 @@ import { openDevice } from '../platform/node/open-device.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import type { RunListener } from '../train/run/run-event.js';
+import { visibleText } from '../storage/visible-text.js';
 import { command, runCommand } from './command.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
@@ -149,7 +150,7 @@ function cellDisplay(out: string, flags: CompareFlags, say: (text: string) => vo
       case 'run':
         return display?.(event.event);
       case 'failed':
-        process.stderr.write(`not done   ${cell.name}: ${event.error.message}\n`);
+        process.stderr.write(visibleText(`not done   ${cell.name}: ${event.error.message}\n`));
         process.exitCode = 2;
     }
   };

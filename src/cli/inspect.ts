@@ -17,6 +17,7 @@ interface InspectFlags {
   readonly html?: string;
   readonly json?: boolean;
   readonly pictures: boolean;
+  readonly showIds?: boolean;
 }
 
 const program = command(
@@ -36,6 +37,7 @@ const program = command(
   .option('--lenient', 'look at damaged pictures as far as they decode')
   .option('--html <file>', 'write it all as one page, with pictures')
   .option('--json', 'print facts and findings as JSON')
+  .option('--show-ids', 'name patients by their identifiers instead of counting them')
   .option('--no-pictures', 'look at the labels only')
   .action(inspect);
 
@@ -44,6 +46,7 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   const progress = new ProgressLine(flags.json ?? false);
   const inspection = await inspectData(data, recipe, {
     pictures: flags.pictures,
+    showIds: flags.showIds,
     onProgress: (done, total) => progress.show('looking', done, total, () => 'images'),
   });
   progress.stop();

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** `models`: the architectures that there are and what each costs, for choosing one. */
-import { parse } from 'yaml';
 import type { Device } from '../engine/device.js';
 import { AdapterError } from '../engine/errors.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { parseRecipe } from '../recipe/recipe.js';
+import { parseYaml } from '../recipe/yaml-text.js';
 import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/step/model-survey.js';
 import { command, runCommand } from './command.js';
 import { positiveNumber } from './number-option.js';
@@ -30,7 +30,7 @@ async function models(words: readonly string[], flags: ModelsFlags): Promise<voi
     path: 'models',
     overrides: [
       `model.imageSize=${flags.size}`,
-      `model.head=${JSON.stringify(parse(flags.head))}`,
+      `model.head=${JSON.stringify(parseYaml(flags.head, `--head ${flags.head}`).value)}`,
       `preprocessing.channels=${flags.channels}`,
       `batchSize=${flags.batch}`,
       `precision=${flags.precision}`,

@@ -1,10 +1,10 @@
 import { dirname, join, resolve } from 'node:path';
-import { parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { isSection, mergeRecipe } from '../recipe/merge-recipe.js';
 import { parseRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
-import { RegularFileError, readRegularText } from '../storage/regular-file.js';
+import { parseYaml, readYamlText } from '../recipe/yaml-text.js';
 import { CompareError } from './compare-error.js';
 
 /**
@@ -56,7 +56,8 @@ const planSchema = z.strictObject({
 /**
  * Reads the file and makes a complete recipe of every cell.
  * @param overrides changes to all variants, such as `data.path=my/labels.csv`
- * @throws CompareError for the file itself; RecipeError for what a variant makes of the recipe, naming the variant
+ * @throws CompareError for the file itself; RecipeError where a file is no YAML, and for what a variant makes of the
+ *   recipe, naming the variant
  */
 export async function planComparison(
   path: string,
@@ -69,7 +70,8 @@ export async function planComparison(
   }
   const { base, seeds, losses, samplers, variants } = given.data;
   if (new Set(seeds).size < seeds.length) throw new CompareError(`${path}: seeds: one is there twice.`);
-  const recipe = typeof base === 'string' ? await readYaml(join(dirname(path), base)) : base;
+  const basePath = typeof base === 'string' ? join(dirname(path), base) : path;
+  const recipe = typeof base === 'string' ? await readYaml(basePath) : base;
   const changed = new Map<string, unknown>();
   const add = (name: string, change: unknown) => {
     if (changed.has(name)) {
@@ -102,7 +104,11 @@ export async function planComparison(
         variant,
         seed,
         name: `${variant}-s${seed}`,
-        recipe: parseRecipe(text, { path: `${path}, variant ${variant}`, overrides }),
+        recipe: parseRecipe(text, {
+          path: `${path}, variant ${variant}`,
+          overrides,
+          folder: dirname(basePath),
+        }),
       };
     }),
   );
@@ -129,12 +135,5 @@ function named(choice: string | { name: string }): { name: string } {
 }
 
 async function readYaml(path: string): Promise<unknown> {
-  const text = await readRegularText(path).catch((error: unknown) => {
-    if (!(error instanceof RegularFileError)) throw error;
-    throw new CompareError(`${path}: ${error.reason}`, { cause: error });
-  });
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken) throw new CompareError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
-  return document.toJS() ?? {};
+  return parseYaml(await readYamlText(path, 'there is no such file'), path).value ?? {};
 }

@@ -1,6 +1,7 @@
 import type { MeanInterval } from '../eval/metrics/student-t.js';
 import { NOTHING, signed } from '../report/format.js';
 import { table } from '../report/markdown.js';
+import { visibleText } from '../storage/visible-text.js';
 import type { CollectedScores } from './collect-scores.js';
 import {
   type ComparedVariant,
@@ -65,7 +66,7 @@ export function comparisonMarkdown(
     ...measures.map((measure) => spread(variant.means[measure])),
     ...TESTED.map((measure) => differenceText(variant, measure, comparison.baseline)),
   ]);
-  return `# ${title}
+  return visibleText(`# ${title}
 
 ${simulated ? '**Simulated data: the images are phantoms drawn by a program; this says nothing about patients.**\n\n' : ''}${conclusions(comparison).join('\n\n')}
 
@@ -74,7 +75,7 @@ ${table(columns, rows)}
 Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets their 95 % interval by the luck of patients (paired bootstrap) and of seeds together; p is the largest of the p-values against either luck and both, corrected after Holm for ${comparison.tests} comparisons.
 ${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(', ')}.\n` : ''}
     ${command}
-`;
+`);
 }
 
 function differenceText({ name, differences }: ComparedVariant, measure: TestedMeasure, baseline: string) {

@@ -17,6 +17,7 @@ import { idFindings } from './findings/id-findings.js';
 import { labelFindings } from './findings/label-findings.js';
 import { pictureFindings } from './findings/picture-findings.js';
 import { splitFindings } from './findings/split-findings.js';
+import { hideIds } from './hide-ids.js';
 import type { Inspection, SamplerEffect } from './inspection.js';
 import { labelOddities } from './label-oddities.js';
 import type { NamedPart } from './named-part.js';
@@ -29,6 +30,8 @@ import { picturesAreThere, surveyPictures } from './picture-survey.js';
 export interface InspectOptions {
   /** Look at the pictures, where there are any; default true. */
   readonly pictures?: boolean | undefined;
+  /** Name patients by their identifiers; default false. */
+  readonly showIds?: boolean | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -47,7 +50,8 @@ export async function inspectData(
   const facts = parts.map(partFacts);
   const classes = classFacts(source.classes, facts);
   const looked = await lookAtPictures(parts, source.imageRoot, recipe, options);
-  const inspection: Omit<Inspection, 'findings'> = {
+  const seen: Omit<Inspection, 'findings'> = {
+    idsShown: true,
     path,
     layout: source.train.table.layout,
     imageRoot: source.imageRoot,
@@ -61,6 +65,7 @@ export async function inspectData(
     ...looked,
     unsplit,
   };
+  const inspection = options.showIds ? seen : hideIds(seen);
   const findings = worstFirst([
     ...splitFindings(inspection),
     ...idFindings(inspection),

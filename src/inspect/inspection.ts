@@ -23,6 +23,8 @@ export interface Inspection {
   readonly layout: string;
   /** Folder that image identifiers are relative to. */
   readonly imageRoot: string;
+  /** Whether patients stand here by their identifiers; else as `#1`, `#2`, … */
+  readonly idsShown: boolean;
   /** What the data reader said. */
   readonly notes: readonly string[];
   readonly parts: readonly PartFacts[];

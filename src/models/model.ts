@@ -58,15 +58,15 @@ export interface ModelDefinition {
   trace(graph: Graph, images: Tensor, mode: 'train' | 'eval', options?: TraceOptions): TracedModel;
 }
 
-const ARCHITECTURES: Readonly<Record<string, Architecture>> = { ...RESNETS, ...CONVNEXTS };
+const ARCHITECTURES = new Map<string, Architecture>(Object.entries({ ...RESNETS, ...CONVNEXTS }));
 
 export function architectures(): string[] {
-  return Object.keys(ARCHITECTURES);
+  return [...ARCHITECTURES.keys()];
 }
 
 /** @throws ModelError naming the option that is wrong and what it may be */
 export function defineModel(config: ModelConfig): ModelDefinition {
-  const architecture = ARCHITECTURES[config.arch];
+  const architecture = ARCHITECTURES.get(config.arch);
   if (!architecture) {
     throw new ModelError(
       `there is no architecture "${config.arch}"; known are ${architectures().join(', ')}`,

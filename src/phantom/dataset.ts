@@ -5,6 +5,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { encodeGreyPng } from '../data/images/encode-png.js';
+import { csvText } from '../data/tables/csv-text.js';
 import {
   type Finding,
   type FrequencyGroup,
@@ -215,19 +216,17 @@ function blank(): Label[] {
   return [];
 }
 
-/** Names and ids hold no commas or quotes, so nothing needs quoting. */
 function table(
   cases: readonly PhantomCase[],
   names: readonly Finding[],
   labels: (one: PhantomCase) => readonly Label[],
 ): string {
-  const lines = [[...ID_COLUMNS, ...names].join(',')];
-  for (const one of cases) {
+  const rows = cases.map((one) => {
     const cells = labels(one);
-    const row = names.map((_, column) => cells[column] ?? '');
-    lines.push([one.imageId, one.studyDate, one.patientId, ...row].join(','));
-  }
-  return `${lines.join('\n')}\n`;
+    const row = names.map((_, column) => String(cells[column] ?? ''));
+    return [one.imageId, one.studyDate, one.patientId, ...row];
+  });
+  return csvText([[...ID_COLUMNS, ...names], ...rows]);
 }
 
 function summarize(cases: readonly PhantomCase[]): Omit<DatasetSummary, 'out'> {

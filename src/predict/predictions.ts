@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { readSheet, TableError } from '../data/tables/csv-sheet.js';
+import { cellText, csvText } from '../data/tables/csv-text.js';
 import { type FileSystem, StorageError, writeAtomically } from '../storage/atomic-file.js';
 
 /**
@@ -30,7 +31,7 @@ export function formatPredictions({ classes, rows }: Predictions): string {
     const cells = classes.map((_, c) => (probabilities === null ? '' : shortest(probabilities[c] ?? 0)));
     lines.push([image, ...cells, split, note]);
   }
-  return lines.map((cells) => `${cells.map(quoted).join(',')}\n`).join('');
+  return csvText(lines);
 }
 
 /** Writes the file, whole or not at all. @throws StorageError */
@@ -68,7 +69,7 @@ export async function readPredictions(path: string): Promise<Predictions> {
     const cells = columns.map((column) => (record[column] ?? '').trim());
     const empty = cells.every((cell) => cell === '');
     return {
-      image: (record[imageColumn] ?? '').trim(),
+      image: cellText((record[imageColumn] ?? '').trim()),
       probabilities: empty
         ? null
         : Float32Array.from(cells, (cell, c) => {
@@ -81,11 +82,11 @@ export async function readPredictions(path: string): Promise<Predictions> {
               value: cell,
             });
           }),
-      split: record[splitColumn] ?? '',
-      note: record[noteColumn] ?? '',
+      split: cellText(record[splitColumn] ?? ''),
+      note: cellText(record[noteColumn] ?? ''),
     };
   });
-  return { classes: columns.map((column) => sheet.header[column] ?? ''), rows };
+  return { classes: columns.map((column) => cellText(sheet.header[column] ?? '')), rows };
 }
 
 /** The fewest digits that read back as the same float32. */
@@ -96,8 +97,4 @@ function shortest(value: number): string {
     if (Math.fround(Number(text)) === single) return text;
   }
   return String(Number(single.toPrecision(9)));
-}
-
-function quoted(cell: string): string {
-  return /[",\r\n]/.test(cell) || cell.trim() !== cell ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

@@ -21,6 +21,17 @@ export interface LossFile {
 
 const EXTENSIONS = /\.[cm]?[jt]s$/;
 
+/** By name: how a module is loaded that a loss file may import. */
+const modules = new Map<string, () => Promise<unknown>>([['zod', () => import('zod')]]);
+
+/**
+ * Makes a module of this process known to loss files by a name. The doors of the package (the public index, the commands)
+ * hand in 'tailray', which is all of it: nothing inside may import that.
+ */
+export function offerToLossFiles(name: string, load: () => Promise<unknown>): void {
+  modules.set(name, load);
+}
+
 /** Whether a recipe's `loss.name` names a file: it has a folder in it, or ends like a module. */
 export function isLossFile(name: string): boolean {
   return /[\\/]/.test(name) || EXTENSIONS.test(name);
@@ -45,8 +56,9 @@ export async function readLossFile(path: string): Promise<LossFile> {
 
 /** Types are stripped by jiti, as no node before 22.18 does it by itself. */
 async function evaluate(source: string, path: string): Promise<unknown> {
-  const virtualModules = { tailray: await import('../index.js'), zod: await import('zod') };
-  // a folder that isn't there, so that nothing but those two is found
+  const loaded = [...modules].map(async ([name, load]) => [name, await load()] as const);
+  const virtualModules = Object.fromEntries(await Promise.all(loaded));
+  // a folder that isn't there, so that nothing but those is found
   const jiti = createJiti('/loss/', { fsCache: false, moduleCache: false, virtualModules });
   try {
     return await jiti.evalModule(source, {

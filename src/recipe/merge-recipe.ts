@@ -20,17 +20,25 @@ export const UNNAMED: Readonly<Record<string, string>> = {
  */
 export function mergeRecipe(recipe: unknown, changes: unknown, place = ''): unknown {
   if (!isSection(recipe) || !isSection(changes)) return changes === undefined ? recipe : changes;
-  const unnamed = UNNAMED[place];
+  const unnamed = settingOf(UNNAMED, place);
   if (unnamed !== undefined && (changes.name ?? recipe.name ?? unnamed) !== (recipe.name ?? unnamed)) {
     return changes;
   }
   const merged: Record<string, unknown> = { ...recipe };
   for (const [key, value] of Object.entries(changes)) {
-    merged[key] = mergeRecipe(recipe[key], value, place === '' ? key : `${place}.${key}`);
+    merged[key] = mergeRecipe(settingOf(recipe, key), value, place === '' ? key : `${place}.${key}`);
   }
   return merged;
 }
 
 export function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What a section itself has under a key, so that `constructor` or `toString` find nothing of JavaScript's. */
+export function settingOf<T>(
+  section: Readonly<Record<string | number, T>>,
+  key: string | number,
+): T | undefined {
+  return Object.hasOwn(section, key) ? section[key] : undefined;
 }

@@ -1,7 +1,8 @@
 import { TailrayError } from '../engine/errors.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { ParameterSpec } from '../models/model-scope.js';
-import { nearestName } from './recipe-issues.js';
+import { nearestName } from './known-names.js';
+import { expressionMatcher, globMatcher, PatternSyntaxError } from './linear-pattern.js';
 
 /** Which parameters of a network a recipe means. */
 
@@ -15,7 +16,7 @@ export class ParameterPatternError extends TailrayError {}
  *   `head.norm`, included)
  * - a name of timm's, `layer1.0.bn1.weight`, or of a module, which stands for all in it: `layer1`, `stages.0.blocks.1`
  * - a glob over whole names: `*` is any text, dots included, and `?` a single character
- * - `/…/`: a regular expression, found anywhere in the name unless it says ^ or $
+ * - `/…/`: a regular expression, found anywhere in the name unless it says ^ or $; see linear-pattern.ts for its signs
  *
  * @throws ParameterPatternError where the expression is broken or nothing matches
  */
@@ -35,28 +36,21 @@ export function matchParameters(
 
 function matcher(pattern: string): (spec: ParameterSpec) => boolean {
   if (pattern === 'backbone' || pattern === 'head') return ({ group }) => group === pattern;
-  const expression = /^\/(.+)\/$/.exec(pattern)?.[1];
-  if (expression !== undefined) {
-    const compiled = compile(pattern, expression);
-    return ({ name }) => compiled.test(name);
-  }
-  const glob = compile(
-    pattern,
-    pattern
-      .replace(/[.+^${}()|[\]\\/]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.'),
-    (source) => `^${source}$`,
-  );
-  return ({ name }) => glob.test(name) || name.startsWith(`${pattern}.`);
-}
-
-function compile(pattern: string, source: string, whole = (text: string) => text): RegExp {
+  const expression = /^\/(.+)\/$/s.exec(pattern)?.[1];
   try {
-    return new RegExp(whole(source), 'u');
+    if (expression === undefined) {
+      const whole = globMatcher(pattern);
+      return ({ name }) => whole(name) || name.startsWith(`${pattern}.`);
+    }
+    const found = expressionMatcher(expression);
+    return ({ name }) => found(name);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ParameterPatternError(`"${pattern}" is no regular expression: ${reason}.`);
+    if (!(error instanceof PatternSyntaxError)) throw error;
+    const shown = pattern.length > 64 ? `${pattern.slice(0, 64)}…` : pattern;
+    throw new ParameterPatternError(
+      `"${shown}" is no pattern of names: ${error.message}. A glob does as well, such as layer1.*.conv?.weight; ` +
+        'match takes a list of them.',
+    );
   }
 }
 

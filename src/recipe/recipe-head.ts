@@ -1,6 +1,7 @@
 import { bindHead, HEADS } from '../models/heads/registry.js';
 import { ModelError } from '../models/model-error.js';
-import { type RecipeIssue, unknownName } from './recipe-issues.js';
+import { unknownKeys, unknownName } from './known-names.js';
+import type { RecipeIssue } from './recipe-issue.js';
 import type { Recipe } from './recipe-schema.js';
 
 type HeadSetting = Recipe['model']['head'];
@@ -20,13 +21,8 @@ export function checkHead(given: HeadSetting): { head: HeadSetting } | { issues:
   }
   const unknown = Object.keys(options).filter((key) => !head.options.includes(key));
   if (unknown.length > 0) {
-    const all = ['name', ...head.options];
-    return {
-      issues: unknown.map((key) => ({
-        path: [...path, key],
-        message: unknownName(`setting of ${name}`, key, all),
-      })),
-    };
+    const known = ['name', ...head.options];
+    return { issues: unknownKeys(unknown, { what: `setting of ${name}`, path, known }) };
   }
   try {
     return { head: bindHead(given).settings };

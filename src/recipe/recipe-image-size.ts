@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { RecipeIssue } from './recipe-issues.js';
+import { isSection } from './merge-recipe.js';
+import type { RecipeIssue } from './recipe-issue.js';
 
 /**
  * `model.imageSize`: the short form of `preprocessing.size`, beside the architecture where people look for it. A
@@ -34,8 +35,4 @@ export function imageSizeIssues(imageSize: ImageSize | undefined, size: readonly
 
 function sides(imageSize: ImageSize): [number, number] {
   return typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { unknownKeys, unknownName } from './known-names.js';
+import { isSection, settingOf } from './merge-recipe.js';
+import type { RecipeIssue } from './recipe-issue.js';
 import { recipeSchema } from './recipe-schema.js';
 
 /**
@@ -6,37 +9,9 @@ import { recipeSchema } from './recipe-schema.js';
  * and for an unknown name the known one that was probably meant.
  */
 
-/** One thing wrong with a recipe. */
-export interface RecipeIssue {
-  /** Keys from the top, e.g. ['optimizer', 'lrr']. */
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 /** The findings of a failed parse of `input`, deepest reading of unions, unknown keys one by one. */
 export function recipeIssues(error: z.ZodError, input: unknown): RecipeIssue[] {
   return error.issues.flatMap((issue) => explain(issue, [], input));
-}
-
-/** `no setting "gamaNeg"; did you mean "gammaNeg"?`, or the known names where none is near. */
-export function unknownName(what: string, name: string, known: readonly string[]): string {
-  const near = nearestName(name, known);
-  if (near !== undefined) return `there is no ${what} "${name}"; did you mean "${near}"?`;
-  return `there is no ${what} "${name}"; there are ${known.join(', ')}`;
-}
-
-/** The known name with the fewest edits from `name`, if that is few enough to be a slip. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const edits = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (edits < fewest) {
-      best = candidate;
-      fewest = edits;
-    }
-  }
-  return best;
 }
 
 function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], input: unknown): RecipeIssue[] {
@@ -44,10 +19,7 @@ function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], input: 
   const place = path.map((key) => (typeof key === 'number' ? key : String(key)));
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        path: [...place, key],
-        message: unknownName('setting', key, knownKeys(place, input)),
-      }));
+      return unknownKeys(issue.keys, { what: 'setting', path: place, known: knownKeys(place, input) });
     case 'invalid_union': {
       const names = namesOf(issue.errors);
       if (names.length > 0) return [unknownAlternative(place, names, input)];
@@ -77,7 +49,7 @@ function unknownAlternative(
   input: unknown,
 ): RecipeIssue {
   let value: unknown = input;
-  for (const key of [...place, 'name']) value = isRecord(value) ? value[key] : undefined;
+  for (const key of [...place, 'name']) value = valueAt(value, key);
   const message =
     typeof value === 'string'
       ? unknownName(String(place.at(-1) ?? 'alternative'), value, names)
@@ -119,14 +91,14 @@ function knownKeys(path: readonly (string | number)[], input: unknown): string[]
   let nodes = [described];
   let value: unknown = input;
   for (const key of path) {
-    value = isRecord(value) ? value[key] : undefined;
+    value = valueAt(value, key);
     nodes = alternatives(nodes).flatMap((node) => {
-      const child = typeof key === 'number' ? node.items : node.properties?.[key];
+      const child = typeof key === 'number' ? node.items : settingOf(node.properties ?? {}, key);
       return isSchema(child) ? [child] : [];
     });
   }
   const open = alternatives(nodes).filter((node) => node.properties !== undefined);
-  const name = isRecord(value) ? value.name : undefined;
+  const name = isSection(value) ? value.name : undefined;
   const named = open.filter((node) => {
     const tag = node.properties?.name;
     return isSchema(tag) && (tag.const === name || (name === undefined && tag.default !== undefined));
@@ -144,28 +116,9 @@ function alternatives(nodes: readonly JsonSchema[]): JsonSchema[] {
 }
 
 function isSchema(value: unknown): value is JsonSchema {
-  return isRecord(value);
+  return isSection(value);
 }
 
-function isRecord(value: unknown): value is Record<string | number, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Levenshtein's distance, with a swap of neighbours counted as one edit (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const above = rows[i - 1] ?? [];
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let cost = Math.min((above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (above[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (rows[i - 2]?.[j - 2] ?? 0) + 1);
-      }
-      row.push(cost);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]?.[b.length] ?? 0;
+function valueAt(value: unknown, key: string | number): unknown {
+  return isSection(value) ? settingOf(value, key) : undefined;
 }

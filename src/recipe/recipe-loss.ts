@@ -1,9 +1,10 @@
 import type { BoundLoss, Loss } from '../losses/define/loss.js';
 import { LossError } from '../losses/define/loss-error.js';
 import { findLoss, registeredLosses } from '../losses/registry.js';
+import { unknownKeys, unknownName } from './known-names.js';
 import { isLossFile, type LossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
-import { type RecipeIssue, unknownName } from './recipe-issues.js';
+import type { RecipeIssue } from './recipe-issue.js';
 import type { Recipe } from './recipe-schema.js';
 
 /**
@@ -51,12 +52,7 @@ function bindTo(loss: Loss, section: LossSection): { loss: LossSection } | { iss
   const unknown = Object.keys(given).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
     const all = ['name', 'reduction', ...known];
-    return {
-      issues: unknown.map((key) => ({
-        path: ['loss', key],
-        message: unknownName(`setting of ${loss.name}`, key, all),
-      })),
-    };
+    return { issues: unknownKeys(unknown, { what: `setting of ${loss.name}`, path: ['loss'], known: all }) };
   }
   try {
     return { loss: { ...fixed, ...loss.bind(given).parameters } };

@@ -1,6 +1,8 @@
 import type { BoundOptimizer } from '../optimizers/define/optimizer.js';
 import { findOptimizer, registeredOptimizers } from '../optimizers/registry.js';
-import { type RecipeIssue, recipeIssues, unknownName } from './recipe-issues.js';
+import { unknownKeys, unknownName } from './known-names.js';
+import type { RecipeIssue } from './recipe-issue.js';
+import { recipeIssues } from './recipe-issues.js';
 import { OPTIMIZER_SETTINGS, type Recipe } from './recipe-schema.js';
 
 /**
@@ -27,12 +29,7 @@ export function bindOptimizer(
   const unknown = Object.keys(own).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
     const all = [...OPTIMIZER_SETTINGS, ...known];
-    return {
-      issues: unknown.map((key) => ({
-        path: [...path, key],
-        message: unknownName(`setting of ${optimizer.name}`, key, all),
-      })),
-    };
+    return { issues: unknownKeys(unknown, { what: `setting of ${optimizer.name}`, path, known: all }) };
   }
   const parsed = optimizer.parameters.safeParse(own);
   if (parsed.success) return { optimizer: { ...common, ...parsed.data } };

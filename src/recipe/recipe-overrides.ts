@@ -1,5 +1,6 @@
-import { parseDocument } from 'yaml';
+import { settingOf } from './merge-recipe.js';
 import { RecipeError } from './recipe-error.js';
+import { parseYaml } from './yaml-text.js';
 
 /**
  * `--set loss.gammaNeg=4`: one setting of a recipe changed from outside. The value is read as YAML, so numbers, booleans,
@@ -22,10 +23,9 @@ export function parseOverride(text: string): Override {
   if (split < 0 || path.some((key) => key === '')) {
     throw new RecipeError(`--set ${text}: expected path.to.setting=value, such as optimizer.lr=0.001.`);
   }
-  const document = parseDocument(text.slice(split + 1));
-  const [error] = document.errors;
-  if (error) throw new RecipeError(`--set ${text}: the value is not YAML: ${error.message.split('\n')[0]}`);
-  return { text, path, value: document.toJS() };
+  // see yaml-text.ts, which refuses it as a key of a file
+  if (path.includes('__proto__')) throw new RecipeError(`--set ${text}: no setting is called __proto__.`);
+  return { text, path, value: parseYaml(text.slice(split + 1), `--set ${text}: the value`).value };
 }
 
 /**
@@ -57,6 +57,6 @@ function put(value: unknown, override: Override, depth: number): unknown {
     return value.map((item, i) => (i === index ? put(item, override, depth + 1) : item));
   }
   const record = { ...(value as Record<string, unknown> | null | undefined) };
-  record[key] = put(record[key], override, depth + 1);
+  record[key] = put(settingOf(record, key), override, depth + 1);
   return record;
 }

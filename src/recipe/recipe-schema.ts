@@ -13,6 +13,9 @@ import { imageSizeSchema } from './recipe-image-size.js';
  * recipe; unknown fields are errors, so a typing mistake never trains quietly with the default.
  */
 
+/** Where relative paths start, if not in the working directory; see recipe-paths.ts. */
+export const FROM_RECIPE = 'recipe';
+
 const fraction = z.number().min(0).max(1);
 
 /** What is drawn where no data are given; see `synth`. */
@@ -199,6 +202,10 @@ export const recipeSchema = z.strictObject({
     .regex(/^[\w.-]+$/, 'letters, digits, ".", "_" and "-" only: it names the run’s folder')
     .optional()
     .describe('names the run’s folder; absent: the recipe file’s name'),
+  pathsFrom: z
+    .literal(FROM_RECIPE)
+    .optional()
+    .describe('relative paths start in the folder of the recipe’s file; absent: in the working directory'),
   seed: z.int().min(0).default(0).describe('of everything random in training'),
   data: dataSchema.prefault({}),
   preprocessing: preprocessingSchema.prefault({}),
@@ -256,8 +263,8 @@ export const recipeSchema = z.strictObject({
 
 type ParsedRecipe = z.infer<typeof recipeSchema>;
 
-/** A complete recipe: every field there, and no short forms. */
-export type Recipe = Omit<ParsedRecipe, 'model'> & {
+/** A complete recipe: every field there, no short forms, and no paths that depend on where its file lies. */
+export type Recipe = Omit<ParsedRecipe, 'model' | 'pathsFrom'> & {
   readonly model: Omit<ParsedRecipe['model'], 'imageSize'>;
 };
 export type OptimizerRecipe = Recipe['optimizer'];

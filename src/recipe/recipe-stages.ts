@@ -1,4 +1,4 @@
-import { isSection, mergeRecipe } from './merge-recipe.js';
+import { isSection, mergeRecipe, settingOf } from './merge-recipe.js';
 import type { Recipe, StageRecipe } from './recipe-schema.js';
 
 /**
@@ -15,7 +15,7 @@ export function spreadStages(given: unknown): unknown {
   const stages = given.stages.map((stage: unknown) => {
     if (!isSection(stage)) return stage;
     const entries = Object.entries(stage).map(([key, value]) =>
-      OWN.has(key) ? [key, value] : [key, mergeRecipe(given[key], value, key)],
+      OWN.has(key) ? [key, value] : [key, mergeRecipe(settingOf(given, key), value, key)],
     );
     return Object.fromEntries(entries);
   });

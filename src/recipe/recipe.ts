@@ -1,16 +1,18 @@
-import { basename } from 'node:path';
-import { isNode, LineCounter, parseDocument, stringify } from 'yaml';
-import { RegularFileError, readRegularText } from '../storage/regular-file.js';
+import { basename, dirname } from 'node:path';
+import { stringify } from 'yaml';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
 import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
-import { type RecipeIssue, recipeIssues } from './recipe-issues.js';
+import type { RecipeIssue } from './recipe-issue.js';
+import { recipeIssues } from './recipe-issues.js';
 import { bindLoss } from './recipe-loss.js';
 import { bindOptimizer } from './recipe-optimizer.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
-import { type Recipe, recipeSchema, type StageRecipe } from './recipe-schema.js';
+import { fromFolder } from './recipe-paths.js';
+import { type FROM_RECIPE, type Recipe, recipeSchema, type StageRecipe } from './recipe-schema.js';
 import { spreadStages } from './recipe-stages.js';
+import { parseYaml, readYamlText } from './yaml-text.js';
 
 /**
  * From a YAML file and the changes on the command line to a complete recipe. What comes out is what the run directory
@@ -31,49 +33,49 @@ export async function resolveRecipe(
   path: string,
   overrides: readonly string[] = [],
 ): Promise<ResolvedRecipe> {
-  let text: string;
-  try {
-    text = await readRegularText(path);
-  } catch (error) {
-    if (!(error instanceof RegularFileError)) throw error;
-    const reason = error.code === 'ENOENT' ? 'there is no such recipe.' : error.reason;
-    throw new RecipeError(`${path}: ${reason}`, { cause: error });
-  }
+  const text = await readYamlText(path, 'there is no such recipe');
   const recipe = parseRecipe(text, { path, overrides });
   return { recipe, name: recipe.name ?? basename(path).replace(/\.ya?ml$/i, '') };
 }
 
-/**
- * The same from a text. `path` is for messages.
- * @throws RecipeError
- */
+/** Faults of a recipe that are told one by one. */
+const TOLD = 20;
+
+export interface ParseOptions {
+  /** For messages. */
+  readonly path: string;
+  readonly overrides?: readonly string[];
+  /** Where its paths start, if it says `pathsFrom: recipe`; default: the folder of `path`. */
+  readonly folder?: string;
+}
+
+/** The same from a text. @throws RecipeError */
 export function parseRecipe(
   text: string,
-  { path, overrides = [] }: { path: string; overrides?: readonly string[] },
+  { path, overrides = [], folder = dirname(path) }: ParseOptions,
 ): Recipe {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const [broken] = document.errors;
-  if (broken) throw new RecipeError(`${path}: not valid YAML: ${broken.message.split('\n')[0]}`);
+  const { value, lineOf } = parseYaml(text, path);
   const changes = overrides.map(parseOverride);
-  const given = applyOverrides(document.toJS() ?? {}, changes);
+  const given = applyOverrides(fromFolder(folder, value ?? {}), changes);
   const checked = check(given);
   if ('recipe' in checked) return checked.recipe;
   const place = (issue: RecipeIssue): string => {
     const change = changes.findLast((override) => isInside(issue.path, override.path));
     if (change) return `--set ${change.text}`;
-    const line = lineOf(document, lines, issue.path);
+    const line = lineOf(issue.path);
     return line === undefined ? path : `${path}, line ${line}`;
   };
-  const sentences = checked.issues.map((issue) => {
+  const sentences = checked.issues.slice(0, TOLD).map((issue) => {
     const setting = issue.path.join('.');
     return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
   });
+  const more = checked.issues.length - sentences.length;
+  if (more > 0) sentences.push(`${path}: and ${more.toLocaleString('en-US')} more like these.`);
   throw new RecipeError(sentences.join('\n'));
 }
 
 /** The recipe as a YAML text; `parseRecipe` gives it back. */
-export function formatRecipe(recipe: Recipe): string {
+export function formatRecipe(recipe: Recipe & { readonly pathsFrom?: typeof FROM_RECIPE }): string {
   return stringify(recipe, { lineWidth: 0, flowCollectionPadding: false });
 }
 
@@ -91,13 +93,17 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   const spread = spreadStages(given);
   const parsed = recipeSchema.safeParse(spreadImageSize(spread));
   if (!parsed.success) return { issues: recipeIssues(parsed.error, spread) };
-  const { imageSize, ...model } = parsed.data.model;
-  const bound = bindLoss(parsed.data.loss);
-  const optimized = bindOptimizer(parsed.data.optimizer);
+  const { pathsFrom, ...sections } = parsed.data;
+  if (pathsFrom !== undefined) {
+    return { issues: [{ path: ['pathsFrom'], message: 'can be said in the file of a recipe only' }] };
+  }
+  const { imageSize, ...model } = sections.model;
+  const bound = bindLoss(sections.loss);
+  const optimized = bindOptimizer(sections.optimizer);
   const checked = checkHead(model.head);
-  const staged = bindStages(parsed.data);
+  const staged = bindStages(sections);
   const issues = [
-    ...imageSizeIssues(imageSize, parsed.data.preprocessing.size),
+    ...imageSizeIssues(imageSize, sections.preprocessing.size),
     ...('issues' in bound ? bound.issues : []),
     ...('issues' in optimized ? optimized.issues : []),
     ...('issues' in checked ? checked.issues : []),
@@ -107,12 +113,7 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
     return { issues };
   if (issues.length > 0) return { issues };
   const { stages } = staged;
-  const recipe = {
-    ...parsed.data,
-    loss: bound.loss,
-    optimizer: optimized.optimizer,
-    model: { ...model, head: checked.head },
-  };
+  const recipe = { ...sections, loss: bound.loss, model: { ...model, head: checked.head } };
   return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
 }
 
@@ -162,17 +163,4 @@ function flatten(value: unknown, prefix = ''): Map<string, string> {
 function isInside(path: RecipeIssue['path'], outer: Override['path']): boolean {
   const shared = Math.min(path.length, outer.length);
   return path.slice(0, shared).every((key, i) => String(key) === outer[i]);
-}
-
-/** 1-based line of the setting, or of the nearest section around it that the file has. */
-function lineOf(
-  document: ReturnType<typeof parseDocument>,
-  lines: LineCounter,
-  path: RecipeIssue['path'],
-): number | undefined {
-  for (let depth = path.length; depth > 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-  }
-  return undefined;
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { areSimulated } from '../data/images/simulated.js';
 import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { countLabels } from '../data/tables/table.js';
@@ -5,6 +6,7 @@ import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
+import { withoutFolders } from './local-folders.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
@@ -60,7 +62,9 @@ export interface ExaminedRun {
   readonly test: EvaluatedPart | null;
   /** The part that the headline is about: test where it is labelled, else validation. */
   readonly primary: PrimaryPart | null;
-  /** What the reader should know is missing or doesn't fit, a sentence each. */
+  /** What the data reader said, a sentence each, without the folders of this machine. */
+  readonly notes: readonly string[];
+  /** What the reader should know is missing or doesn't fit, a sentence each, without them too. */
   readonly missing: readonly string[];
 }
 
@@ -98,6 +102,7 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
   const test = evaluated('test');
   const primary = test ?? validation;
   const labels = options.data ?? record.recipe.data.path;
+  const local = withoutFolders(foldersOf(record, data, labels));
   if (record.summary !== null && record.summary.data.test === null) {
     missing.push('There is no test part: validation also chose the epoch, so its scores are too good.');
   }
@@ -109,8 +114,24 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
     validation,
     test,
     primary: primary && withIntervals(primary, classes, options.resamples ?? 1000),
-    missing,
+    notes: (data?.source.notes ?? []).map(local),
+    missing: missing.map(local),
   };
+}
+
+/** Where the run and its data lie. */
+function foldersOf(
+  { path, recipe }: RunRecord,
+  data: FoundData | null,
+  labels: string | undefined,
+): string[] {
+  const tables = data === null ? [] : [data.source.train, data.source.validation, data.source.test];
+  return [
+    path,
+    ...[labels, data?.path, data?.source.imageRoot, recipe.data.images].flatMap((each) => each ?? []),
+    ...tables.flatMap((part) => (part === null ? [] : dirname(part.table.path))),
+    ...(labels === undefined ? [] : [dirname(labels)]),
+  ];
 }
 
 /** The row of a class in a part's summary. */

@@ -1,3 +1,5 @@
+import { visibleText } from '../storage/visible-text.js';
+
 /**
  * Text that is safe to put into a page. Class names, file names and notes come from other people's files, so every value
  * that is not `Html` already is escaped, and nothing but the `html` template and `trusted` makes `Html`.
@@ -31,7 +33,7 @@ function render(value: Content): string {
 }
 
 function escapeText(text: string): string {
-  return text.replace(/[&<>"'\0]/g, (character) => ENTITIES[character] ?? '');
+  return visibleText(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -40,5 +42,4 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&quot;',
   "'": '&#39;',
-  '\0': '\ufffd',
 };

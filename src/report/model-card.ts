@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeAtomically } from '../storage/atomic-file.js';
+import { visibleText } from '../storage/visible-text.js';
 import { type CardFacts, readCardFacts } from './card/card-facts.js';
 import { dataSection } from './card/data.js';
 import { frontMatter } from './card/front-matter.js';
@@ -57,5 +58,5 @@ export function modelCard(facts: CardFacts, license = 'unknown'): string {
     usage(facts),
     trainingSection(facts),
   ];
-  return `${sections.join('\n\n')}\n`;
+  return visibleText(`${sections.join('\n\n')}\n`);
 }

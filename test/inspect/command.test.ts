@@ -71,6 +71,25 @@ test('names from the table are text, not markup', async () => {
   expect(text).not.toMatch(/<script|<i>\d/);
 });
 
+test('control and bidirectional characters are shown by their numbers, on the terminal and in the page', async () => {
+  const rows = Array.from({ length: 30 }, (_, i) => `${i}.png,p${i},${i % 2},${i % 3 === 0 ? 1 : 0}`);
+  const folder = await temporaryFolder({
+    'a.csv': `ImageID,PatientID,"\x1b[2J\u202eMass","a\u0085\u2067b"\n${rows.join('\n')}\n`,
+  });
+  const page = join(folder, 'page.html');
+  const { code, printed } = await command(join(folder, 'a.csv'), '--html', page);
+  expect(code, printed).toBe(0);
+  for (const text of [printed, await readFile(page, 'utf8')]) {
+    expect(text).toContain('\\u001b[2J\\u202eMass');
+    expect(text).toContain('a\\u0085\\u2067b');
+    expect(text).not.toMatch(/(?![\n\t\r])\p{Cc}|\p{Bidi_Control}/u);
+  }
+  vi.resetModules();
+  const failed = await command(join(folder, '\x1b[2Jno.csv'));
+  expect(failed.printed).toContain('error: ');
+  expect(failed.printed).toContain('\\u001b[2Jno.csv: no such file');
+});
+
 test('--json has every fact, and nothing else is printed', async () => {
   const folder = await writePlantedData(await temporaryFolder());
   const { printed, code } = await command(folder, '--json', '--no-pictures');

@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectData } from '../../src/inspect/inspect-data.js';
 import type { Inspection } from '../../src/inspect/inspection.js';
 import { formatInspection } from '../../src/inspect/inspection-text.js';
+import { renderInspection } from '../../src/inspect/page/page.js';
 import { parseRecipe } from '../../src/recipe/recipe.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { writePlantedData } from './planted-data.js';
 
 const recipe = (...overrides: string[]) => parseRecipe('', { path: 'r.yaml', overrides });
-const inspect = (path: string, ...overrides: string[]) => inspectData(path, recipe(...overrides));
+const inspect = (path: string, ...overrides: string[]) =>
+  inspectData(path, recipe(...overrides), { showIds: true });
 
 describe('a data set with one of each', () => {
   let folder: string;
@@ -138,6 +140,21 @@ describe('a data set with one of each', () => {
       /^class +group +share +train \+ +patients \+ +validation \+ +test \+ +unknown +class-aware$/m,
     );
     expect(text).toMatch(/^SERIOUS {4}1 patient has .*\n {11}where: patients a10\n {11}do: {4}Move all/m);
+  });
+
+  test('counts patients and names none, unless it is asked to', async () => {
+    const ids = /"[ab]\d+"|\b[ab]\d+\b|1\.90?E\+38|"07"/i;
+    const hidden = await inspectData(folder, recipe('data.validationFraction=0.2'));
+    expect(JSON.stringify(inspection)).toMatch(ids);
+    expect(JSON.stringify(hidden)).not.toMatch(ids);
+    expect(hidden.leaks[0]?.patients).toHaveLength(1);
+    const [text, page] = [formatInspection(hidden), await renderInspection(hidden, recipe())];
+    expect(text).toMatch(/1 patient has images in train and test both.*\n {11}where: named with --show-ids/);
+    const body = page.replace(/data:[^"]*|<style>[\s\S]*<\/style>|<svg[\s\S]*?<\/svg>/g, '');
+    for (const shown of [text, body]) expect(shown).not.toMatch(ids);
+    expect(page).not.toContain(folder);
+    const named = await renderInspection(inspection, recipe());
+    expect(named).toContain('patients a10');
   });
 });
 

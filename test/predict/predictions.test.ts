@@ -1,5 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -43,6 +44,50 @@ describe('predictions.csv', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('is text to a spreadsheet, whatever classes and images are called, and reads back unchanged', async () => {
+    const path = join(await temporaryFolder(), 'p.csv');
+    const name = fc
+      .string({ unit: fc.constantFrom('=', '+', '-', '@', "'", 'a', '1', ';', ',', '"', '\t') })
+      .map((s) => s.trim())
+      .filter((s) => s !== '' && !['ImageID', 'split', 'note'].includes(s));
+    const score = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+    const predictions = fc.uniqueArray(name, { minLength: 1, maxLength: 3 }).chain((classes) =>
+      fc.record({
+        classes: fc.constant(classes),
+        rows: fc.array(
+          fc.record({
+            image: name,
+            probabilities: fc
+              .array(score, { minLength: classes.length, maxLength: classes.length })
+              .map((scores) => Float32Array.from(scores)),
+            split: fc.constant(''),
+            note: name,
+          }),
+          { minLength: 1, maxLength: 4 },
+        ),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(predictions, async (given) => {
+        await writePredictions(path, given);
+        const cells: string[][] = parse(await readFile(path, 'utf8'));
+        for (const cell of cells.flat()) if (/^[=+\-@\t\r]/.test(cell)) expect(Number(cell)).not.toBeNaN();
+        expect(await readPredictions(path)).toEqual(given);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('negative logits stay numbers, and a file of before reads as it did', async () => {
+    const rows = [{ image: '-x.png', probabilities: [-1.5], split: '', note: '' }];
+    expect(formatPredictions({ classes: ['=1+1'], rows })).toBe("ImageID,'=1+1,split,note\n'-x.png,-1.5,,\n");
+    const old = await temporaryFolder({ 'p.csv': 'ImageID,=1+1,split,note\n-x.png,-1.5,,\n' });
+    expect(await readPredictions(join(old, 'p.csv'))).toMatchObject({
+      classes: ['=1+1'],
+      rows: [{ image: '-x.png' }],
+    });
   });
 
   test('another’s file needs only ImageID and one column a class', async () => {

@@ -1,7 +1,7 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readLossFile } from '../../src/recipe/loss-file.js';
+import { offerToLossFiles, readLossFile } from '../../src/recipe/loss-file.js';
 import { describeLoss } from '../../src/report/describe-run.js';
 import { prepareRun } from '../../src/train/run/prepare-run.js';
 import { RunDirectory } from '../../src/train/run/run-directory.js';
@@ -17,6 +17,7 @@ import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 
 let source: string;
 beforeAll(async () => {
+  offerToLossFiles('tailray', () => import('../../src/index.js'));
   source = await readmeLoss();
 });
 
@@ -52,7 +53,7 @@ describe('the loss of the README, copied into a file', () => {
     const { summary, recipe, run, notes } = await train(request);
     expect(summary.status).toBe('finished');
     expect(summary.loss).toMatchObject({
-      name: request.loss,
+      name: '../my-loss.ts',
       margin: 0.25,
       labelSmoothing: 0,
       reduction: 'mean',

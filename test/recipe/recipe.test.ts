@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { defineModel } from '../../src/models/model.js';
+import { nearestName } from '../../src/recipe/known-names.js';
 import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from '../../src/recipe/recipe.js';
 import { RecipeError } from '../../src/recipe/recipe-error.js';
-import { nearestName } from '../../src/recipe/recipe-issues.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 
 const read = (text: string, ...overrides: string[]) => parseRecipe(text, { path: 'r.yaml', overrides });
@@ -131,7 +132,7 @@ describe('changes from the command line', () => {
     [['seed'], /--set seed: expected path\.to\.setting=value/],
     [['=3'], /expected path\.to\.setting=value/],
     [['loss..x=3'], /expected path\.to\.setting=value/],
-    [['seed=[1'], /--set seed=\[1: the value is not YAML/],
+    [['seed=[1'], /--set seed=\[1: the value: not valid YAML/],
     [['seed=1', 'seed.x=2'], /--set seed\.x=2: seed is 1 in the recipe and has no settings inside/],
     [
       ['augment=false', 'augment.flip.p=0.1'],
@@ -149,6 +150,53 @@ describe('changes from the command line', () => {
   ])('%j is refused', (overrides, message) => {
     expect(refusal('', ...overrides)).toMatch(message);
   });
+});
+
+describe('what nobody wrote by hand', () => {
+  const keys = (n: number) => Array.from({ length: n }, (_, i) => `key${i}: 1`);
+
+  test.each([
+    ['the recipe', (n: number) => keys(n).join('\n'), ''],
+    ['the loss', (n: number) => `loss: {name: asl, ${keys(n).join(', ')}}`, 'of asl '],
+    ['the head', (n: number) => `model: {head: {name: csra, ${keys(n).join(', ')}}}`, 'of csra '],
+    ['the optimizer', (n: number) => `optimizer: {name: sgd, ${keys(n).join(', ')}}`, ''],
+  ])('20,000 unknown keys of %s take seconds and a few lines', (_, text, of) => {
+    const begun = performance.now();
+    const message = refusal(text(20_000));
+    expect(performance.now() - begun).toBeLessThan(30_000);
+    expect(message.split('\n').length).toBeLessThan(10);
+    expect(message).toContain(`key4: there is no setting ${of}"key4"`);
+    expect(message).not.toContain('key5');
+    expect(message).toContain(`and 19,995 more that are no setting ${of}either`);
+  });
+
+  test('many wrong values are told by their first, and a long name is cut', () => {
+    const message = refusal(`data: {classes: [${'1, '.repeat(50_000)}]}`);
+    expect(message.split('\n').length).toBe(21);
+    expect(message).toContain('and 49,980 more like these');
+    expect(refusal(`${'x'.repeat(1000)}: 1`).length).toBeLessThan(2000);
+  });
+
+  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf'])(
+    '%s is the name of nothing',
+    (name) => {
+      expect(() => defineModel({ arch: name, classes: 2 })).toThrow(/there is no architecture/);
+      expect(refusal(`model: {head: ${name}}`)).toMatch(/there is no head/);
+      expect(refusal(`loss: {name: ${name}}`)).toMatch(/there is no loss/);
+      expect(refusal(`sampler: {name: ${name}}`)).toMatch(/there is no sampler/);
+      expect(refusal(`optimizer: {name: ${name}}`)).toMatch(/there is no optimizer/);
+      for (const section of ['', 'data.', 'loss.', 'optimizer.', 'model.head.', 'sampler.', 'ema.']) {
+        expect(refusal('loss: {name: asl}\nmodel: {head: {name: csra}}', `${section}${name}=1`)).toMatch(
+          /there is no setting|no setting is called/,
+        );
+        expect(refusal('model: {head: {name: csra}}', `${section}${name}.a.b=1`)).toMatch(
+          /there is no setting|no setting is called/,
+        );
+      }
+      expect(refusal(`stages: [{${name}: 1}]`)).toMatch(/there is no setting|can’t be called/);
+      expect(refusal(`loss: {name: asl, ${name}: 1}`)).toMatch(/there is no setting|can’t be called/);
+    },
+  );
 });
 
 describe('what is no recipe is refused with its place', () => {
@@ -204,7 +252,7 @@ describe('what is no recipe is refused with its place', () => {
     ['model: {head: 5}\n', /model\.head: expected string or settings/],
     ['name: ../escape\n', /letters, digits/],
     ['- 1\n', /expected object/],
-    ['seed: 1\nseed: 2\n', /not valid YAML: Map keys must be unique at line 2/],
+    ['seed: 1\nseed: 2\n', /line 2: not valid YAML: the key "seed" occurs twice/],
     ['seed: [1\n', /not valid YAML/],
   ])('%j', (text, message) => {
     expect(refusal(text)).toMatch(message);

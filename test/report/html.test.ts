@@ -5,8 +5,8 @@ import { html, trusted } from '../../src/report/html.js';
 test('text is escaped, markup and trusted text are not', () => {
   const name = `<script>alert("1")</script> & 'co'\0`;
   expect(html`<p title="${name}">${name}</p>`.text).toBe(
-    '<p title="&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39;\ufffd">' +
-      '&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39;\ufffd</p>',
+    '<p title="&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39;\\u0000">' +
+      '&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39;\\u0000</p>',
   );
   expect(html`${html`<b>${'<'}</b>`}${trusted('<i>')}`.text).toBe('<b>&lt;</b><i>');
 });

@@ -108,7 +108,9 @@ describe('the report of a finished run', () => {
   });
 
   test('says what it takes to compute it again', () => {
-    expect(text(page)).toContain(`node dist/cli/train.js --recipe ${run}/recipe.yaml --out runs/a-run-again`);
+    expect(text(page)).toContain(
+      `node dist/cli/train.js --recipe runs/a-run/recipe.yaml --out runs/a-run-again`,
+    );
     expect(text(page)).not.toContain('--resume');
     expect(text(page)).toContain('warmupEpochs: 1');
     expect(text(page)).toContain('llvmpipe (made up)');
@@ -164,7 +166,7 @@ describe('what is missing is said', () => {
     expect(page).toContain('best.safetensors is missing');
     expect(page).toContain('metrics.jsonl: 1 line(s)');
     expect(page).toContain('No image has been scored yet.');
-    expect(page).toContain(`node dist/cli/train.js --resume --out ${run}`);
+    expect(page).toContain(`node dist/cli/train.js --resume --out runs/a-run`);
     expect(page).toContain('Goes on after step 17.');
     expect(page).toContain('How common in training');
   });
@@ -182,7 +184,7 @@ describe('what is missing is said', () => {
     const before = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
     await rm(data, { recursive: true });
     const page = text(await report(run));
-    expect(page).toContain(`The labels can't be read, so nothing can be measured per class: ${data}`);
+    expect(page).toContain(`The labels can't be read, so nothing can be measured per class: data: no such`);
     expect(page).toContain(`Macro mAP, test ${before.test.mAP.toFixed(3)} interval needs the labels`);
     expect(page).not.toContain('Ranking and calibration');
   });
@@ -206,7 +208,7 @@ describe('what is missing is said', () => {
     await writeFile(join(data, 'test.csv'), `${lines.filter((_, i) => i !== 1).join('\n')}\n`);
     const page = text(await report(run));
     expect(page).toMatch(
-      /test can't be measured: \S+predictions\.csv: 1 of \d+ predicted images, such as \d+\.png, are not in/,
+      /test can't be measured: predictions\.csv: 1 of \d+ predicted images, such as \d+\.png, are not in/,
     );
     expect(page).toContain('Macro mAP, validation');
   });

@@ -206,8 +206,10 @@ function overlapNotes(left: DataPart, right: DataPart, names: string): string[] 
   );
   const [what, shared] = patients.length > 0 ? ['patient', patients] : ['image', repeated];
   if (shared.length === 0) return [];
-  const some = `${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''}`;
-  const are = shared.length === 1 ? `${what} (${some}) is` : `${what}s (${some}) are`;
+  // notes are passed on, in reports and model cards: patients are counted there, and named by inspect --show-ids only
+  const some =
+    what === 'patient' ? '' : ` (${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''})`;
+  const are = shared.length === 1 ? `${what}${some} is` : `${what}s${some} are`;
   return [`WARNING: ${shared.length} ${are} in ${names} both: scores will be too good.`];
 }
 

@@ -84,7 +84,7 @@ export function patientNotes({ column, rows, missing, mangled }: PatientIdFacts)
   const notes: string[] = [];
   if (mangled !== null) {
     notes.push(
-      `${mangled.rows} of ${rows} rows have a float-mangled "${column}" such as ${mangled.example}: digits were lost, so ` +
+      `${mangled.rows} of ${rows} rows have a float-mangled "${column}" (a number with an exponent): digits were lost, so ` +
         `different patients share an identifier (${mangled.values} distinct values, the largest with ${mangled.largest} rows). ` +
         'Each value is kept together as one patient, which leaks nothing between splits but makes them coarser; ' +
         'with the original identifiers a finer split is possible.',

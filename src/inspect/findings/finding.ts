@@ -15,6 +15,9 @@ export type FindingLevel = (typeof LEVELS)[number];
 /** Worst first. */
 export const LEVELS = ['serious', 'warning', 'note'] as const;
 
+/** In the place of patients' identifiers. */
+export const NAMED_ON_DEMAND = 'named with --show-ids';
+
 /** Worst first; within a level in the order given. */
 export function worstFirst(findings: readonly Finding[]): Finding[] {
   return findings.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));

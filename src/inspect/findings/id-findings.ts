@@ -1,6 +1,6 @@
 import { count, counted, percent } from '../../report/format.js';
 import type { Inspection } from '../inspection.js';
-import { agree, type Finding, some } from './finding.js';
+import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';
 
 /** Share of all images above which one identifier is hardly one person's. */
 const TOO_MANY = 0.05;
@@ -9,7 +9,7 @@ const ENOUGH = 20;
 
 /** Identifiers that don't identify: of patients, and of images. */
 export function idFindings(
-  inspection: Pick<Inspection, 'patientIds' | 'parts' | 'oddities' | 'path'>,
+  inspection: Pick<Inspection, 'patientIds' | 'parts' | 'oddities' | 'path' | 'idsShown'>,
 ): Finding[] {
   return [...patientFindings(inspection), ...imageFindings(inspection)];
 }
@@ -18,7 +18,8 @@ function patientFindings({
   patientIds,
   parts,
   path,
-}: Pick<Inspection, 'patientIds' | 'parts' | 'path'>): Finding[] {
+  idsShown,
+}: Pick<Inspection, 'patientIds' | 'parts' | 'path' | 'idsShown'>): Finding[] {
   const findings: Finding[] = [];
   if (patientIds.length === 0) {
     findings.push({
@@ -50,7 +51,7 @@ function patientFindings({
       findings.push({
         level: 'serious',
         what:
-          `The patients of ${counted(lost.rows, 'row')} (${percent(lost.rows / rows)}) ${how}, such as ${lost.example}: ` +
+          `The patients of ${counted(lost.rows, 'row')} (${percent(lost.rows / rows)}) ${how}${idsShown ? `, such as ${lost.example}` : ''}: ` +
           `digits were lost, so different patients share an identifier. ` +
           `${counted(lost.values, 'identifier')} ${agree(lost.values, 'remains', 'remain')}, the most frequent on ${counted(lost.largest, 'row')}.`,
         where,
@@ -63,7 +64,7 @@ function patientFindings({
       findings.push({
         level: 'serious',
         what: `${counted(respelt.length, 'patient')} ${agree(respelt.length, 'seems', 'seem')} to be written in several ways, counted as different people.`,
-        where: `${where}: ${some(respelt.map((spellings) => spellings.join(' = ')))}`,
+        where: `${where}: ${idsShown ? some(respelt.map((spellings) => spellings.join(' = '))) : NAMED_ON_DEMAND}`,
         advice:
           'Write each patient in one way; a table read as numbers by some program loses leading zeros or gains ".0".',
       });
@@ -80,7 +81,7 @@ function patientFindings({
       const [few, kind] = numbers < texts ? [numbers, 'whole numbers'] : [texts, 'other texts'];
       findings.push({
         level: Math.min(numbers, texts) / (numbers + texts) < 0.1 ? 'warning' : 'note',
-        what: `Patients are named in two ways: ${count(numbers)} by whole numbers, ${count(texts)} by other texts such as "${exampleText}"; the ${count(few)} ${kind} may be strays.`,
+        what: `Patients are named in two ways: ${count(numbers)} by whole numbers, ${count(texts)} by other texts${idsShown ? ` such as "${exampleText}"` : ''}; the ${count(few)} ${kind} may be strays.`,
         where,
         advice: 'See whether one person goes by two names, as after two sources were joined.',
       });
@@ -92,7 +93,7 @@ function patientFindings({
     findings.push({
       level: 'warning',
       what: `One patient has ${counted(perPatient.most, 'image')}, ${percent(perPatient.most / images)} of all: somebody followed closely, or a placeholder for many.`,
-      where: `patient ${perPatient.mostOf}, in ${name}`,
+      where: idsShown ? `patient ${perPatient.mostOf}, in ${name}` : `in ${name}; ${NAMED_ON_DEMAND}`,
       advice: 'If it is a placeholder, blank it; if a person, scores lean on this one chest.',
     });
   }

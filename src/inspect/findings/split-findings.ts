@@ -1,7 +1,7 @@
 import { count, counted } from '../../report/format.js';
 import type { Inspection } from '../inspection.js';
 import type { PartFacts } from '../part-facts.js';
-import { agree, type Finding, some } from './finding.js';
+import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';
 
 /** Positives of a held-out part below which a class's score is mostly chance. */
 const FEW_POSITIVES = 10;
@@ -12,7 +12,8 @@ export function splitFindings({
   classes,
   leaks,
   unsplit,
-}: Pick<Inspection, 'parts' | 'classes' | 'leaks' | 'unsplit'>): Finding[] {
+  idsShown,
+}: Pick<Inspection, 'parts' | 'classes' | 'leaks' | 'unsplit' | 'idsShown'>): Finding[] {
   const findings: Finding[] = [];
   for (const leak of leaks) {
     const names = leak.parts.join(' and ');
@@ -20,7 +21,7 @@ export function splitFindings({
       findings.push({
         level: 'serious',
         what: `${counted(leak.patients.length, 'patient')} ${agree(leak.patients.length, 'has', 'have')} images in ${names} both: scores will be too good.`,
-        where: `patients ${some(leak.patients)}`,
+        where: idsShown ? `patients ${some(leak.patients)}` : NAMED_ON_DEMAND,
         advice:
           'Move all images of a patient into one part, or leave the split to the recipe (data.validationFraction, data.testFraction).',
       });

@@ -11,7 +11,7 @@ const MEMBERS = 3;
 
 /** Radiographs under several names, side by side: whether they are copies is for a person to see. */
 export async function copySection(
-  { pictures, imageRoot }: Inspection,
+  { pictures, imageRoot, idsShown }: Inspection,
   preprocessing: Preprocessing,
 ): Promise<Html | null> {
   if (pictures === null) return null;
@@ -21,7 +21,7 @@ export async function copySection(
   }
   const thumbnails = new Thumbnails(imageRoot, preprocessing);
   const shown: Html[] = [];
-  for (const group of copies.slice(0, GROUPS)) shown.push(await groupFigure(group, thumbnails));
+  for (const group of copies.slice(0, GROUPS)) shown.push(await groupFigure(group, thumbnails, idsShown));
   return html`<section><h3>Copies (${count(copies.length)})</h3>
 <div class="grid3">${shown}</div>
 ${copies.length > GROUPS && html`<p class="fine">and ${count(copies.length - GROUPS)} more: --json names them all.</p>`}
@@ -36,6 +36,7 @@ const HOW =
 async function groupFigure(
   { kind, members, parts, patients, labelsDiffer, correlation }: CopyGroup,
   thumbnails: Thumbnails,
+  idsShown: boolean,
 ): Promise<Html> {
   const first = members.slice(0, MEMBERS);
   const uris = await Promise.all(first.map(({ image }) => thumbnails.uri(image)));
@@ -47,6 +48,6 @@ async function groupFigure(
   ];
   return html`<figure><figcaption>${remarks.join('; ')}</figcaption><div class="samples three">${first.map(
     ({ image, part, patient }, i) =>
-      html`<figure class="sample">${uris[i] === null ? html`<div class="no-picture">picture not found</div>` : html`<img src="${uris[i]}" alt="Radiograph ${image}" loading="lazy">`}<figcaption class="id">${image}<br>${part}${patient !== null && `, patient ${patient}`}</figcaption></figure>`,
+      html`<figure class="sample">${uris[i] === null ? html`<div class="no-picture">picture not found</div>` : html`<img src="${uris[i]}" alt="Radiograph ${image}" loading="lazy">`}<figcaption class="id">${image}<br>${part}${idsShown && patient !== null && `, patient ${patient}`}</figcaption></figure>`,
   )}</div>${members.length > MEMBERS && html`<p class="fine">and ${members.length - MEMBERS} more</p>`}</figure>`;
 }

@@ -1,5 +1,7 @@
+import { basename, dirname, resolve } from 'node:path';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { htmlDocument } from '../../report/document.js';
+import { withoutFolders } from '../../report/local-folders.js';
 import { writeAtomically } from '../../storage/atomic-file.js';
 import type { Inspection } from '../inspection.js';
 import { classSection } from './class-section.js';
@@ -26,9 +28,10 @@ export async function writeInspectionPage(
 
 /** The text of the file, in the order in which a reader asks. */
 export async function renderInspection(
-  inspection: Inspection,
+  given: Inspection,
   { preprocessing }: Pick<Recipe, 'preprocessing'>,
 ): Promise<string> {
+  const inspection = withoutPlaces(given);
   return htmlDocument({
     title: `${inspection.path} · tailray inspect`,
     heading: 'tailray: a data set before training',
@@ -40,7 +43,28 @@ export async function renderInspection(
       togetherSection(inspection),
       partSection(inspection),
       pictureSection(inspection),
-      await copySection(inspection, preprocessing),
+      await copySection(given, preprocessing),
     ],
   }).text;
+}
+
+/** The texts without the folders of this machine: the page is passed on. */
+function withoutPlaces(inspection: Inspection): Inspection {
+  const { path, imageRoot, notes, findings, pictures, picturesSkipped } = inspection;
+  const local = withoutFolders([imageRoot, path, dirname(resolve(path))]);
+  return {
+    ...inspection,
+    path: basename(resolve(path)),
+    notes: notes.map(local),
+    pictures: pictures && {
+      ...pictures,
+      unusable: pictures.unusable.map((each) => ({ ...each, reason: local(each.reason) })),
+    },
+    picturesSkipped: picturesSkipped && local(picturesSkipped),
+    findings: findings.map((finding) => ({
+      ...finding,
+      what: local(finding.what),
+      where: finding.where && local(finding.where),
+    })),
+  };
 }

@@ -6,12 +6,18 @@ import type { SafetensorsTensor } from '../safetensors/safetensors.js';
  */
 
 /** The parts of a block, by their place in torchvision's `block`. */
-const BLOCK_PARTS: Readonly<Record<string, string>> = {
-  '0': 'conv_dw',
-  '2': 'norm',
-  '3': 'mlp.fc1',
-  '5': 'mlp.fc2',
-};
+const BLOCK_PARTS: ReadonlyMap<string, string> = new Map([
+  ['0', 'conv_dw'],
+  ['2', 'norm'],
+  ['3', 'mlp.fc1'],
+  ['5', 'mlp.fc2'],
+]);
+
+/** The same of the classifier. */
+const CLASSIFIER_PARTS: ReadonlyMap<string, string> = new Map([
+  ['0', 'norm'],
+  ['2', 'fc'],
+]);
 
 /** A file's tensors under timm's names, if it is one of torchvision's ConvNeXts; any other file as it is. */
 export function fromTorchvision(
@@ -32,7 +38,7 @@ export function fromTorchvision(
 function timmName(name: string): string {
   const [part, index = '', ...rest] = name.split('.');
   if (part === 'classifier') {
-    const own = { '0': 'norm', '2': 'fc' }[index];
+    const own = CLASSIFIER_PARTS.get(index);
     return own === undefined ? name : ['head', own, ...rest].join('.');
   }
   if (part !== 'features') return name;
@@ -40,6 +46,6 @@ function timmName(name: string): string {
   const stage = `stages.${Math.floor(Number(index) / 2)}`;
   if (Number(index) % 2 === 0) return [stage, 'downsample', ...rest].join('.');
   const [block, member, place = '', ...leaf] = rest;
-  const own = member === 'layer_scale' ? 'gamma' : BLOCK_PARTS[place];
+  const own = member === 'layer_scale' ? 'gamma' : BLOCK_PARTS.get(place);
   return own === undefined ? name : [stage, 'blocks', block, own, ...leaf].join('.');
 }

@@ -1,4 +1,4 @@
-import { basename, dirname, sep } from 'node:path';
+import { basename } from 'node:path';
 import { describePreprocessing } from '../../data/images/describe-preprocessing.js';
 import type { DataPart } from '../../data/tables/data-source.js';
 import type { ExaminedRun } from '../examine-run.js';
@@ -59,18 +59,13 @@ function unknownShare({ table: { classes, labels }, indices }: DataPart): number
   return unknown / (indices.length * classes.length);
 }
 
-/** Those of the data reader, without the folders of the machine. */
-function notes({ data }: ExaminedRun): string[] {
+/** Those of the data reader. */
+function notes({ data, notes: found }: ExaminedRun): string[] {
   if (data === null) return [];
-  const { train, validation, test, notes: found } = data.source;
-  const folders = [train, validation, test].flatMap((part) =>
-    part === null ? [] : [`${dirname(part.table.path)}${sep}`],
-  );
-  const without = (note: string) => folders.reduce((text, folder) => text.replaceAll(folder, ''), note);
   return [
     list([
       'Unknown labels are masked out of the loss and of the metrics, never taken as absent.',
-      ...found.map((note) => plain(without(note))),
+      ...found.map(plain),
     ]),
   ];
 }

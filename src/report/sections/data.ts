@@ -26,7 +26,7 @@ ${
     .map(({ image, split, note }) => html`<li><b>${image}</b> (${split}): ${note}</li>`)}</ul>
 ${quarantined.length > LISTED && html`<p class="fine">and ${count(quarantined.length - LISTED)} more: see the notes in predictions.csv.</p>`}`
 }
-${data !== null && html`<h4>Notes of the data reader</h4><ul class="fine">${data.source.notes.map((note) => html`<li class="${note.startsWith('WARNING') && 'warn'}">${note}</li>`)}</ul>`}
+${data !== null && html`<h4>Notes of the data reader</h4><ul class="fine">${run.notes.map((note) => html`<li class="${note.startsWith('WARNING') && 'warn'}">${note}</li>`)}</ul>`}
 </section>`;
 }
 

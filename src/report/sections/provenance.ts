@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { defineModel, parameterCount } from '../../models/model.js';
 import { formatRecipe } from '../../recipe/recipe.js';
+import { keptIn } from '../../recipe/recipe-paths.js';
 import { describeLoss, describeModel } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { count, duration, mebibytes, NOTHING, shellWord } from '../format.js';
@@ -40,15 +40,15 @@ export function provenance({ record }: ExaminedRun): Html {
 <dl>${facts.map(([term, value]) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
 ${commands(record)}
 <h4>The complete recipe</h4>
-<pre class="recipe">${formatRecipe(recipe)}</pre>
+<pre class="recipe">${formatRecipe(keptIn(record.path, recipe))}</pre>
 </section>`;
 }
 
-function commands({ path, name, recipe, summary, saved }: RunRecord): Html {
-  const folder = shellWord(path);
-  const again = `node dist/cli/train.js --recipe ${shellWord(join(path, 'recipe.yaml'))} --out ${shellWord(`runs/${name}-again`)}`;
+function commands({ name, recipe, summary, saved }: RunRecord): Html {
+  const folder = shellWord(`runs/${name}`);
+  const again = `node dist/cli/train.js --recipe ${shellWord(`runs/${name}/recipe.yaml`)} --out ${shellWord(`runs/${name}-again`)}`;
   const finished = summary?.status === 'finished';
   return html`<h4>Reproduce</h4><pre>${again}</pre>
-<p class="fine">The same seed on the same adapter gives the same bytes${recipe.data.path === undefined && '; the phantoms are drawn again from the recipe'}.</p>
+<p class="fine">Write the path of the run’s folder where it does not lie in runs/. The same seed on the same adapter gives the same bytes${recipe.data.path === undefined && '; the phantoms are drawn again from the recipe'}.</p>
 ${!finished && html`<h4>Resume</h4><pre>node dist/cli/train.js --resume --out ${folder}</pre>${saved !== null && html`<p class="fine">Goes on after step ${count(saved.progress.step)}.</p>`}`}`;
 }

@@ -5,6 +5,7 @@ import { Classifier } from '../../predict/classifier.js';
 import { datasetTargets, predictDataset, predictionRows } from '../../predict/predict.js';
 import { type Prediction, writePredictions } from '../../predict/predictions.js';
 import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
+import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { tailrayVersion } from '../../storage/version.js';
 import { readCheckpoint } from '../../weights/checkpoint.js';
@@ -118,11 +119,12 @@ async function describe(
   status: RunSummary['status'],
 ): Promise<RunSummary> {
   const progress = (await run.saved.about())?.progress;
+  const { model, loss } = keptIn(run.path, recipe);
   return {
     status,
     seed: recipe.seed,
-    model: recipe.model,
-    loss: recipe.loss,
+    model,
+    loss,
     classes: data.classes,
     data: {
       train: describePart(data.train),

@@ -3,6 +3,7 @@ import { extname, join } from 'node:path';
 import { TailrayError } from '../../engine/errors.js';
 import { isLossFile, type LossFile, readLossFile } from '../../recipe/loss-file.js';
 import { formatRecipe, parseRecipe } from '../../recipe/recipe.js';
+import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { type FileSystem, nodeFiles, storageError, writeAtomically } from '../../storage/atomic-file.js';
 import { MetricsLog } from './metrics-log.js';
@@ -89,7 +90,7 @@ export class RunDirectory {
 
   /**
    * Makes the folder, without an earlier run's files, and writes the recipe, and a copy of the loss where the recipe
-   * names a file.
+   * names a file. The recipe's paths are written from here, see recipe-paths.ts.
    * @throws StorageError
    */
   async begin(recipe: Recipe, lossFile?: Pick<LossFile, 'path' | 'source'>): Promise<void> {
@@ -102,7 +103,7 @@ export class RunDirectory {
       throw error instanceof TailrayError ? error : storageError(this.path, error);
     }
     if (lossFile) await writeAtomically(this.lossCopy(lossFile.path), lossFile.source, this.files);
-    await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(recipe), this.files);
+    await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(keptIn(this.path, recipe)), this.files);
   }
 
   /** Where the copy of a loss file lies. */

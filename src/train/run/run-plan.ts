@@ -4,6 +4,7 @@ import { isLossFile, type LossFile, readLossFile } from '../../recipe/loss-file.
 import { formatRecipe, parseRecipe, recipeDifferences, resolveRecipe } from '../../recipe/recipe.js';
 import { RecipeError } from '../../recipe/recipe-error.js';
 import { bindLossFile } from '../../recipe/recipe-loss.js';
+import { mapPaths } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { sha256 } from '../../storage/content-digest.js';
@@ -174,28 +175,7 @@ function sameRepository(...recipes: readonly Recipe[]): boolean {
   return places[0] !== undefined && new Set(places).size === 1;
 }
 
-/** So that the recipe in the run directory means the same from any working directory. */
+/** So that a recipe means the same from any working directory. */
 function withAbsolutePaths(recipe: Recipe): Recipe {
-  const { path, images } = recipe.data;
-  const { weights } = recipe.model;
-  const { loss } = recipe;
-  const named = (given: Recipe['loss']) => ({
-    ...given,
-    ...(isLossFile(given.name) && { name: resolve(given.name) }),
-  });
-  const stages = recipe.stages?.map((stage) => (stage.loss ? { ...stage, loss: named(stage.loss) } : stage));
-  return {
-    ...recipe,
-    data: {
-      ...recipe.data,
-      ...(path !== undefined && { path: resolve(path) }),
-      ...(images !== undefined && { images: resolve(images) }),
-    },
-    loss: named(loss),
-    model: {
-      ...recipe.model,
-      ...(weights !== undefined && !isHubAddress(weights) && { weights: resolve(weights) }),
-    },
-    ...(stages && { stages }),
-  };
+  return mapPaths(recipe, (path) => resolve(path));
 }

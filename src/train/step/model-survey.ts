@@ -3,7 +3,7 @@ import { OutOfMemoryError, TailrayError } from '../../engine/errors.js';
 import { architectures, parameterCount } from '../../models/model.js';
 import { modelCost } from '../../models/model-cost.js';
 import { ModelError } from '../../models/model-error.js';
-import { nearestName } from '../../recipe/recipe-issues.js';
+import { nearestName } from '../../recipe/known-names.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { modelOf } from './trainer.js';
 import { largestPlannedBatch, planTrainingMemory } from './training-memory.js';

@@ -61,7 +61,7 @@ describe('a folder with train.csv', () => {
       'test.csv': `${header}x.png,1,p7,1,0\n`,
     });
     const { notes } = await resolveDataSource(folder);
-    expect(notes.join('\n')).toMatch(/WARNING: 1 patient \(p7\) is in train and test both/);
+    expect(notes.join('\n')).toMatch(/WARNING: 1 patient is in train and test both/);
   });
 
   test('pictures in two files are warned about, where no patient is named', async () => {

@@ -60,7 +60,9 @@ describe('a pattern', () => {
     ['transformer.encoder', /parts are conv1, bn1, layer1, layer2, layer3, layer4, fc\./],
     // a dot is a dot in a glob
     ['layer1.0.conv1xweight', /matches no parameter/],
-    ['/(/', /"\/\(\/" is no regular expression/],
+    ['/(/', /"\/\(\/" is no pattern of names: a "\(" without its "\)"\. A glob does as well/],
+    ['/(?=conv)/', /\(\?…\) is not read here/],
+    ['*a'.repeat(300), /longer than 500 characters/],
   ])('%s is refused', (pattern, message) => {
     expect(() => matches(pattern)).toThrow(ParameterPatternError);
     expect(() => matches(pattern)).toThrow(message);
