@@ -40,7 +40,9 @@ export async function readYamlText(path: string, absent: string): Promise<string
         cause: error,
       });
     }
-    throw new RecipeError(`${path}: ${error.code === 'ENOENT' ? `${absent}.` : error.reason}`, { cause: error });
+    throw new RecipeError(`${path}: ${error.code === 'ENOENT' ? `${absent}.` : error.reason}`, {
+      cause: error,
+    });
   }
 }
 

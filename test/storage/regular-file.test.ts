@@ -16,8 +16,8 @@ import { readLossFile } from '../../src/recipe/loss-file.js';
 import { resolveRecipe } from '../../src/recipe/recipe.js';
 import { RegularFileError, readRegularFile, readRegularText } from '../../src/storage/regular-file.js';
 import { readCheckpoint } from '../../src/weights/checkpoint.js';
-import { readShards } from '../../src/weights/sharded-weights.js';
 import { openWeightSource } from '../../src/weights/open-weight-source.js';
+import { readShards } from '../../src/weights/sharded-weights.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 
 const makePipe = (path: string) => execFileSync('mkfifo', [path]);
