@@ -31,6 +31,9 @@ beforeAll(async () => {
   const images = join(data, 'images');
   await writeFile(join(images, 'cut.png'), await readFile(join(images, '0.png')));
   await truncate(join(images, 'cut.png'), 150);
+  const torn = await readFile(join(images, '0.png'));
+  torn[torn.length - 13]! ^= 1; // of the checksum of its pixels
+  await writeFile(join(images, 'torn.png'), torn);
   await writeFile(join(images, 'text.png'), 'not a picture');
   await writeFile(join(images, 'empty.png'), '');
   await writeFile(join(images, 'dot.png'), greyPng(1, 1));
@@ -67,6 +70,21 @@ describe('pictures that cannot be used', () => {
     const lines = (await readFile(join(folder, 'predictions.csv'), 'utf8')).trim().split('\n');
     expect(lines).toHaveLength(1 + 31);
     for (const name of BAD) expect(lines.filter((line) => line.includes(name))).toHaveLength(1);
+    // a damaged one has scores and a note where that is asked for; the others stay what they are
+    await writeFile(join(folder, 'some.csv'), 'image\ntorn.png\ncut.png\ntext.png\n');
+    const lenient = await commands.run('predict', [
+      ...[join(out, 'best.safetensors'), join(folder, 'some.csv'), '--lenient'],
+      ...['--images', join(data, 'images'), '--out', join(folder, 'lenient.csv')],
+    ]);
+    expect(lenient.stdout).toMatch(
+      /2 of 3 images can't be used[\s\S]*1 image is damaged and used as far as possible/,
+    );
+    const [, torn, cut, text] = (await readFile(join(folder, 'lenient.csv'), 'utf8')).split('\n');
+    expect(torn).toMatch(
+      /^torn\.png,[\d.e-]+,[\d.e-]+,,"?used in part: the PNG is damaged \(the checksum of the IDAT chunk at byte \d+/,
+    );
+    expect(cut).toMatch(/^cut\.png,,,,.*nothing of it can be decoded: the PNG stops after 150 bytes/);
+    expect(text).toMatch(/^text\.png,,,,.*notAnImage/);
     // an image that cannot be read has a note and no probabilities, never those of a black picture
     expect(lines.find((line) => line.startsWith('huge.png'))).toMatch(/^huge\.png,,,.*20000/);
   });

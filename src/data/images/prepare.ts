@@ -28,6 +28,9 @@ export async function prepareImage(
 ): Promise<PreparedImage> {
   const image = await decodeImage(path, options);
   if (isFlat(image)) {
+    if (image.damage !== undefined) {
+      throw new ImageError('unreadable', path, `nothing of it can be decoded: ${image.damage}`);
+    }
     throw new ImageError(
       'blank',
       path,

@@ -1,4 +1,4 @@
-import { deflateSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { crc32 } from '../../../src/storage/crc32.js';
 
@@ -33,7 +33,24 @@ export function zeroPng(
   const bytes = ({ 0: 1, 2: 3, 6: 4 }[colourType] * depth) / 8;
   // an interlaced file has seven passes with rows of their own; a few filter bytes too many do no harm
   const rows = height * (width * bytes + 1) + (interlaced ? 2 * height + 16 : 0);
-  return pngOf(width, height, depth, colourType, deflateSync(Buffer.alloc(rows)), { interlaced });
+  return pngOf(width, height, depth, colourType, deflatedZeros(rows), { interlaced });
+}
+
+/** What deflate makes of `count` zeros, without having them: the same block again and again. */
+function deflatedZeros(count: number): Buffer {
+  const size = 2 ** 20;
+  const zeros = (length: number) =>
+    deflateRawSync(Buffer.alloc(length), { finishFlush: constants.Z_FULL_FLUSH });
+  const block = zeros(size);
+  const checksum = Buffer.from([0, 0, 0, 1]); // Adler-32 of zeros: their number and 1
+  checksum.writeUInt16BE(count % 65521);
+  return Buffer.concat([
+    Buffer.from([0x78, 0x01]),
+    ...Array.from({ length: Math.floor(count / size) }, () => block),
+    zeros(count % size),
+    Buffer.from([0x03, 0x00]),
+    checksum,
+  ]);
 }
 
 export function pngOf(

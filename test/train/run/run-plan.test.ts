@@ -20,6 +20,12 @@ describe('a plan', () => {
     expect(plan.run.path).toBe(join('runs', 'small-seed7'));
   });
 
+  test('--lenient stands in the recipe, so that it holds for a resumed run; without it nothing does', async () => {
+    const { recipe } = await recipeFile();
+    expect((await planRun({ recipe, lenient: true })).recipe.data.lenient).toBe(true);
+    expect((await planRun({ recipe })).recipe.data).not.toHaveProperty('lenient');
+  });
+
   test('writes nothing, and refuses a folder that holds a run unless told to replace it', async () => {
     const { folder, recipe } = await recipeFile();
     const out = join(folder, 'run');
