@@ -202,10 +202,6 @@ export const recipeSchema = z.strictObject({
     .regex(/^[\w.-]+$/, 'letters, digits, ".", "_" and "-" only: it names the run’s folder')
     .optional()
     .describe('names the run’s folder; absent: the recipe file’s name'),
-  pathsFrom: z
-    .literal(FROM_RECIPE)
-    .optional()
-    .describe('relative paths start in the folder of the recipe’s file; absent: in the working directory'),
   seed: z.int().min(0).default(0).describe('of everything random in training'),
   data: dataSchema.prefault({}),
   preprocessing: preprocessingSchema.prefault({}),
@@ -259,6 +255,10 @@ export const recipeSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('trainings one after the other, each with its changes to the recipe'),
+  pathsFrom: z
+    .literal(FROM_RECIPE)
+    .optional()
+    .describe('relative paths start in the folder of the recipe’s file; absent: in the working directory'),
 });
 
 type ParsedRecipe = z.infer<typeof recipeSchema>;

@@ -113,7 +113,12 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
     return { issues };
   if (issues.length > 0) return { issues };
   const { stages } = staged;
-  const recipe = { ...sections, loss: bound.loss, model: { ...model, head: checked.head } };
+  const recipe = {
+    ...sections,
+    loss: bound.loss,
+    optimizer: optimized.optimizer,
+    model: { ...model, head: checked.head },
+  };
   return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
 }
 

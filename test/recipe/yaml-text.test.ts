@@ -80,7 +80,7 @@ describe('a text that is no recipe of a person', () => {
     await writeFile(join(folder, 'large.yaml'), Buffer.alloc(5 * 2 ** 20, 0x20));
     await expect(resolveRecipe(join(folder, 'large.yaml'))).rejects.toThrow(/larger than 4 MiB/);
     await mkdir(join(folder, 'folder'));
-    await expect(resolveRecipe(join(folder, 'folder'))).rejects.toThrow(/can't be read \(EISDIR\)/);
+    await expect(resolveRecipe(join(folder, 'folder'))).rejects.toThrow(/folder: is a folder/);
   });
 
   test('any text gives a value or the usual error', () => {

@@ -167,10 +167,10 @@ function parseRecords(path: string, text: string): { records: string[][]; lines:
   }
 }
 
-/** The separator that the header line holds most of; a comma when in doubt. */
+/** The separator that the header line holds most of outside of quotes; a comma when in doubt. */
 function delimiterOf(text: string): string {
   const end = text.indexOf('\n');
-  const header = end < 0 ? text : text.slice(0, end);
+  const header = (end < 0 ? text : text.slice(0, end)).replaceAll(/"(?:[^"]|"")*(?:"|$)/g, '');
   const count = (separator: string) => header.split(separator).length;
   if (count(';') > count(',')) return ';';
   if (count('\t') > count(',')) return '\t';

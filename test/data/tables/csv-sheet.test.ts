@@ -15,6 +15,11 @@ async function refusal(content: string | Uint8Array): Promise<TableError> {
   return error as TableError;
 }
 
+test('separators in the names of columns separate nothing', async () => {
+  const sheet = await sheetOf('id,";;",";;;"\na.png,1,0\n');
+  expect(sheet.header).toEqual(['id', ';;', ';;;']);
+});
+
 describe('a table survives what spreadsheets do to it', () => {
   const records = [
     ['a.png', '1'],
