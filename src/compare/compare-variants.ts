@@ -1,6 +1,7 @@
-import { bootstrap, percentileInterval } from '../eval/metrics/bootstrap.js';
 import { classMetric, type MetricName, meanOfDefined, rankClasses } from '../eval/metrics/class-metrics.js';
+import { percentileInterval } from '../eval/metrics/interval.js';
 import { holm } from '../eval/metrics/multiple-tests.js';
+import { numberPatients, overDraws } from '../eval/metrics/patient-draws.js';
 import {
   crossedInterval,
   type MeanInterval,
@@ -20,6 +21,9 @@ import { CompareError } from './compare-error.js';
  * a paired t-test over seeds, and both at once as radiology does for readers and cases. (To withstand either alone is not
  * enough: where both are of a size, there would be up to twice as many false alarms.) The largest of the p-values counts,
  * and it is corrected after Holm for the number of differences that are tested.
+ *
+ * Over patients, a difference has the percentile interval and not the BCa interval of a single run: the p-value counts the
+ * same draws, so that both say the same, and BCa raises more false alarms here (docs/intervals.md).
  */
 export interface Comparison {
   readonly baseline: string;
@@ -99,8 +103,8 @@ export function compareVariants(
     const list = measured(measures);
     return new Map(measures.map((name, i) => [name, list[i] ?? Number.NaN]));
   });
-  const patients = new Set(part.patients.map((patient, i) => patient ?? i)).size;
-  const { draws } = bootstrap({ n: part.n, patients: part.patients, resamples }, (weights) =>
+  const patients = numberPatients(part).count;
+  const draws = overDraws({ n: part.n, patients: part.patients, resamples }, (weights) =>
     perRun.flatMap((measured) => measured(TESTED, weights)),
   );
   const runsOf = (variant: string) => [...runs.keys()].filter((i) => runs[i]?.variant === variant);

@@ -2,8 +2,9 @@ import { dirname } from 'node:path';
 import { areSimulated } from '../data/images/simulated.js';
 import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { countLabels } from '../data/tables/table.js';
-import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
+import { bootstrapMetrics } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
 import { withoutFolders } from './local-folders.js';
@@ -39,6 +40,8 @@ export interface EvaluatedPart extends LabelledPart {
 export interface PrimaryPart extends EvaluatedPart {
   /** Of the macro means, over patients. */
   readonly intervals: Readonly<Record<'mAP' | 'auroc', Interval>>;
+  /** [classes] of each class alone, by column. */
+  readonly classIntervals: Readonly<Record<'mAP' | 'auroc', readonly Interval[]>>;
   /** The groups that have classes, from head to tail. */
   readonly groups: readonly EvaluatedGroup[];
   /** Whether patients were drawn, or images for want of patient identifiers. */
@@ -167,16 +170,17 @@ function evaluate(part: LabelledPart, classes: readonly ClassFact[]): EvaluatedP
 function withIntervals(part: EvaluatedPart, classes: readonly ClassFact[], resamples: number): PrimaryPart {
   const { scores, targets, patients, summary } = part;
   const options = { ...shapeOf(part, classes), patients, resamples };
-  const interval = (metric: 'mAP' | 'auroc', only?: number[]) =>
-    bootstrapInterval(metric, scores, targets, { ...options, ...(only && { only }) });
+  const bootstrapped = bootstrapMetrics(['mAP', 'auroc'], scores, targets, options);
+  const ofClasses = (metric: 'mAP' | 'auroc') => classes.map((_, c) => bootstrapped.mean(metric, [c]));
   return {
     ...part,
-    intervals: { mAP: interval('mAP'), auroc: interval('auroc') },
+    intervals: { mAP: bootstrapped.mean('mAP'), auroc: bootstrapped.mean('auroc') },
+    classIntervals: { mAP: ofClasses('mAP'), auroc: ofClasses('auroc') },
     groups: GROUPS.flatMap((name): EvaluatedGroup[] => {
       const members = classes.filter(({ group }) => group === name).map(({ index }) => index);
       const means = summary.groups[name];
       if (means === undefined) return [];
-      return [{ name, classes: members.length, means, mAP: interval('mAP', members) }];
+      return [{ name, classes: members.length, means, mAP: bootstrapped.mean('mAP', members) }];
     }),
     drawn: patients.some((patient) => patient !== null) ? 'patients' : 'images',
   };

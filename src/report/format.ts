@@ -1,4 +1,4 @@
-import type { Interval } from '../eval/metrics/bootstrap.js';
+import type { Interval } from '../eval/metrics/interval.js';
 
 /** How numbers are written, everywhere in the report alike. What is not there is an en dash, never a 0. */
 
@@ -42,6 +42,11 @@ export function times(value: MaybeNumber, guess: MaybeNumber): string {
 /** `0.288–0.337` */
 export function range({ low, high }: Interval): string {
   return isNumber(low) && isNumber(high) ? `${decimals(low)}–${decimals(high)}` : NOTHING;
+}
+
+/** Why there is no interval, in words; null where there is one. */
+export function noInterval({ whyMissing }: Interval): string | null {
+  return whyMissing === null ? null : `no interval: ${whyMissing}`;
 }
 
 /** A difference with its sign: `+0.021`, `−0.004`. */

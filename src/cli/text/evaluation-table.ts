@@ -1,4 +1,4 @@
-import type { Interval } from '../../eval/metrics/bootstrap.js';
+import type { Interval } from '../../eval/metrics/interval.js';
 import type { ClassSummary, MacroMeans } from '../../eval/metrics/summarize.js';
 import type { Evaluation } from '../../predict/evaluation.js';
 
@@ -48,7 +48,8 @@ function groupLine(name: string, means: MacroMeans & { readonly classes: readonl
   return `${name.padEnd(12)} mAP ${number(means.mAP)}, AUROC ${number(means.auroc)} over ${means.classes.length} classes`;
 }
 
-function withInterval({ estimate, low, high, level }: Interval): string {
+function withInterval({ estimate, low, high, level, whyMissing }: Interval): string {
+  if (whyMissing !== null) return `${number(estimate)} (no interval over patients: ${whyMissing})`;
   return `${number(estimate)} (${(100 * level).toFixed(0)} % interval over patients: ${number(low)} to ${number(high)})`;
 }
 

@@ -1,5 +1,5 @@
 import { describeLoss } from '../describe-run.js';
-import { count, counted, decimals, range, times } from '../format.js';
+import { count, counted, decimals, noInterval, range, times } from '../format.js';
 import { plain, table } from '../markdown.js';
 import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
@@ -47,7 +47,7 @@ function numbers({ about, run }: CardFacts): string {
   }
   const { part, mAP, auroc, guess, intervals } = scores;
   const interval = (metric: 'mAP' | 'auroc') =>
-    intervals === null ? 'missing: no labels' : range(intervals[metric]);
+    intervals === null ? 'missing: no labels' : (noInterval(intervals[metric]) ?? range(intervals[metric]));
   const rows = [
     ['macro mAP', decimals(mAP), interval('mAP'), `${decimals(guess)} (${times(mAP, guess)})`],
     ['macro AUROC', decimals(auroc), interval('auroc'), '0.500'],
@@ -71,8 +71,8 @@ function reading({ primary }: NonNullable<CardFacts['run']>, part: string): stri
     const drawn =
       primary.drawn === 'patients' ? 'patients' : 'images (the table names no patients: too narrow)';
     sentences.push(
-      `Intervals: percentile bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
-      'In each draw a class that lost all its positives drops out, so with few positives an interval may lie askew.',
+      `Intervals: BCa bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
+      'Where classes have few positives, an interval holds the true value less often than it says.',
     );
   }
   return sentences.join(' ');

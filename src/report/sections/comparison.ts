@@ -1,4 +1,4 @@
-import type { Interval } from '../../eval/metrics/bootstrap.js';
+import type { Interval } from '../../eval/metrics/interval.js';
 import { differenceFrom } from '../compare-runs.js';
 import { distinguishLosses } from '../describe-run.js';
 import { classSummary, type ExaminedRun, GROUPS } from '../examine-run.js';
