@@ -1,5 +1,6 @@
 import { scaleLinear } from 'd3-scale';
 import { html } from '../report/html.js';
+import { decimals } from '../text/numbers.js';
 import {
   type ComparedVariant,
   type Comparison,
@@ -91,7 +92,7 @@ function panelOf(
               `<line x1="${x(low)}" x2="${x(high)}" y1="${y}" y2="${y}" stroke="${colour}" stroke-width="2" opacity="0.6"/>`,
             ]
           : []),
-        html`<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${name}: ${mean.toFixed(4)}</title></circle>`
+        html`<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${name}: ${decimals(mean, 4)}</title></circle>`
           .text,
       ];
     }),

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { isLossFile } from '../recipe/loss-file.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { shorten } from '../text/shorten.js';
 
 /** What a run was, in a few words. */
 
@@ -14,7 +15,7 @@ export function describeLoss({ loss }: Pick<Recipe, 'loss'>): string {
   const { name: _name, reduction, sha256, ...parameters } = loss;
   const name = lossName({ loss });
   const settings = Object.entries(parameters).map(([key, value]) => `${key} ${plain(value)}`);
-  if (typeof sha256 === 'string') settings.push(`sha256 ${sha256.slice(0, 12)}…`);
+  if (typeof sha256 === 'string') settings.push(`sha256 ${shorten(sha256, 13)}`);
   if (reduction !== 'mean') settings.push(`reduction ${reduction}`);
   return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
 }

@@ -8,6 +8,7 @@ import type { Interval } from '../eval/metrics/interval.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
 import { withoutFolders } from './local-folders.js';
+import { decimals } from '../text/numbers.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
@@ -201,8 +202,8 @@ function disagreement({ summary }: RunRecord, { name, summary: measured }: Evalu
   const recorded = summary?.[name]?.mAP;
   if (typeof recorded !== 'number' || Math.abs(recorded - measured.macro.mAP) < 1e-6) return [];
   return [
-    `WARNING: on ${name}, the data now give a mAP of ${measured.macro.mAP.toFixed(4)} where the run recorded ` +
-      `${recorded.toFixed(4)}: labels, split or predictions have changed since.`,
+    `WARNING: on ${name}, the data now give a mAP of ${decimals(measured.macro.mAP, 4)} where the run recorded ` +
+      `${decimals(recorded, 4)}: labels, split or predictions have changed since.`,
   ];
 }
 

@@ -77,14 +77,14 @@ export function bootstrapMetrics(
       if (at < 0) throw new MetricError(`${metric} was not measured, only ${metrics.join(', ')}.`);
       const mean = (values: Float64Array) =>
         meanOfDefined(chosen.map((c) => values[at * rankings.length + c] as number));
-      const reasons = chosen.map((c) => whyNoInterval(metric, rankings[c] as Ranking, patients));
-      if (!reasons.includes(null)) {
-        return noInterval(mean(estimates), level, 0, reasons[0] ?? 'there is no class');
-      }
-      return bcaInterval(
-        { estimate: mean(estimates), draws: draws.map(mean), jackknife: jackknife.map(mean) },
-        level,
+      const estimate = mean(estimates);
+      // classes without the metric have a reason of their own, which matters where all are without it
+      const counted = chosen.filter((c) => !Number.isNaN(estimates[at * rankings.length + c]));
+      const reasons = (counted.length > 0 ? counted : chosen).map((c) =>
+        whyNoInterval(metric, rankings[c] as Ranking, patients),
       );
+      if (!reasons.includes(null)) return noInterval(estimate, level, 0, reasons[0] ?? 'there is no class');
+      return bcaInterval({ estimate, draws: draws.map(mean), jackknife: jackknife.map(mean) }, level);
     },
   };
 }

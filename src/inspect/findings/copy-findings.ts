@@ -1,4 +1,4 @@
-import { counted } from '../../report/format.js';
+import { counted } from '../../text/numbers.js';
 import type { CopyGroup } from '../copies.js';
 import { agree, type Finding, some } from './finding.js';
 

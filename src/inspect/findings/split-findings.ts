@@ -1,4 +1,4 @@
-import { count, counted } from '../../report/format.js';
+import { count, counted } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import type { PartFacts } from '../part-facts.js';
 import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';

@@ -1,7 +1,7 @@
 import type { SamplerChoice } from '../../data/sampling/sampler-choice.js';
 import type { FrequencyGroup } from '../../data/tables/findings.js';
-import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
+import { count, percent, ratio } from '../../text/numbers.js';
 import type { Inspection, SamplerEffect } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
 
@@ -22,7 +22,7 @@ export function samplerSection({ samplers, classes }: Inspection): Html | null {
   )}</tbody>
 <tfoot>${(['head', 'medium', 'tail'] as const).map((group) => groupRow(group, samplers))}
 <tr><th scope="row">Visits of an epoch</th><td></td><td class="n">${count(samplers[0]?.frequencies.images)}</td>${column(({ frequencies }) => html`<td class="n">${count(frequencies.length)}</td>`)}</tr>
-<tr><th scope="row">Of one image at most, about</th><td></td><td class="n">1</td>${column(({ frequencies: { most } }) => html`<td class="n">${most.toFixed(most < 10 ? 1 : 0)}</td>`)}</tr>
+<tr><th scope="row">Of one image at most, about</th><td></td><td class="n">1</td>${column(({ frequencies: { most } }) => html`<td class="n">${ratio(most)}</td>`)}</tr>
 </tfoot></table></div>
 <p class="fine">Expected values. Class-aware and square-root sampling draw images without a finding as one class more. ${samplers.some(({ chosen }) => chosen) && '▸ the sampler of the recipe. '}The more often a few images are visited, the sooner they are learnt by heart.</p>
 </section>`;

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { describePreprocessing } from '../../data/images/describe-preprocessing.js';
 import type { DataPart } from '../../data/tables/data-source.js';
+import { count, NOTHING, percent } from '../../text/numbers.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { count, NOTHING, percent } from '../format.js';
 import { code, list, plain, table } from '../markdown.js';
 import { partSize } from '../run-labels.js';
 import type { CardFacts } from './card-facts.js';

@@ -1,5 +1,6 @@
+import { count, counted, decimals, times } from '../../text/numbers.js';
 import { describeLoss } from '../describe-run.js';
-import { count, counted, decimals, noInterval, range, times } from '../format.js';
+import { noInterval, range } from '../format.js';
 import { plain, table } from '../markdown.js';
 import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';

@@ -1,5 +1,5 @@
+import { decimals } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type ExaminedRun } from '../examine-run.js';
-import { decimals } from '../format.js';
 import { list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 

@@ -1,6 +1,6 @@
 import { defineModel } from '../../models/model.js';
+import { count } from '../../text/numbers.js';
 import type { CheckpointAbout } from '../../weights/checkpoint.js';
-import { count } from '../format.js';
 import { code } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 

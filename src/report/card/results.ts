@@ -1,5 +1,6 @@
+import { count, decimals, NOTHING, percent } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type ExaminedRun, type PrimaryPart } from '../examine-run.js';
-import { count, decimals, NOTHING, percent, range } from '../format.js';
+import { range } from '../format.js';
 import { type Column, plain, table } from '../markdown.js';
 import { partScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
-import { count, duration, NOTHING } from '../format.js';
+import { formatSeconds } from '../../text/duration.js';
+import { count, NOTHING } from '../../text/numbers.js';
 import { block, code, list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
@@ -13,7 +14,7 @@ export function trainingSection({ about, run }: CardFacts): string {
     `weights: ${weights}, after epoch ${about.epoch} (step ${count(about.step)})${about.metrics.mAP === null ? ', the last: no validation chose it' : ', the best by validation mAP'}`,
     `software: tailray ${plain(summary?.tailray ?? about.tailray)}`,
     `adapter: ${adapter === undefined ? 'not recorded' : code(adapter)}`,
-    `time of the epochs: ${epochs.length === 0 ? NOTHING : duration(seconds)}`,
+    `time of the epochs: ${epochs.length === 0 ? NOTHING : formatSeconds(seconds)}`,
   ];
   return [
     '## Training',

@@ -1,5 +1,5 @@
+import { count, decimals, percent, roundPercent, times } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type EvaluatedPart, type ExaminedRun } from '../examine-run.js';
-import { count, decimals, percent, times } from '../format.js';
 import { type Html, html } from '../html.js';
 import { classBars } from '../plots/class-bars.js';
 
@@ -38,7 +38,7 @@ function prevalenceBars(classes: readonly ClassFact[]): Html | null {
       scale: 'log',
       domain: [10 ** Math.floor(Math.log10(least) - 0.01), 1],
       label: 'share of training images (log scale), their number',
-      format: (share) => `${Number((100 * share).toPrecision(1))} %`,
+      format: roundPercent,
     },
     'How common each class is in training',
   );

@@ -1,6 +1,7 @@
+import { count, counted, decimals, times } from '../../text/numbers.js';
 import { describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun, PrimaryPart } from '../examine-run.js';
-import { count, counted, decimals, noInterval, range, times } from '../format.js';
+import { noInterval, range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
 import { type PartScores, partScores, primaryScores } from '../run-scores.js';
 

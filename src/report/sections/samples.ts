@@ -1,5 +1,5 @@
+import { decimals } from '../../text/numbers.js';
 import { type ClassFact, type ExaminedRun, inColumnOrder } from '../examine-run.js';
-import { decimals } from '../format.js';
 import { type Html, html } from '../html.js';
 import { chooseCases, type SampleCase } from '../sample-cases.js';
 import { Thumbnails } from '../thumbnail.js';
