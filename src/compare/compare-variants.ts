@@ -29,12 +29,12 @@ export interface Comparison {
   readonly baseline: string;
   /** In the plan's order. */
   readonly variants: readonly ComparedVariant[];
-  /** Differences that were tested: what the p-values are corrected for. */
+  /** Number of differences that were tested; the p-values are corrected for it. */
   readonly tests: number;
   readonly resamples: number;
 }
 
-/** What is averaged over classes: all of them, or one group. */
+/** Means over classes: over all of them, or over one group. */
 export const MEASURES = {
   mAP: { title: 'mAP', metric: 'mAP', group: null },
   head: { title: 'head mAP', metric: 'mAP', group: 'head' },
@@ -44,7 +44,7 @@ export const MEASURES = {
 } as const satisfies Record<string, { title: string; metric: MetricName; group: string | null }>;
 export type Measure = keyof typeof MEASURES;
 
-/** Those whose differences are tested. */
+/** The measures whose differences are tested. */
 export const TESTED = ['mAP', 'tail'] as const satisfies readonly Measure[];
 export type TestedMeasure = (typeof TESTED)[number];
 

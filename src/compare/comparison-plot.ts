@@ -11,7 +11,7 @@ import {
 
 /**
  * A comparison as a picture that stands alone: for each measure that is tested, a row a variant with the mean over seeds,
- * its interval, and every seed as a small dot; what differs from the baseline beyond doubt is in colour.
+ * its interval, and every seed as a small dot; variants that differ from the baseline beyond doubt are in colour.
  */
 
 const WIDTH = 860;

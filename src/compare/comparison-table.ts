@@ -13,7 +13,7 @@ import {
   type TestedMeasure,
 } from './compare-variants.js';
 
-/** A comparison in words: what withstands the tests and what doesn't, and a table in Markdown. */
+/** A comparison in words: the differences that withstand the tests, and a table in Markdown. */
 
 /** One sentence or two for each measure that is tested. */
 export function conclusions({ baseline, variants, tests, resamples }: Comparison): string[] {
@@ -41,7 +41,7 @@ export function conclusions({ baseline, variants, tests, resamples }: Comparison
   });
 }
 
-/** The whole as Markdown. @param title of the comparison @param command what made it */
+/** The whole as Markdown. @param title of the comparison @param command the command line that made it */
 export function comparisonMarkdown(
   comparison: Comparison,
   scores: CollectedScores,

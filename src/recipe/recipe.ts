@@ -1,3 +1,4 @@
+import { count } from '../text/numbers.js';
 import { basename, dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { isLossFile } from './loss-file.js';
@@ -70,7 +71,7 @@ export function parseRecipe(
     return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
   });
   const more = checked.issues.length - sentences.length;
-  if (more > 0) sentences.push(`${path}: and ${more.toLocaleString('en-US')} more like these.`);
+  if (more > 0) sentences.push(`${path}: and ${count(more)} more like these.`);
   throw new RecipeError(sentences.join('\n'));
 }
 

@@ -1,3 +1,4 @@
+import { count } from '../text/numbers.js';
 import {
   Composer,
   type Document,
@@ -126,7 +127,7 @@ class Check {
       depth = Math.max(depth, own.depth + 1);
       if (values > MOST.values || depth > MOST.depth) {
         throw this.#refuse(
-          `written out, its aliases (*) make more than ${MOST.values.toLocaleString('en-US')} values or ${MOST.depth} levels.`,
+          `written out, its aliases (*) make more than ${count(MOST.values)} values or ${MOST.depth} levels.`,
           node.range?.[0],
         );
       }

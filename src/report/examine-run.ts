@@ -13,7 +13,7 @@ import { type FoundData, findData, type LabelledPart, labelledPart } from './run
 import { type RunRecord, readRunRecord } from './run-record.js';
 
 /**
- * A run as the report's sections see it: what the directory says, joined with the labels, measured by eval/metrics. No
+ * A run as the report's sections see it: the run directory, joined with the labels, measured by eval/metrics. No
  * number of the report is computed anywhere else than there.
  */
 
@@ -66,9 +66,9 @@ export interface ExaminedRun {
   readonly test: EvaluatedPart | null;
   /** The part that the headline is about: test where it is labelled, else validation. */
   readonly primary: PrimaryPart | null;
-  /** What the data reader said, a sentence each, without the folders of this machine. */
+  /** Notes of the data reader, a sentence each, without the folders of this machine. */
   readonly notes: readonly string[];
-  /** What the reader should know is missing or doesn't fit, a sentence each, without them too. */
+  /** Things that are missing or do not fit, a sentence each for the reader, without folders, too. */
   readonly missing: readonly string[];
 }
 
@@ -197,7 +197,7 @@ export function inColumnOrder(classes: readonly ClassFact[]): ClassFact[] {
   return [...classes].sort((a, b) => a.index - b.index);
 }
 
-/** The run recorded its own scores: other ones now mean other labels than those it was scored with. */
+/** The run recorded its own scores. If the scores differ now, the labels have changed since. */
 function disagreement({ summary }: RunRecord, { name, summary: measured }: EvaluatedPart): string[] {
   const recorded = summary?.[name]?.mAP;
   if (typeof recorded !== 'number' || Math.abs(recorded - measured.macro.mAP) < 1e-6) return [];

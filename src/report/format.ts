@@ -1,7 +1,7 @@
 import type { Interval } from '../eval/metrics/interval.js';
 import { decimals, NOTHING } from '../text/numbers.js';
 
-/** What only reports write: intervals, and words for a shell. Numbers are written as text/numbers.ts has them. */
+/** Intervals, and words for a shell, as reports write them. Numbers are written as text/numbers.ts has them. */
 
 /** `0.288–0.337` */
 export function range({ low, high }: Interval): string {

@@ -24,7 +24,7 @@ export function counted(value: number, singular: string, plural = `${singular}s`
 
 /**
  * A fraction as a percentage, with more digits the rarer: `12.5 %`, `0.52 %`, `0.061 %`.
- * @param digits after the point, instead of those
+ * @param digits digits after the point; chosen as above when absent
  */
 export function percent(fraction: MaybeNumber, digits?: number): string {
   if (!isNumber(fraction)) return NOTHING;

@@ -4,7 +4,7 @@ import { paddedTable } from '../../text/padded-table.js';
 import { shorten } from '../../text/shorten.js';
 import type { ParameterGroupSettings, ParameterGroups } from '../../train/step/parameter-groups.js';
 
-/** What a person wants to see of parameter groups before training: who learns how fast, and who does not. */
+/** Parameter groups as a table before training: how fast each learns, and which are frozen. */
 
 /** A line a group under a line of titles; empty where all parameters are treated alike. */
 export function formatGroups({ groups, trained, frozen }: ParameterGroups): string[] {

@@ -20,7 +20,7 @@ interface Column {
   cell(model: SurveyedModel): string;
 }
 
-/** Under the table: what the figures mean, and which were not to be had. */
+/** Under the table: the meaning of the figures, and the figures that are missing. */
 export function formatModels(models: readonly SurveyedModel[], titles: ModelTableTitles): string {
   const columns = columnsOf(models, titles);
   const body = models.map((model) => columns.map((column) => column.cell(model)));

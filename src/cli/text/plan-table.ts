@@ -9,7 +9,7 @@ import { decimals, NOTHING, percent, scaled } from '../../text/numbers.js';
 import { paddedTable } from '../../text/padded-table.js';
 import { shortenInMiddle } from '../../text/shorten.js';
 
-/** An explanation for people: a table of what costs the most time, and a few lines about the rest of a step. */
+/** An explanation for people: a table of the ops that cost the most time, and a few lines about the rest of a step. */
 
 /** `top`: equal ops as one row, the slowest first, until little is left; `all`: every op in the order of running. */
 export type ExplainWhat = 'top' | 'all';
@@ -116,7 +116,7 @@ const TIME_COLUMNS: readonly Column[] = [
   },
 ];
 
-/** Widest a column gets; what is longer is cut in the middle. */
+/** Widest a column gets; longer cells are cut in the middle. */
 const WIDEST = 48;
 
 function layOut(groups: readonly Group[], whole: Whole): string[] {

@@ -4,9 +4,9 @@ import type { FrequencyGroup } from '../../data/tables/findings.js';
 import { count, counted, decimals, percent } from '../../text/numbers.js';
 import { padCell } from '../../text/padded-table.js';
 
-/** What a sampler will do to the classes, as lines for a terminal: before training, when it can still be changed. */
+/** The effect of a sampler on the classes, as lines for a terminal: before training, when it can still be changed. */
 
-/** Classes named one by one: those that are the rarest before or after. */
+/** Classes named one by one: the rarest before sampling, and the rarest after. */
 const NAMED = 3;
 const GROUPS: readonly FrequencyGroup[] = ['head', 'medium', 'tail'];
 

@@ -53,7 +53,7 @@ export interface BootstrappedMetrics {
 
 /**
  * Measures every class on the same draws, once for all the intervals that are wanted.
- * @param metrics those that intervals will be asked of
+ * @param metrics the metrics to measure; intervals of no others can be had
  * @param scores [n · classes] @param targets [n · classes] of 1, 0 or NaN (unknown), as for `summarize`
  * @throws MetricError as `summarize`, and for impossible options
  */

@@ -8,7 +8,7 @@ const FEW_POSITIVES = 10;
 /** Patients below which a class may be learnt as somebody's chest. */
 const FEW_PATIENTS = 3;
 
-/** What the labels say, don't say, and say against each other. */
+/** Findings about the labels: imbalance, gaps, and contradictions. */
 export function labelFindings({
   parts,
   classes,

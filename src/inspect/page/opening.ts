@@ -3,7 +3,7 @@ import { count, counted, decimals, percent, ratio } from '../../text/numbers.js'
 import { LEVELS } from '../findings/finding.js';
 import type { Inspection } from '../inspection.js';
 
-/** What the data set is, in five figures, and what was found. */
+/** The data set in five figures, and the findings. */
 export function opening({ path, layout, parts, classes, pictures, findings }: Inspection): Html {
   const images = parts.reduce((sum, part) => sum + part.images, 0);
   const patients = parts.reduce((sum, part) => sum + part.patients, 0);

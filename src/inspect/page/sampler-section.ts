@@ -5,13 +5,13 @@ import { count, percent, ratio } from '../../text/numbers.js';
 import type { Inspection, SamplerEffect } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
 
-/** What each sampler would make of the classes. */
+/** The frequencies of the classes under each sampler. */
 export function samplerSection({ samplers, classes }: Inspection): Html | null {
   if (samplers.length === 0) return null;
   const column = (each: (effect: SamplerEffect) => Html) => samplers.map(each);
   const after = (effect: SamplerEffect, name: string) =>
     effect.frequencies.classes.find((each) => each.name === name);
-  return html`<section><h3>What samplers would do</h3>
+  return html`<section><h3>The classes under each sampler</h3>
 <div class="scroll"><table>
 <caption>Share of an epoch’s visits with each finding, training part</caption>
 <thead><tr><th>Class</th><th>Group</th><th class="n">Each image once</th>${column((effect) => html`<th class="n">${effect.chosen && '▸ '}${effect.choice.name}<span class="below">${form(effect.choice)}</span></th>`)}</tr></thead>

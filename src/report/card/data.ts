@@ -7,7 +7,7 @@ import { code, list, plain, table } from '../markdown.js';
 import { partSize } from '../run-labels.js';
 import type { CardFacts } from './card-facts.js';
 
-/** What it was made of: the images, how they were split, what is odd about them; and how an image must be prepared. */
+/** The data: images, split, oddities; and how an image must be prepared. */
 export function dataSection({ run, about }: CardFacts): string {
   const steps = describePreprocessing(about.preprocessing).map((step, i) => `${i + 1}. ${plain(step)}`);
   return [

@@ -6,7 +6,7 @@ import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
 import { describeNetwork } from './network.js';
 
-/** The part that is read when nothing else is: what this is, and the two numbers. */
+/** The part for readers who read nothing else: the kind of model, and its two main numbers. */
 export function introduction(facts: CardFacts): string {
   const { name, about, run } = facts;
   return [

@@ -4,7 +4,7 @@ import { count, NOTHING } from '../../text/numbers.js';
 import { block, code, list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
-/** How it was made, and by what: enough to make it again. */
+/** The training: enough to do it again. */
 export function trainingSection({ about, run }: CardFacts): string {
   const { summary, saved, epochs } = run?.record ?? { summary: null, saved: null, epochs: [] };
   const adapter = summary?.adapter ?? saved?.adapter;
@@ -26,7 +26,7 @@ export function trainingSection({ about, run }: CardFacts): string {
   ].join('\n\n');
 }
 
-/** What would be drawn if there were no data. */
+/** The phantoms that are drawn where a recipe names no data. */
 function withoutPhantoms(recipe: CardFacts['about']['recipe']): object {
   return { ...recipe, data: { ...(recipe.data as object | undefined), phantoms: undefined } };
 }

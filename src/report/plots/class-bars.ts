@@ -8,7 +8,7 @@ export interface ClassBar {
   readonly name: string;
   /** Not finite: no bar, only `note`. */
   readonly value: number;
-  /** A tick across the bar, such as what a guess would reach; null for none. */
+  /** A tick across the bar, such as the value of a guess; null for none. */
   readonly tick: number | null;
   /** Written behind the bar. */
   readonly note: string;

@@ -7,7 +7,7 @@ import { natural, round, scaleOf, ticksOf } from './frame.js';
 
 export interface ClassDots {
   readonly name: string;
-  /** What a guess reaches, drawn as a tick; none where it is 0 or NaN. */
+  /** The value of a guess, drawn as a tick; none where it is 0 or NaN. */
   readonly guess: number;
   /** Rows of one group lie together; a rule divides them from the next. */
   readonly group: string | null;

@@ -9,7 +9,7 @@ export interface HeatMap {
   readonly names: readonly string[];
   /** Share in row `i`, column `j`, in [0, 1]; null draws no cell. */
   value(i: number, j: number): number | null;
-  /** What a cell tells when pointed at. */
+  /** The text of a cell when it is pointed at. */
   title(i: number, j: number): string;
   readonly description: string;
 }
@@ -54,7 +54,7 @@ ${cells}
 </svg>`;
 }
 
-/** What the shades mean. */
+/** The meaning of the shades. */
 export function heatMapLegend(): Html {
   const texts = SHADES.map((least, k) => {
     const next = SHADES[k + 1];

@@ -69,7 +69,7 @@ function meanRow({ summary: { macro } }: EvaluatedPart): Html {
   return html`<tfoot><tr><th scope="row">Mean of the classes that have it</th><td colspan="5"></td><td class="n"><b>${decimals(macro.mAP)}</b></td><td class="n">${times(macro.mAP, macro.prevalenceGuess)}</td><td class="n">${decimals(macro.auroc)}</td><td class="n">${decimals(macro.f1)}</td><td class="n">${decimals(macro.bestF1)}</td><td class="n">${decimals(macro.ece)}</td></tr></tfoot>`;
 }
 
-/** Classes that some mean lacks, gathered by what they lack and why. */
+/** Classes that some mean leaves out, gathered by the missing metrics and the reason. */
 function leftOut({ summary, name }: EvaluatedPart): Html {
   const gathered = new Map<string, string[]>();
   for (const { name: className, metrics, reason } of summary.leftOut) {

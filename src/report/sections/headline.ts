@@ -5,7 +5,7 @@ import { noInterval, range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
 import { type PartScores, partScores, primaryScores } from '../run-scores.js';
 
-/** What was trained on what, and how well it does: the part that is read when nothing else is. */
+/** The model, its data and its scores: the part for readers who read nothing else. */
 export function headline(run: ExaminedRun): Html {
   const { record } = run;
   const { recipe } = record;

@@ -4,7 +4,7 @@ import { type Html, html } from '../html.js';
 import { chooseCases, type SampleCase } from '../sample-cases.js';
 import { Thumbnails } from '../thumbnail.js';
 
-/** Images with what is labelled and what was predicted: the best cases and the worst. */
+/** Images with their labels and their predictions: the best cases and the worst. */
 export async function samples({ record, data, classes, primary }: ExaminedRun): Promise<Html | null> {
   if (data === null || primary === null) return null;
   const { best, worst } = chooseCases(primary, CASES);
