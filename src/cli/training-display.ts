@@ -1,11 +1,11 @@
 import { SingleBar } from 'cli-progress';
 import type { Recipe } from '../recipe/recipe-schema.js';
-import type { EpochLine } from '../train/run/metrics-line.js';
-import type { RunListener } from '../train/run/run-event.js';
 import { formatByteSize } from '../text/byte-size.js';
 import { formatSeconds } from '../text/duration.js';
 import { count, decimals, percent } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
+import type { EpochLine } from '../train/run/metrics-line.js';
+import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
 import type { Stage } from '../train/run/stage-plan.js';
 import type { Trainer } from '../train/step/trainer.js';

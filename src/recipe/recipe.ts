@@ -1,6 +1,6 @@
-import { count } from '../text/numbers.js';
 import { basename, dirname } from 'node:path';
 import { stringify } from 'yaml';
+import { count } from '../text/numbers.js';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';

@@ -1,4 +1,3 @@
-import { count } from '../text/numbers.js';
 import {
   Composer,
   type Document,
@@ -13,6 +12,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { RegularFileError, readRegularText } from '../storage/regular-file.js';
+import { count } from '../text/numbers.js';
 import { RecipeError } from './recipe-error.js';
 
 /**

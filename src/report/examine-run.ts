@@ -7,8 +7,8 @@ import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import type { Interval } from '../eval/metrics/interval.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
-import { withoutFolders } from './local-folders.js';
 import { decimals } from '../text/numbers.js';
+import { withoutFolders } from './local-folders.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 

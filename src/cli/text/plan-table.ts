@@ -2,12 +2,12 @@ import { leastMs, type Roofline } from '../../engine/roofline.js';
 import type { PlanRow } from '../../engine/run/build.js';
 import type { Explanation } from '../../engine/run/explanation.js';
 import type { OpTime } from '../../engine/run/profile.js';
-import type { StepTimes } from '../../train/step/explained-step.js';
 import { formatByteSize } from '../../text/byte-size.js';
 import { formatMicroseconds } from '../../text/duration.js';
 import { decimals, NOTHING, percent, scaled } from '../../text/numbers.js';
 import { paddedTable } from '../../text/padded-table.js';
 import { shortenInMiddle } from '../../text/shorten.js';
+import type { StepTimes } from '../../train/step/explained-step.js';
 
 /** An explanation for people: a table of the ops that cost the most time, and a few lines about the rest of a step. */
 
