@@ -4,8 +4,9 @@ import type { BenchFlags } from '#src/cli/bench-flags.js';
 import { kernelTuning } from '#src/cli/kernel-options.js';
 import { measureRoofline, type Roofline } from '#src/engine/roofline.js';
 import { openDevice } from '#src/platform/node/open-device.js';
-import { counted } from '#src/report/format.js';
 import { tailrayVersion } from '#src/storage/version.js';
+import { counted } from '#src/text/numbers.js';
+import { padCell } from '#src/text/padded-table.js';
 import { type Comparison, compare, type OpenHosts } from './compare.js';
 import { shareAdapter } from './contenders/shared-adapter.js';
 import type { TailrayHost } from './contenders/tailray.js';
@@ -22,7 +23,7 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   const wanted = selectPeers(flags.against);
   const selected = selectWorkloads(flags.scaling ? SCALING : WORKLOADS, flags.work);
   if (flags.list) {
-    for (const workload of selected) print(`${fullName(workload).padEnd(42)} ${workload.shape}`);
+    for (const workload of selected) print(`${padCell(fullName(workload), 42)} ${workload.shape}`);
     return;
   }
   muteLibraries();

@@ -1,4 +1,5 @@
 import { scaleLog } from 'd3-scale';
+import { threeDigits } from '#src/text/numbers.js';
 import type { Comparison } from './compare.js';
 import { fullName } from './selection.js';
 import { speedup } from './statistics.js';
@@ -44,7 +45,7 @@ export function speedupPlot(
         ...points.map(
           ({ who, median, min, max }) =>
             `<line x1="${x(min)}" x2="${x(max)}" y1="${y}" y2="${y}" stroke="${colourOf(who)}" stroke-width="2" opacity="0.5"/>` +
-            `<circle cx="${x(median)}" cy="${y}" r="4" fill="${colourOf(who)}"><title>${name}: ${median.toPrecision(3)} × ${who}</title></circle>`,
+            `<circle cx="${x(median)}" cy="${y}" r="4" fill="${colourOf(who)}"><title>${name}: ${threeDigits(median)} × ${who}</title></circle>`,
         ),
       ];
     }),

@@ -1,4 +1,7 @@
 import type { Roofline } from '#src/engine/roofline.js';
+import { formatMicroseconds } from '#src/text/duration.js';
+import { decimals, NOTHING, percent, threeDigits } from '#src/text/numbers.js';
+import { padCell } from '#src/text/padded-table.js';
 import type { Comparison } from './compare.js';
 import type { Cost } from './entrant.js';
 import { type Measurement, measurementOf, type Surroundings, totals } from './measurement.js';
@@ -14,8 +17,8 @@ const PEER = 22;
 /** What the adapter can do at all, against which everything below is held. */
 export function rooflineLines(roofline: Roofline, adapter: string): string {
   const { gflopsF16, dispatchMs, submitMs } = roofline;
-  const f16 = gflopsF16 === undefined ? '' : `, ${gflopsF16.toFixed(0)} in f16`;
-  const overheads = `a dispatch ${microseconds(dispatchMs)}, a submit ${microseconds(submitMs)}`;
+  const f16 = gflopsF16 === undefined ? '' : `, ${decimals(gflopsF16, 0)} in f16`;
+  const overheads = `a dispatch ${formatMicroseconds(dispatchMs)}, a submit ${formatMicroseconds(submitMs)}`;
   return `${adapter}\n${rates(roofline)}${f16}; ${overheads}`;
 }
 
@@ -27,13 +30,13 @@ export function rooflineNote(roofline: Roofline): string {
 /** @param peers in the order of their columns */
 export function tableHead(peers: readonly Peer[]): string {
   const columns = [
-    'work'.padEnd(WORK),
-    ''.padEnd(DIRECTION),
-    'ms'.padStart(9),
-    'GFLOP/s'.padStart(8),
-    'GB/s'.padStart(6),
-    'roof'.padStart(9),
-    ...peers.map((peer) => `× ${peer}`.padStart(PEER)),
+    padCell('work', WORK),
+    padCell('', DIRECTION),
+    padCell('ms', 9, true),
+    padCell('GFLOP/s', 8, true),
+    padCell('GB/s', 6, true),
+    padCell('roof', 9, true),
+    ...peers.map((peer) => padCell(`× ${peer}`, PEER, true)),
   ];
   const line = columns.join(' ').trimEnd();
   return `${line}\n${'─'.repeat(line.length)}`;
@@ -53,16 +56,16 @@ export function tableLine(
   const ratios = peers.map((peer) => {
     const theirs = timings.find(({ who }) => who === peer);
     if (theirs) return ratio(own.rounds, theirs.rounds);
-    return failures.some(({ who }) => who === peer) ? 'failed' : '–';
+    return failures.some(({ who }) => who === peer) ? 'failed' : NOTHING;
   });
   return [
-    workload.name.padEnd(WORK),
-    workload.direction.padEnd(DIRECTION),
-    digits(measured.msMedian).padStart(9),
-    rate(measured.gflops).padStart(8),
-    rate(measured.gbps).padStart(6),
-    roof(measured, costs, surroundings).padStart(9),
-    ...ratios.map((text) => text.padStart(PEER)),
+    padCell(workload.name, WORK),
+    padCell(workload.direction, DIRECTION),
+    padCell(threeDigits(measured.msMedian), 9, true),
+    padCell(threeDigits(measured.gflops), 8, true),
+    padCell(threeDigits(measured.gbps), 6, true),
+    padCell(roof(measured, costs, surroundings), 9, true),
+    ...ratios.map((text) => padCell(text, PEER, true)),
   ]
     .join(' ')
     .trimEnd();
@@ -85,31 +88,15 @@ export function peerColumns(present: ReadonlySet<Who>): Peer[] {
 
 function ratio(ours: readonly number[], theirs: readonly number[]): string {
   const { median, min, max } = speedup(ours, theirs);
-  return `${digits(median)} (${digits(min)}–${digits(max)})`;
+  return `${threeDigits(median)} (${threeDigits(min)}–${threeDigits(max)})`;
 }
 
 function roof({ rooflineShare }: Measurement, costs: readonly Cost[], { roofline }: Surroundings): string {
-  if (rooflineShare === null) return '–';
+  if (rooflineShare === null) return NOTHING;
   const bound = totals(costs, roofline).bound === 'flops' ? 'f' : 'm';
-  return `${(100 * rooflineShare).toFixed(0)} % ${bound}`;
-}
-
-function rate(value: number | null): string {
-  return value === null ? '–' : digits(value);
-}
-
-/** Three digits, whatever the size. */
-export function digits(value: number): string {
-  if (!Number.isFinite(value)) return '–';
-  if (value >= 99.95) return value.toFixed(0);
-  if (value >= 9.995) return value.toFixed(1);
-  return value >= 0.9995 ? value.toFixed(2) : value.toFixed(3);
+  return `${percent(rooflineShare, 0)} ${bound}`;
 }
 
 function rates({ gflops, gbps }: Roofline): string {
-  return `copy ${gbps.toFixed(1)} GB/s, multiply-add ${gflops.toFixed(0)} GFLOP/s in f32`;
-}
-
-function microseconds(ms: number): string {
-  return `${(ms * 1000).toFixed(0)} µs`;
+  return `copy ${decimals(gbps, 1)} GB/s, multiply-add ${decimals(gflops, 0)} GFLOP/s in f32`;
 }

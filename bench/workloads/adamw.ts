@@ -3,6 +3,7 @@ import { compile } from '#src/engine/compile.js';
 import { at, Graph } from '#src/engine/graph/tensor.js';
 import { buildDecayTable } from '#src/kernels/optimizer/decay-table.js';
 import { adamW } from '#src/optimizers/adamw.js';
+import { count } from '#src/text/numbers.js';
 import type { JaxArray, JaxHost } from '../contenders/jax.js';
 import type { TailrayHost } from '../contenders/tailray.js';
 import { settleTfjs, type TfjsHost } from '../contenders/tfjs.js';
@@ -27,7 +28,7 @@ export const optimizers: readonly Workload[] = [
   {
     name: 'adamw-25M',
     direction: 'step',
-    shape: PARAMETERS.toLocaleString('en-US'),
+    shape: count(PARAMETERS),
     dtype: 'f32',
     // parameters, gradients and two moments are read; all but the gradients are written
     cost: { flops: 15 * PARAMETERS, bytes: 7 * 4 * PARAMETERS },

@@ -12,6 +12,7 @@ import { openDevice } from '../platform/node/open-device.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { visibleText } from '../storage/visible-text.js';
+import { padCell } from '../text/padded-table.js';
 import type { RunListener } from '../train/run/run-event.js';
 import { command, runCommand } from './command.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
@@ -56,7 +57,7 @@ async function compare(file: string, flags: CompareFlags): Promise<void> {
   const out = flags.out ?? join('runs', basename(file).replace(/\.ya?ml$/i, ''));
   if (flags.list) {
     for (const cell of await pinnedCells(out, planned.cells)) {
-      process.stdout.write(`${(await cellState(runOf(out, cell), cell)).padEnd(10)}${cell.name}\n`);
+      process.stdout.write(`${padCell(await cellState(runOf(out, cell), cell), 10)}${cell.name}\n`);
     }
     return;
   }

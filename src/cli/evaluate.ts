@@ -12,6 +12,7 @@ import { chooseTau, classifierRows, tauNormalise } from '../predict/tau-normalis
 import { type EvaluationSubject, openEvaluation } from '../report/evaluation-subject.js';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
+import { decimals } from '../text/numbers.js';
 import { command, runCommand } from './command.js';
 import { nonNegativeNumber, positiveNumber, shareOrAuto } from './number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';
@@ -121,7 +122,7 @@ async function normalised(
     const { predictions, parts } = await openValidation();
     const chosen = chooseTau(predictions, parts, rows);
     tau = chosen.tau;
-    const curve = chosen.tried.map((each) => `${each.tau}: ${each.f1.toFixed(4)}`).join(', ');
+    const curve = chosen.tried.map((each) => `${each.tau}: ${decimals(each.f1, 4)}`).join(', ');
     process.stdout.write(`macro F1 at 0.5 on validation by tau: ${curve}\n`);
   }
   process.stdout.write(`rows of the classifier normalised, tau ${tau}.\n`);

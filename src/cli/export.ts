@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { requireFreeFile } from '../predict/predictions.js';
 import { type CardOutcome, writeModelCard } from '../report/model-card.js';
 import { writeAtomically } from '../storage/atomic-file.js';
+import { formatByteSize } from '../text/byte-size.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
 import { checkpointAsOnnx, checkpointAsStateDict } from '../weights/export-checkpoint.js';
@@ -59,7 +60,7 @@ async function exportModel(subject: string, flags: ExportFlags): Promise<void> {
 async function write(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeAtomically(path, bytes);
-  say(`written    ${path}, ${(bytes.byteLength / 1e6).toFixed(1)} MB`);
+  say(`written    ${path}, ${formatByteSize(bytes.byteLength)}`);
 }
 
 function describeCard({ path, written }: CardOutcome): string {

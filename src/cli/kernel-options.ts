@@ -3,6 +3,8 @@ import { type TuneReport, Tuner, type Tuning } from '../engine/choose/tune.js';
 import type { Device } from '../engine/device.js';
 import { TuneCache } from '../platform/node/tune-cache.js';
 import { tailrayVersion } from '../storage/version.js';
+import { formatSeconds } from '../text/duration.js';
+import { decimals } from '../text/numbers.js';
 import type { ExplainWhat } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -57,13 +59,13 @@ export function describeTuning({
 }: TuneReport): string {
   const known = problems - measured - unknown;
   const parts = [
-    ...(measured > 0 ? [`${measured} problems measured in ${seconds.toFixed(0)} s and remembered`] : []),
+    ...(measured > 0 ? [`${measured} problems measured in ${formatSeconds(seconds)} and remembered`] : []),
     ...(known > 0 ? [`${known} known from before`] : []),
     ...(unknown > 0 ? [`${unknown} left to the rule`] : []),
   ];
   const gain =
     changed > 0
-      ? `${changed} run otherwise than by the rule, ${savedMs.toFixed(1)} ms less a run`
+      ? `${changed} run otherwise than by the rule, ${decimals(savedMs, 1)} ms less a run`
       : "the rule's kernels are the fastest";
   return `${parts.join(', ')}; ${gain}.`;
 }

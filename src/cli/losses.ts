@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import type { Loss } from '../losses/define/loss.js';
 /** `losses`: which losses there are, what their parameters mean, and where they come from. */
+import type { Loss } from '../losses/define/loss.js';
 import { findLoss, registeredLosses } from '../losses/registry.js';
 import { isLossFile, readLossFile } from '../recipe/loss-file.js';
+import { paddedTable } from '../text/padded-table.js';
 import { command, runCommand } from './command.js';
 
 const program = command('losses', 'List the losses, or tell what there is to know of one.')
@@ -19,17 +20,13 @@ async function lossOf(name: string): Promise<Loss> {
 
 function overview(): string {
   const losses = registeredLosses();
-  const width = Math.max(...losses.map(({ name }) => name.length));
-  const lines = losses.flatMap(({ name, summary, parameters }) => {
+  const rows = losses.flatMap(({ name, summary, parameters }) => {
     const own = parameters.filter((parameter) => parameter.name !== 'labelSmoothing');
     const settings = own.map((parameter) => `${parameter.name} ${JSON.stringify(parameter.default)}`);
-    return [
-      `${name.padEnd(width)}  ${summary}`,
-      ...(settings.length > 0 ? [`${''.padEnd(width)}  ${settings.join(', ')}`] : []),
-    ];
+    return [[name, summary], ...(settings.length > 0 ? [['', settings.join(', ')]] : [])];
   });
   return [
-    ...lines,
+    ...paddedTable(rows),
     '',
     'Each also takes labelSmoothing, and reduction: mean (over known labels), sum, or batchmean (sum / images).',
     'Choose one with: train --loss NAME --set loss.PARAMETER=VALUE. What a parameter means: losses NAME.',
@@ -37,10 +34,11 @@ function overview(): string {
 }
 
 function describe({ name, summary, source, parameters }: Loss): string {
-  const width = Math.max(...parameters.map((parameter) => parameter.name.length));
-  const settings = parameters.map(
-    (parameter) =>
-      `  ${parameter.name.padEnd(width)}  ${parameter.description} (default ${JSON.stringify(parameter.default)})`,
+  const settings = paddedTable(
+    parameters.map((parameter) => [
+      `  ${parameter.name}`,
+      `${parameter.description} (default ${JSON.stringify(parameter.default)})`,
+    ]),
   );
   return [`${name}: ${summary}`, `source: ${source}`, ...settings].join('\n');
 }

@@ -7,6 +7,7 @@ import type { CaseOptions } from '../phantom/cases.js';
 import { drawContactSheet } from '../phantom/contact-sheet.js';
 import { type DatasetSummary, explainWriteError, writePhantomDataset } from '../phantom/dataset.js';
 import { PhantomOptionsError } from '../phantom/errors.js';
+import { paddedTable } from '../text/padded-table.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 
@@ -110,13 +111,14 @@ function lateralShare(flags: SynthFlags): number {
 }
 
 function printSummary({ out, images, classes }: DatasetSummary): void {
-  const width = Math.max(...classes.map(({ name }) => name.length));
-  process.stdout.write(`${'finding'.padEnd(width)}  train   test  group\n`);
-  for (const { name, train, test, group } of [...classes].sort((a, b) => b.train - a.train)) {
-    process.stdout.write(
-      `${name.padEnd(width)}  ${String(train).padStart(5)}  ${String(test).padStart(5)}  ${group}\n`,
-    );
-  }
+  const rows = [...classes]
+    .sort((a, b) => b.train - a.train)
+    .map(({ name, train, test, group }) => [name, String(train), String(test), group]);
+  const lines = paddedTable([['finding', 'train', 'test', 'group'], ...rows], {
+    right: (column) => column === 1 || column === 2,
+    widths: [0, 5, 5],
+  });
+  process.stdout.write(`${lines.join('\n')}\n`);
   const zeroshot = images.zeroshot > 0 ? `, ${images.zeroshot} zero-shot` : '';
   process.stdout.write(`${images.train} training and ${images.test} test images${zeroshot} in ${out}\n`);
   process.stdout.write('SIMULATED images of no real person: never for clinical use.\n');

@@ -8,6 +8,8 @@ import { openDevice } from '../platform/node/open-device.js';
 import type { MacroScores } from '../predict/scores.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
+import { decimals } from '../text/numbers.js';
+import { padCell } from '../text/padded-table.js';
 import type { RunSummary } from '../train/run/finish-run.js';
 import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
 import { planRun, type RunPlan } from '../train/run/run-plan.js';
@@ -187,7 +189,7 @@ function conclude(summary: RunSummary, path: string): string {
     values === null
       ? []
       : [
-          `${name.padEnd(10)} mAP ${text(values.mAP)} (guess ${text(values.prevalenceGuess)}), AUROC ${text(values.auroc)}`,
+          `${padCell(name, 10)} mAP ${decimals(values.mAP, 4)} (guess ${decimals(values.prevalenceGuess, 4)}), AUROC ${decimals(values.auroc, 4)}`,
         ];
   const left = [...new Set(summary.leftOut.test.concat(summary.leftOut.validation).map(({ name }) => name))];
   return [
@@ -197,10 +199,6 @@ function conclude(summary: RunSummary, path: string): string {
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
     `written    ${path}: best.safetensors, predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
-}
-
-function text(value: number | null): string {
-  return value === null ? '–' : value.toFixed(4);
 }
 
 function collect(value: string, before: string[]): string[] {

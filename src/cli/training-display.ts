@@ -1,6 +1,9 @@
 import { SingleBar } from 'cli-progress';
 import type { Recipe } from '../recipe/recipe-schema.js';
-import { formatByteSize } from '../storage/byte-size.js';
+import { formatByteSize } from '../text/byte-size.js';
+import { formatSeconds } from '../text/duration.js';
+import { count, decimals, percent } from '../text/numbers.js';
+import { padCell } from '../text/padded-table.js';
 import type { EpochLine } from '../train/run/metrics-line.js';
 import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
@@ -33,7 +36,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
   let extent = { stages: 1, epochs: 0, steps: 0 };
   let loss = Number.NaN;
   const describe = (step: number) =>
-    `loss ${Number.isNaN(loss) ? '–' : loss.toFixed(4)}, ${meter.imagesPerSecond.toFixed(0)} images/s, ${duration(meter.secondsLeft(step, extent.steps))} left`;
+    `loss ${decimals(loss, 4)}, ${decimals(meter.imagesPerSecond, 0)} images/s, ${formatSeconds(meter.secondsLeft(step, extent.steps))} left`;
   return (event) => {
     switch (event.kind) {
       case 'note':
@@ -152,11 +155,11 @@ function describeTrainer(trainer: Trainer, stage: Stage, progress: Progress): st
   const done = progress.step - firstStep;
   return [
     ...(run.stages > 1 ? [`stage      ${describeStage(stage)}`] : []),
-    `model      ${arch}, width ${width}, stem ${stem}${head.name === 'linear' ? '' : `, head ${head.name}`}: ${trainer.parameters.toLocaleString('en-US')} parameters`,
+    `model      ${arch}, width ${width}, stem ${stem}${head.name === 'linear' ? '' : `, head ${head.name}`}: ${count(trainer.parameters)} parameters`,
     `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
-    ...formatGroups(trainer.state.groups).map((line, i) => `${(i === 0 ? 'groups' : '').padEnd(11)}${line}`),
+    ...formatGroups(trainer.state.groups).map((line, i) => `${padCell(i === 0 ? 'groups' : '', 11)}${line}`),
     `steps      ${totalSteps - done} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
       `of ${recipe.batchSize} images`,
     `memory     ${describeMemory(trainer)}`,
@@ -177,34 +180,22 @@ function describeMemory({ peakBytes, step: { recomputation } }: Trainer): string
   const { recomputed, candidates, flops, extraFlops, savedBytes } = recomputation;
   return (
     `${peak} instead of ${formatByteSize(peakBytes + savedBytes)}: ` +
-    `recomputes ${recomputed} of ${candidates} activations, +${((100 * extraFlops) / (flops - extraFlops)).toFixed(1)} % FLOPs`
+    `recomputes ${recomputed} of ${candidates} activations, +${percent(extraFlops / (flops - extraFlops), 1)} FLOPs`
   );
 }
 
 function describeEpoch(line: EpochLine, epochs: number): string {
-  const number = (value: number | null | undefined, digits: number) =>
-    value === null || value === undefined ? '–' : value.toFixed(digits);
   const { validation } = line;
   const parts = [
-    `epoch ${String(line.epoch).padStart(String(epochs).length)}/${epochs}`,
-    `loss ${number(line.loss, 4)}`,
+    `epoch ${padCell(String(line.epoch), String(epochs).length, true)}/${epochs}`,
+    `loss ${decimals(line.loss, 4)}`,
   ];
   if (validation) {
     parts.push(
-      `validation mAP ${number(validation.mAP, 4)} (guess ${number(validation.prevalenceGuess, 4)})`,
-      `AUROC ${number(validation.auroc, 4)}`,
+      `validation mAP ${decimals(validation.mAP, 4)} (guess ${decimals(validation.prevalenceGuess, 4)})`,
+      `AUROC ${decimals(validation.auroc, 4)}`,
     );
   }
-  parts.push(duration(line.seconds));
+  parts.push(formatSeconds(line.seconds));
   return `${parts.join('  ')}${line.best ? '  best so far' : ''}`;
-}
-
-/** 75 → `1m15s` */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '–';
-  if (seconds < 10) return `${seconds.toFixed(1)}s`;
-  const whole = Math.round(seconds);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  if (hours > 0) return `${hours}h${String(minutes).padStart(2, '0')}m`;
-  return minutes > 0 ? `${minutes}m${String(rest).padStart(2, '0')}s` : `${rest}s`;
 }

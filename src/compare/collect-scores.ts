@@ -10,7 +10,7 @@ import { cellState, runOf } from './run-cells.js';
 
 /** The predictions of all finished runs of a comparison, image by image beside one and the same truth. */
 export interface CollectedScores {
-  /** What all runs are measured on: the test part where there is one, else validation. */
+  /** The part that all runs are measured on: test where there is one, else validation. */
   readonly part: LabelledPart;
   /** [classes] */
   readonly classNames: readonly string[];

@@ -1,6 +1,7 @@
-import { bootstrap, percentileInterval } from '../eval/metrics/bootstrap.js';
 import { classMetric, type MetricName, meanOfDefined, rankClasses } from '../eval/metrics/class-metrics.js';
+import { percentileInterval } from '../eval/metrics/interval.js';
 import { holm } from '../eval/metrics/multiple-tests.js';
+import { numberPatients, overDraws } from '../eval/metrics/patient-draws.js';
 import {
   crossedInterval,
   type MeanInterval,
@@ -20,17 +21,20 @@ import { CompareError } from './compare-error.js';
  * a paired t-test over seeds, and both at once as radiology does for readers and cases. (To withstand either alone is not
  * enough: where both are of a size, there would be up to twice as many false alarms.) The largest of the p-values counts,
  * and it is corrected after Holm for the number of differences that are tested.
+ *
+ * Over patients, a difference has the percentile interval and not the BCa interval of a single run: the p-value counts the
+ * same draws, so that both say the same, and BCa raises more false alarms here (docs/intervals.md).
  */
 export interface Comparison {
   readonly baseline: string;
   /** In the plan's order. */
   readonly variants: readonly ComparedVariant[];
-  /** Differences that were tested: what the p-values are corrected for. */
+  /** Number of differences that were tested; the p-values are corrected for it. */
   readonly tests: number;
   readonly resamples: number;
 }
 
-/** What is averaged over classes: all of them, or one group. */
+/** Means over classes: over all of them, or over one group. */
 export const MEASURES = {
   mAP: { title: 'mAP', metric: 'mAP', group: null },
   head: { title: 'head mAP', metric: 'mAP', group: 'head' },
@@ -40,7 +44,7 @@ export const MEASURES = {
 } as const satisfies Record<string, { title: string; metric: MetricName; group: string | null }>;
 export type Measure = keyof typeof MEASURES;
 
-/** Those whose differences are tested. */
+/** The measures whose differences are tested. */
 export const TESTED = ['mAP', 'tail'] as const satisfies readonly Measure[];
 export type TestedMeasure = (typeof TESTED)[number];
 
@@ -99,8 +103,8 @@ export function compareVariants(
     const list = measured(measures);
     return new Map(measures.map((name, i) => [name, list[i] ?? Number.NaN]));
   });
-  const patients = new Set(part.patients.map((patient, i) => patient ?? i)).size;
-  const { draws } = bootstrap({ n: part.n, patients: part.patients, resamples }, (weights) =>
+  const patients = numberPatients(part).count;
+  const draws = overDraws({ n: part.n, patients: part.patients, resamples }, (weights) =>
     perRun.flatMap((measured) => measured(TESTED, weights)),
   );
   const runsOf = (variant: string) => [...runs.keys()].filter((i) => runs[i]?.variant === variant);

@@ -8,7 +8,7 @@ import { parseYaml, readYamlText } from '../recipe/yaml-text.js';
 import { CompareError } from './compare-error.js';
 
 /**
- * What is compared: variants of one recipe, each trained with several seeds, from one YAML file.
+ * The plan of a comparison: variants of one recipe, each trained with several seeds, from one YAML file.
  *
  *     base: quick.yaml           # a recipe file beside this one, or a recipe written out here
  *     seeds: [0, 1, 2, 3, 4]     # or how many, from 0 on
@@ -56,8 +56,8 @@ const planSchema = z.strictObject({
 /**
  * Reads the file and makes a complete recipe of every cell.
  * @param overrides changes to all variants, such as `data.path=my/labels.csv`
- * @throws CompareError for the file itself; RecipeError where a file is no YAML, and for what a variant makes of the
- *   recipe, naming the variant
+ * @throws CompareError for the file itself; RecipeError where a file is no YAML, and for a variant that makes the
+ *   recipe invalid, naming the variant
  */
 export async function planComparison(
   path: string,

@@ -1,5 +1,6 @@
 import { scaleLinear } from 'd3-scale';
 import { html } from '../report/html.js';
+import { decimals } from '../text/numbers.js';
 import {
   type ComparedVariant,
   type Comparison,
@@ -10,7 +11,7 @@ import {
 
 /**
  * A comparison as a picture that stands alone: for each measure that is tested, a row a variant with the mean over seeds,
- * its interval, and every seed as a small dot; what differs from the baseline beyond doubt is in colour.
+ * its interval, and every seed as a small dot; variants that differ from the baseline beyond doubt are in colour.
  */
 
 const WIDTH = 860;
@@ -91,7 +92,7 @@ function panelOf(
               `<line x1="${x(low)}" x2="${x(high)}" y1="${y}" y2="${y}" stroke="${colour}" stroke-width="2" opacity="0.6"/>`,
             ]
           : []),
-        html`<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${name}: ${mean.toFixed(4)}</title></circle>`
+        html`<circle cx="${x(mean)}" cy="${y}" r="4.5" fill="${colour}"><title>${name}: ${decimals(mean, 4)}</title></circle>`
           .text,
       ];
     }),

@@ -1,7 +1,7 @@
 import type { MeanInterval } from '../eval/metrics/student-t.js';
-import { NOTHING, signed } from '../report/format.js';
 import { table } from '../report/markdown.js';
 import { visibleText } from '../storage/visible-text.js';
+import { count, decimals, NOTHING, signed } from '../text/numbers.js';
 import type { CollectedScores } from './collect-scores.js';
 import {
   type ComparedVariant,
@@ -13,7 +13,7 @@ import {
   type TestedMeasure,
 } from './compare-variants.js';
 
-/** A comparison in words: what withstands the tests and what doesn't, and a table in Markdown. */
+/** A comparison in words: the differences that withstand the tests, and a table in Markdown. */
 
 /** One sentence or two for each measure that is tested. */
 export function conclusions({ baseline, variants, tests, resamples }: Comparison): string[] {
@@ -29,7 +29,7 @@ export function conclusions({ baseline, variants, tests, resamples }: Comparison
       others.filter(({ differences }) => differences[measure]?.verdict === verdict).map(({ name }) => name);
     const better = those('better');
     const worse = those('worse');
-    const basis = `at the 95 % level, corrected for ${tests} comparisons, over patients (${resamples.toLocaleString('en-US')} draws) and over seeds`;
+    const basis = `at the 95 % level, corrected for ${tests} comparisons, over patients (${count(resamples)} draws) and over seeds`;
     const parts = [
       better.length > 0
         ? `${title}: better than ${baseline}: ${better.join(', ')} (${basis})` +
@@ -41,14 +41,14 @@ export function conclusions({ baseline, variants, tests, resamples }: Comparison
   });
 }
 
-/** The whole as Markdown. @param title of the comparison @param command what made it */
+/** The whole as Markdown. @param title of the comparison @param command the command line that made it */
 export function comparisonMarkdown(
   comparison: Comparison,
   scores: CollectedScores,
   { title, command }: { readonly title: string; readonly command: string },
 ): string {
   const { part, groups, missing, simulated } = scores;
-  const count = (group: string) => groups.filter((each) => each === group).length;
+  const classesOf = (group: string) => groups.filter((each) => each === group).length;
   const patients = new Set(part.patients.filter((patient) => patient !== null)).size;
   const measures = (Object.keys(MEASURES) as Measure[]).filter((measure) =>
     comparison.variants.some(({ means }) => Number.isFinite(means[measure].mean)),
@@ -72,7 +72,7 @@ ${simulated ? '**Simulated data: the images are phantoms drawn by a program; thi
 
 ${table(columns, rows)}
 
-Measured on ${part.n.toLocaleString('en-US')} ${part.name} images${patients > 0 ? ` of ${patients.toLocaleString('en-US')} patients` : ''}; ${count('head')} head, ${count('medium')} medium and ${count('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets their 95 % interval by the luck of patients (paired bootstrap) and of seeds together; p is the largest of the p-values against either luck and both, corrected after Holm for ${comparison.tests} comparisons.
+Measured on ${count(part.n)} ${part.name} images${patients > 0 ? ` of ${count(patients)} patients` : ''}; ${classesOf('head')} head, ${classesOf('medium')} medium and ${classesOf('tail')} tail classes by their prevalence in training (above 10 %, below 1 %). Means: ± is the 95 % t-interval over seeds. Differences: the mean over seeds; in brackets their 95 % interval by the luck of patients (paired bootstrap) and of seeds together; p is the largest of the p-values against either luck and both, corrected after Holm for ${comparison.tests} comparisons.
 ${missing.length > 0 ? `\nNot finished, and so not in the table: ${missing.join(', ')}.\n` : ''}
     ${command}
 `);
@@ -93,10 +93,10 @@ function decidable(difference: Difference | null): boolean {
 
 function spread({ mean, high }: MeanInterval): string {
   if (!Number.isFinite(mean)) return NOTHING;
-  return Number.isFinite(high) ? `${mean.toFixed(3)} ± ${(high - mean).toFixed(3)}` : mean.toFixed(3);
+  return Number.isFinite(high) ? `${decimals(mean)} ± ${decimals(high - mean)}` : decimals(mean);
 }
 
 function pValue(p: number): string {
   if (!Number.isFinite(p)) return NOTHING;
-  return p < 0.001 ? '< 0.001' : p.toFixed(3);
+  return p < 0.001 ? '< 0.001' : decimals(p);
 }

@@ -17,11 +17,11 @@ import { pinCells } from './pinned-weights.js';
 
 /**
  * Trains the runs of a comparison that are not there yet. A run is an ordinary run directory, so any of them can be looked
- * at, resumed or reported by itself; what is finished is left alone, what was stopped goes on, and several processes can
- * share the work: a run belongs to whoever holds its lock, and how far it is gets asked under the lock.
+ * at, resumed or reported by itself; finished runs are left alone, stopped ones go on, and several processes can
+ * share the work: a run belongs to the process that holds its lock, and how far it is gets asked under the lock.
  */
 
-/** What was, or has to be, done about a cell. */
+/** The work that was, or has to be, done for a cell. */
 export type CellState = 'finished' | 'stopped' | 'absent';
 
 export interface Shard {

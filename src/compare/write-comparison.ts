@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { tailrayVersion } from '../storage/version.js';
+import { count } from '../text/numbers.js';
 import { type CollectedScores, collectScores } from './collect-scores.js';
 import { type Comparison, compareVariants } from './compare-variants.js';
 import type { ComparisonPlan } from './comparison-plan.js';
@@ -30,7 +31,7 @@ export async function writeComparison(
   const comparison = compareVariants(scores, plan.variants, plan.baseline, resamples);
   const title = `${basename(plan.path).replace(/\.ya?ml$/i, '')}: ${plan.variants.length} variants compared`;
   const note =
-    `${scores.simulated ? 'phantoms (simulated), ' : ''}${scores.part.n.toLocaleString('en-US')} ${scores.part.name} images, ` +
+    `${scores.simulated ? 'phantoms (simulated), ' : ''}${count(scores.part.n)} ${scores.part.name} images, ` +
     `${plan.seeds.length} seeds`;
   const markdown = comparisonMarkdown(comparison, scores, { title, command });
   const { part, classNames, groups, missing, simulated } = scores;

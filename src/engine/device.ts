@@ -1,3 +1,4 @@
+import { formatByteSize } from '../text/byte-size.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
 import type { AdapterKind, DeviceTraits } from './graph/tensor.js';
 
@@ -46,13 +47,14 @@ export class Device {
     const limit = this.gpu.limits.maxBufferSize;
     if (bytes > limit) {
       throw new OutOfMemoryError(
-        `${label} needs ${megabytes(bytes)}, a buffer of this adapter holds ${megabytes(limit)}`,
+        `${label} needs ${formatByteSize(bytes)}, a buffer of this adapter holds ${formatByteSize(limit)}`,
       );
     }
     this.gpu.pushErrorScope('out-of-memory');
     const buffer = this.gpu.createBuffer({ label, size: roundUp(Math.max(bytes, 16), 16), usage });
     const error = await this.#wait(this.gpu.popErrorScope());
-    if (error) throw new OutOfMemoryError(`no memory for ${label} (${megabytes(bytes)}): ${error.message}`);
+    if (error)
+      throw new OutOfMemoryError(`no memory for ${label} (${formatByteSize(bytes)}): ${error.message}`);
     return buffer;
   }
 
@@ -176,10 +178,6 @@ export function storageUsage(): number {
 
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
-}
-
-export function megabytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind): DeviceTraits {

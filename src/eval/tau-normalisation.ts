@@ -6,10 +6,10 @@
  * With a sigmoid for each class, two things differ from the softmax of the paper. A common factor of all rows is not free,
  * so lengths are taken relative to their geometric mean. And the bias, which the paper drops, is where a class's frequency
  * is, so it stays: x' = b + (x − b)·(g/‖w_c‖)^τ. That is a rising function of x, so AP and AUROC, class by class and in
- * the mean, do not change. What changes is whatever has a threshold or compares classes: F1 at 0.5, calibration.
+ * the mean, do not change. Measures with a threshold and comparisons of classes do change: F1 at 0.5, calibration.
  */
 
-/** What normalisation must know of a linear classifier. */
+/** The facts about a linear classifier that normalisation needs. */
 export interface ClassifierRows {
   /** [classes] ‖w_c‖ > 0 */
   readonly lengths: readonly number[];
@@ -23,7 +23,7 @@ export function tauFactors({ lengths }: ClassifierRows, tau: number): number[] {
   return lengths.map((length) => Math.exp(tau * (mean - Math.log(length))));
 }
 
-/** σ(b + (logit(p) − b)·factor); 0 and 1 stay what they are. @param p in [0, 1] */
+/** σ(b + (logit(p) − b)·factor); 0 and 1 stay 0 and 1. @param p in [0, 1] */
 export function scaleProbability(p: number, bias: number, factor: number): number {
   if (p <= 0 || p >= 1) return p;
   const logit = Math.log(p) - Math.log1p(-p);

@@ -1,4 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
+import { formatByteSize } from '../text/byte-size.js';
 import { ExportError } from './export-error.js';
 import {
   type AttributeProto,
@@ -126,7 +127,7 @@ export class OnnxGraph {
     const bytes = this.#initializers.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
     if (bytes > MOST_BYTES) {
       throw new ExportError(
-        `the weights take ${(bytes / 1e9).toFixed(2)} GB, and a single ONNX file holds 2.1 GB at most: ` +
+        `the weights take ${formatByteSize(bytes)}, and a single ONNX file holds ${formatByteSize(MOST_BYTES)} at most: ` +
           'a smaller network is needed, or its weights as safetensors.',
       );
     }

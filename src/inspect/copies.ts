@@ -22,7 +22,7 @@ export interface CopyGroup {
   readonly correlation: number;
 }
 
-/** Groups of two and more, those across parts first, then those of several patients, larger ones first. */
+/** Groups of two and more: groups across parts first, then groups of several patients, larger ones first. */
 export function findCopies(pictures: readonly Picture[]): CopyGroup[] {
   const byDigest = new Map<string, Picture[]>();
   for (const picture of pictures) {

@@ -38,7 +38,7 @@ export interface InspectOptions {
 /**
  * Reads and splits the data as training by this recipe would, and looks at labels, identifiers and pictures.
  * @param path label table, or a folder with one
- * @throws TableError for what cannot be read at all
+ * @throws TableError for data that cannot be read at all
  */
 export async function inspectData(
   path: string,

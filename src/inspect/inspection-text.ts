@@ -1,5 +1,6 @@
 import { describeSampler } from '../data/sampling/sampler-choice.js';
-import { count, counted, percent } from '../report/format.js';
+import { count, counted, NOTHING, percent } from '../text/numbers.js';
+import { padCell, paddedTable } from '../text/padded-table.js';
 import type { Finding } from './findings/finding.js';
 import type { Inspection } from './inspection.js';
 import type { PartName } from './named-part.js';
@@ -17,7 +18,7 @@ export function formatInspection(inspection: Inspection): string {
       const people = perPatient === null ? 'patients not named' : counted(patients, 'patient');
       const most =
         perPatient === null ? '' : `, ${perPatient.median} each (median), ${perPatient.most} at most`;
-      return `${i === 0 ? 'parts      ' : '           '}${name.padEnd(10)} ${counted(part.images, 'image')} of ${people}${most}; ${count(part.withoutPositives)} without positives, ${count(part.unlabelled)} without labels`;
+      return `${i === 0 ? 'parts      ' : '           '}${padCell(name, 10)} ${counted(part.images, 'image')} of ${people}${most}; ${count(part.withoutPositives)} without positives, ${count(part.unlabelled)} without labels`;
     }),
     `pictures   ${pictureLine(inspection)}`,
     ...notes.filter((note) => !note.startsWith('WARNING')).map((note) => `reader     ${note}`),
@@ -76,34 +77,25 @@ function classTable({ classes, parts, samplers, notes: _, ...rest }: Inspection)
   ];
   const rows = fromHeadToTail(classes).map((each) => [
     each.name,
-    each.group ?? '–',
+    each.group ?? NOTHING,
     percent(each.prevalence),
     count(each.parts.train?.positives),
-    rest.patientIds.length > 0 ? count(each.parts.train?.patients) : '–',
+    rest.patientIds.length > 0 ? count(each.parts.train?.patients) : NOTHING,
     ...held.map((name) => count(each.parts[name]?.positives)),
     ...(unknown ? [percent(1 - (each.parts.train?.known ?? 0) / train)] : []),
     ...(chosen ? [percent(after.get(each.name))] : []),
   ]);
-  const widths = header.map((title, i) =>
-    rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length),
-  );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd();
   return [
     ...(chosen
       ? [`sampler    ${describeSampler(chosen.choice)}: last column, share of an epoch’s visits`]
       : []),
-    line(header),
-    ...rows.map(line),
+    ...paddedTable([header, ...rows], { right: (column) => column >= 2 }),
   ];
 }
 
 function findingLines({ level, what, where, advice }: Finding): string[] {
   return [
-    `${level.toUpperCase().padEnd(8)}   ${what}`,
+    `${padCell(level.toUpperCase(), 8)}   ${what}`,
     ...(where === null ? [] : [`           where: ${where}`]),
     ...(advice === null ? [] : [`           do:    ${advice}`]),
   ];

@@ -7,9 +7,9 @@ import type { LabelOddities } from './label-oddities.js';
 import type { ClassFacts, Leak, PartFacts } from './part-facts.js';
 import type { PictureFacts } from './picture-facts.js';
 
-/** What an inspection knows about a data set: facts only; what to think of them is in the findings. */
+/** The facts about a data set: facts only; the findings judge them. */
 
-/** What a sampler would do to the training part. */
+/** The effect of a sampler on the training part. */
 export interface SamplerEffect {
   readonly choice: SamplerChoice;
   /** Whether it is the recipe's, or the one asked for. */
@@ -25,7 +25,7 @@ export interface Inspection {
   readonly imageRoot: string;
   /** Whether patients stand here by their identifiers; else as `#1`, `#2`, … */
   readonly idsShown: boolean;
-  /** What the data reader said. */
+  /** Notes of the data reader. */
   readonly notes: readonly string[];
   readonly parts: readonly PartFacts[];
   readonly classes: readonly ClassFacts[];

@@ -2,7 +2,7 @@ import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js'
 import { sharedPatients } from '../data/tables/split.js';
 import type { NamedPart, PartName } from './named-part.js';
 
-/** Counts of the parts of a split, of the classes in them, and what two parts share. */
+/** Counts of the parts of a split, of the classes in them, and of patients and images that two parts share. */
 
 export interface PartFacts {
   readonly name: PartName;
@@ -34,7 +34,7 @@ export interface ClassFacts {
   readonly parts: Readonly<Partial<Record<PartName, ClassCounts>>>;
 }
 
-/** Two parts that share what they must not. */
+/** Two parts that share patients or images, which they must not. */
 export interface Leak {
   readonly parts: readonly [PartName, PartName];
   readonly patients: readonly string[];

@@ -2,7 +2,7 @@ import { correlation } from '../data/images/perceptual-hash.js';
 import { type CopyGroup, findCopies } from './copies.js';
 import type { Picture, PictureSurvey, UnusablePicture } from './picture-survey.js';
 
-/** What the pictures of a data set are like, all together. */
+/** The pictures of a data set, all together. */
 
 export interface PictureFacts {
   readonly looked: number;

@@ -6,7 +6,7 @@ import { resolveImage } from '../data/tables/image-path.js';
 import type { TableRow } from '../data/tables/table.js';
 import type { NamedPart, PartName } from './named-part.js';
 
-/** The look at every picture: what it measures, and what it can be recognised by. */
+/** The look at every picture: its measures, and the hashes by which copies are recognised. */
 
 /** A picture that can be read. */
 export interface Picture {
@@ -48,7 +48,7 @@ export interface SurveyOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Files in the making at once: what libuv's pool works on. */
+/** Files at work at once: as many as libuv's pool takes. */
 const AT_ONCE = 4;
 /** Rows that are tried to tell whether the pictures are there at all. */
 const PROBES = 25;

@@ -1,5 +1,6 @@
 import type { DataPart } from '../data/tables/data-source.js';
-import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
+import { bootstrapMetrics } from '../eval/metrics/bootstrap.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import { groupsByPrevalence, type Summary, summarize } from '../eval/metrics/summarize.js';
 import { EvaluationError, joinLabels } from './labelled-scores.js';
 import type { Predictions } from './predictions.js';
@@ -11,7 +12,7 @@ export interface Evaluation extends Summary {
   /** Images whose row has a note instead of scores: they are in no metric. */
   readonly unreadable: readonly string[];
   readonly patients: number;
-  /** 95 % bootstrap intervals over patients of the macro means. */
+  /** 95 % BCa bootstrap intervals over patients of the macro means. */
   readonly intervals: Readonly<Record<'mAP' | 'auroc', Interval>>;
   /** Where head, medium and tail come from. */
   readonly groupedBy: 'training prevalence' | 'prevalence in these images';
@@ -43,16 +44,17 @@ export function evaluatePredictions(
   const groups = groupsByPrevalence(
     known ? known.map((share) => share ?? 0) : here.map((share) => share || 0),
   );
-  const bootstrap = { ...shape, patients, resamples: options.resamples ?? 1000 };
+  const bootstrapped = bootstrapMetrics(['mAP', 'auroc'], scores, targets, {
+    ...shape,
+    patients,
+    resamples: options.resamples ?? 1000,
+  });
   return {
     ...summarize(scores, targets, { ...shape, groups }),
     images: n,
     unreadable,
     patients: new Set(patients.map((patient, i) => patient ?? `image ${i}`)).size,
-    intervals: {
-      mAP: bootstrapInterval('mAP', scores, targets, bootstrap),
-      auroc: bootstrapInterval('auroc', scores, targets, bootstrap),
-    },
+    intervals: { mAP: bootstrapped.mean('mAP'), auroc: bootstrapped.mean('auroc') },
     groupedBy: known ? 'training prevalence' : 'prevalence in these images',
   };
 }

@@ -1,3 +1,4 @@
+import { count } from '../text/numbers.js';
 import type { RecipeIssue } from './recipe-issue.js';
 
 /**
@@ -36,8 +37,7 @@ export function unknownKeys(keys: readonly string[], { what, path, known }: KeyQ
   }));
   const more = keys.length - told.length;
   if (more === 0) return told;
-  const count = more.toLocaleString('en-US');
-  return [...told, { path, message: `and ${count} more that are no ${what} either` }];
+  return [...told, { path, message: `and ${count(more)} more that are no ${what} either` }];
 }
 
 /** The known name with the fewest edits from `name`, if that is few enough to be a slip. */

@@ -4,7 +4,7 @@ import { preprocessingSchema } from '../data/images/preprocessing.js';
 import { samplerSchema } from '../data/sampling/sampler-choice.js';
 import { STEMS } from '../models/backbones/backbone.js';
 import { headSchema } from '../models/heads/head-schema.js';
-import { parseByteSize } from '../storage/byte-size.js';
+import { parseByteSize } from '../text/byte-size.js';
 import { groupsSchema } from './recipe-groups.js';
 import { imageSizeSchema } from './recipe-image-size.js';
 

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { stringify } from 'yaml';
+import { count } from '../text/numbers.js';
 import { isLossFile } from './loss-file.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
@@ -70,7 +71,7 @@ export function parseRecipe(
     return `${place(issue)}: ${setting === '' ? '' : `${setting}: `}${issue.message}.`;
   });
   const more = checked.issues.length - sentences.length;
-  if (more > 0) sentences.push(`${path}: and ${more.toLocaleString('en-US')} more like these.`);
+  if (more > 0) sentences.push(`${path}: and ${count(more)} more like these.`);
   throw new RecipeError(sentences.join('\n'));
 }
 

@@ -12,6 +12,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { RegularFileError, readRegularText } from '../storage/regular-file.js';
+import { count } from '../text/numbers.js';
 import { RecipeError } from './recipe-error.js';
 
 /**
@@ -126,7 +127,7 @@ class Check {
       depth = Math.max(depth, own.depth + 1);
       if (values > MOST.values || depth > MOST.depth) {
         throw this.#refuse(
-          `written out, its aliases (*) make more than ${MOST.values.toLocaleString('en-US')} values or ${MOST.depth} levels.`,
+          `written out, its aliases (*) make more than ${count(MOST.values)} values or ${MOST.depth} levels.`,
           node.range?.[0],
         );
       }

@@ -1,4 +1,5 @@
-import { type Interval, pairedBootstrapInterval } from '../eval/metrics/bootstrap.js';
+import { pairedBootstrapInterval } from '../eval/metrics/bootstrap.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import type { LabelledScores } from '../predict/labelled-scores.js';
 import { type ExaminedRun, inColumnOrder, shapeOf } from './examine-run.js';
 

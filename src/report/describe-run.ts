@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { isLossFile } from '../recipe/loss-file.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { shorten } from '../text/shorten.js';
 
-/** What a run was, in a few words. */
+/** A run in a few words. */
 
 /** The loss's name; of one in a file the file's, without its folder: a report may travel. */
 export function lossName({ loss: { name } }: Pick<Recipe, 'loss'>): string {
@@ -14,13 +15,13 @@ export function describeLoss({ loss }: Pick<Recipe, 'loss'>): string {
   const { name: _name, reduction, sha256, ...parameters } = loss;
   const name = lossName({ loss });
   const settings = Object.entries(parameters).map(([key, value]) => `${key} ${plain(value)}`);
-  if (typeof sha256 === 'string') settings.push(`sha256 ${sha256.slice(0, 12)}…`);
+  if (typeof sha256 === 'string') settings.push(`sha256 ${shorten(sha256, 13)}`);
   if (reduction !== 'mean') settings.push(`reduction ${reduction}`);
   return settings.length === 0 ? name : `${name} (${settings.join(', ')})`;
 }
 
 /**
- * The losses of several runs with no more settings than tell those of one name apart: `bce`, `asl (gammaNeg 2)`,
+ * The losses of several runs with only the settings that tell losses of one name apart: `bce`, `asl (gammaNeg 2)`,
  * `asl (gammaNeg 4)`.
  */
 export function distinguishLosses(recipes: readonly Pick<Recipe, 'loss'>[]): string[] {
@@ -37,7 +38,7 @@ export function distinguishLosses(recipes: readonly Pick<Recipe, 'loss'>[]): str
   });
 }
 
-/** `resnet18 (width 16, stem small)`; what is the architecture's own goes without saying. */
+/** `resnet18 (width 16, stem small)`; the architecture's own settings are left out. */
 export function describeModel({ model }: Pick<Recipe, 'model'>): string {
   const settings = [
     ...(model.width === undefined ? [] : [`width ${model.width}`]),

@@ -2,16 +2,18 @@ import { dirname } from 'node:path';
 import { areSimulated } from '../data/images/simulated.js';
 import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { countLabels } from '../data/tables/table.js';
-import { bootstrapInterval, type Interval } from '../eval/metrics/bootstrap.js';
+import { bootstrapMetrics } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
+import { decimals } from '../text/numbers.js';
 import { withoutFolders } from './local-folders.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
 /**
- * A run as the report's sections see it: what the directory says, joined with the labels, measured by eval/metrics. No
+ * A run as the report's sections see it: the run directory, joined with the labels, measured by eval/metrics. No
  * number of the report is computed anywhere else than there.
  */
 
@@ -39,6 +41,8 @@ export interface EvaluatedPart extends LabelledPart {
 export interface PrimaryPart extends EvaluatedPart {
   /** Of the macro means, over patients. */
   readonly intervals: Readonly<Record<'mAP' | 'auroc', Interval>>;
+  /** [classes] of each class alone, by column. */
+  readonly classIntervals: Readonly<Record<'mAP' | 'auroc', readonly Interval[]>>;
   /** The groups that have classes, from head to tail. */
   readonly groups: readonly EvaluatedGroup[];
   /** Whether patients were drawn, or images for want of patient identifiers. */
@@ -62,9 +66,9 @@ export interface ExaminedRun {
   readonly test: EvaluatedPart | null;
   /** The part that the headline is about: test where it is labelled, else validation. */
   readonly primary: PrimaryPart | null;
-  /** What the data reader said, a sentence each, without the folders of this machine. */
+  /** Notes of the data reader, a sentence each, without the folders of this machine. */
   readonly notes: readonly string[];
-  /** What the reader should know is missing or doesn't fit, a sentence each, without them too. */
+  /** Things that are missing or do not fit, a sentence each for the reader, without folders, too. */
   readonly missing: readonly string[];
 }
 
@@ -167,16 +171,17 @@ function evaluate(part: LabelledPart, classes: readonly ClassFact[]): EvaluatedP
 function withIntervals(part: EvaluatedPart, classes: readonly ClassFact[], resamples: number): PrimaryPart {
   const { scores, targets, patients, summary } = part;
   const options = { ...shapeOf(part, classes), patients, resamples };
-  const interval = (metric: 'mAP' | 'auroc', only?: number[]) =>
-    bootstrapInterval(metric, scores, targets, { ...options, ...(only && { only }) });
+  const bootstrapped = bootstrapMetrics(['mAP', 'auroc'], scores, targets, options);
+  const ofClasses = (metric: 'mAP' | 'auroc') => classes.map((_, c) => bootstrapped.mean(metric, [c]));
   return {
     ...part,
-    intervals: { mAP: interval('mAP'), auroc: interval('auroc') },
+    intervals: { mAP: bootstrapped.mean('mAP'), auroc: bootstrapped.mean('auroc') },
+    classIntervals: { mAP: ofClasses('mAP'), auroc: ofClasses('auroc') },
     groups: GROUPS.flatMap((name): EvaluatedGroup[] => {
       const members = classes.filter(({ group }) => group === name).map(({ index }) => index);
       const means = summary.groups[name];
       if (means === undefined) return [];
-      return [{ name, classes: members.length, means, mAP: interval('mAP', members) }];
+      return [{ name, classes: members.length, means, mAP: bootstrapped.mean('mAP', members) }];
     }),
     drawn: patients.some((patient) => patient !== null) ? 'patients' : 'images',
   };
@@ -192,13 +197,13 @@ export function inColumnOrder(classes: readonly ClassFact[]): ClassFact[] {
   return [...classes].sort((a, b) => a.index - b.index);
 }
 
-/** The run recorded its own scores: other ones now mean other labels than those it was scored with. */
+/** The run recorded its own scores. If the scores differ now, the labels have changed since. */
 function disagreement({ summary }: RunRecord, { name, summary: measured }: EvaluatedPart): string[] {
   const recorded = summary?.[name]?.mAP;
   if (typeof recorded !== 'number' || Math.abs(recorded - measured.macro.mAP) < 1e-6) return [];
   return [
-    `WARNING: on ${name}, the data now give a mAP of ${measured.macro.mAP.toFixed(4)} where the run recorded ` +
-      `${recorded.toFixed(4)}: labels, split or predictions have changed since.`,
+    `WARNING: on ${name}, the data now give a mAP of ${decimals(measured.macro.mAP, 4)} where the run recorded ` +
+      `${decimals(recorded, 4)}: labels, split or predictions have changed since.`,
   ];
 }
 

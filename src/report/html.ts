@@ -10,7 +10,7 @@ export class Html {
   constructor(readonly text: string) {}
 }
 
-/** What may stand in a template: text is escaped, lists are joined, null, undefined and false are nothing. */
+/** Values that a template takes: text is escaped, lists are joined, null, undefined and false are nothing. */
 export type Content = Html | string | number | null | undefined | false | readonly Content[];
 
 /** Markup with values filled in, inside elements or inside quoted attributes. */

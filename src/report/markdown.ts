@@ -1,3 +1,4 @@
+import { columnWidths, padCell } from '../text/padded-table.js';
 /**
  * Markdown with other people's texts in it: class names, file names and notes are escaped, so that none can begin a tag,
  * a link, a table cell or a heading of its own.
@@ -32,21 +33,20 @@ export interface Column {
 
 /** A table, its columns padded so that it can be read as text, too. Cells are Markdown already. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ title }, c) =>
-    Math.max(3, title.length, ...rows.map((row) => row[c]?.length ?? 0)),
+  const titles = columns.map(({ title }) => title);
+  const widths = columnWidths(
+    [titles, ...rows],
+    columns.map(() => 3),
   );
   const line = (cells: readonly string[]) =>
     `| ${columns
-      .map(({ number = false }, c) => {
-        const cell = cells[c] ?? '';
-        return number ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0);
-      })
+      .map(({ number = false }, c) => padCell(cells[c] ?? '', widths[c] ?? 0, number))
       .join(' | ')} |`;
   const rule = columns.map(({ number = false }, c) => {
     const dashes = '-'.repeat((widths[c] ?? 3) - 1);
     return number ? `${dashes}:` : `:${dashes}`;
   });
-  return [line(columns.map(({ title }) => title)), line(rule), ...rows.map(line)].join('\n');
+  return [line(titles), line(rule), ...rows.map(line)].join('\n');
 }
 
 export function list(items: readonly string[]): string {

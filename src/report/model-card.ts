@@ -14,7 +14,7 @@ import type { ExamineOptions } from './examine-run.js';
 
 /**
  * A model card (Mitchell et al., arXiv 1810.03993) in the form of Hugging Face's hub: what a model is, what it was made
- * of, how good it is and for whom not. Every number is the run's own; what is not known is said to be missing.
+ * of, how good it is and for whom not. Every number is the run's own; unknown facts are said to be missing.
  */
 export interface CardOptions extends ExamineOptions {
   /** Folder to write to; default: the checkpoint's own. */

@@ -12,8 +12,8 @@ import { CheckpointError } from '../weights/checkpoint-error.js';
 import { ReportError } from './report-error.js';
 
 /**
- * What a run directory holds, read once and checked. Only the recipe must be there: a run that was stopped, crashed or is
- * still going has less to tell, and what it lacks is listed for the reader. A file that is there but can't be understood
+ * The contents of a run directory, read once and checked. Only the recipe must be there: a run that was stopped, crashed or is
+ * still going has less to tell, and the missing parts are listed for the reader. A file that is there but can't be understood
  * is an error, because a report that passes over it would look complete.
  */
 
@@ -72,11 +72,11 @@ export interface RunRecord {
   readonly steps: readonly StepLine[];
   readonly epochs: readonly EpochLine[];
   readonly predictions: Predictions | null;
-  /** What best.safetensors says of itself. */
+  /** The description that best.safetensors has of itself. */
   readonly checkpoint: CheckpointAbout | null;
   /** Where `last/` would resume. */
   readonly saved: SavedAbout | null;
-  /** What a finished run would have and this one lacks, a sentence each. */
+  /** Parts of a finished run that this one lacks, a sentence each. */
   readonly missing: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-import type { Interval } from '../eval/metrics/bootstrap.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import type { EvaluatedPart, ExaminedRun, PrimaryPart } from './examine-run.js';
 import type { RecordedSummary } from './run-record.js';
 

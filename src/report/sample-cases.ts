@@ -1,6 +1,6 @@
 import type { LabelledPart } from './run-labels.js';
 
-/** Which images are worth looking at: those that the model is surest about and right, and surest about and wrong. */
+/** Images worth looking at: the model is surest about them and right, or surest about them and wrong. */
 
 export interface SampleCase {
   readonly image: string;

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { formatByteSize } from '../storage/byte-size.js';
+import { formatByteSize } from '../text/byte-size.js';
 import {
   type BytePairs,
   mergeList,

@@ -43,7 +43,7 @@ test('prints and writes a page that needs nothing else, the same each time', asy
   for (const heading of [
     'Findings, worst first',
     'The long tail, class by class',
-    'What samplers would do',
+    'The classes under each sampler',
     'Which findings come together',
     'Parts',
     'Pictures',

@@ -39,6 +39,15 @@ function predicted(count: number, classes = ['a', 'b', 'c']) {
 }
 
 describe('an evaluation', () => {
+  test('says why a mean has no interval', () => {
+    const { classes, rows } = predicted(2, ['c', 'a']);
+    const evaluation = evaluatePredictions({ classes, rows }, [labelled(2)], { resamples: 20 });
+    expect(evaluation.intervals.mAP.whyMissing).toBe('one patient alone has positives');
+    expect(formatEvaluation(evaluation)).toContain(
+      `macro mAP    ${evaluation.macro.mAP.toFixed(4)} (no interval over patients: one patient alone has positives)`,
+    );
+  });
+
   test('joins by image and by class name, in whatever order they come', () => {
     const part = labelled(40);
     const { classes, rows } = predicted(40);

@@ -115,6 +115,11 @@ describe('the card of a run', () => {
     }
   });
 
+  test('a class without an interval has the reason under the table', () => {
+    expect(card.section('Results')).toContain(`No interval of the AP: ${NEVER} (no positive target).`);
+    expect(card.section('Results')).not.toContain('percentile');
+  });
+
   test('the split, and what was left out of it', () => {
     const [rows] = tables(card.section('Data'));
     const { data } = run.record.summary!;

@@ -1,17 +1,16 @@
-import type { Interval } from '../../eval/metrics/bootstrap.js';
+import type { Interval } from '../../eval/metrics/interval.js';
 import type { ClassSummary, MacroMeans } from '../../eval/metrics/summarize.js';
 import type { Evaluation } from '../../predict/evaluation.js';
+import { decimals, percent } from '../../text/numbers.js';
+import { padCell, paddedTable } from '../../text/padded-table.js';
 
 /** An evaluation as text for a terminal: a line a class, the means with their intervals, and who is left out. */
 export function formatEvaluation(evaluation: Evaluation): string {
   const { perClass, groups, intervals, macro, leftOut, unreadable, images, patients } = evaluation;
-  const width = Math.max(5, ...perClass.map(({ name }) => name.length));
-  const heading = `${'class'.padEnd(width)}  group   known  positives      AP   AUROC  F1@0.5  best F1     ECE`;
   const lines = [
     `${images} images of ${patients} patients; groups by ${evaluation.groupedBy}.`,
     '',
-    heading,
-    ...perClass.map((row) => classLine(row, width)),
+    ...classTable(perClass),
     '',
     `macro mAP    ${withInterval(intervals.mAP)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
     `macro AUROC  ${withInterval(intervals.auroc)}`,
@@ -31,27 +30,28 @@ export function formatEvaluation(evaluation: Evaluation): string {
   return lines.join('\n');
 }
 
-function classLine(row: ClassSummary, width: number): string {
-  const cells = [
-    row.name.padEnd(width),
-    (row.group ?? '').padEnd(6),
-    String(row.known).padStart(6),
-    String(row.positives).padStart(10),
-    ...[row.ap, row.auroc, row.f1, row.bestF1, row.ece].map((value, i) =>
-      number(value).padStart(i === 3 ? 8 : 7),
-    ),
-  ];
-  return cells.join(' ');
+const TITLES = ['class', 'group', 'known', 'positives', 'AP', 'AUROC', 'F1@0.5', 'best F1', 'ECE'];
+
+function classTable(perClass: readonly ClassSummary[]): string[] {
+  const rows = perClass.map((row) => [
+    row.name,
+    row.group ?? '',
+    String(row.known),
+    String(row.positives),
+    ...[row.ap, row.auroc, row.f1, row.bestF1, row.ece].map(number),
+  ]);
+  return paddedTable([TITLES, ...rows], { right: (column) => column >= 2, widths: [0, 6] });
 }
 
 function groupLine(name: string, means: MacroMeans & { readonly classes: readonly string[] }): string {
-  return `${name.padEnd(12)} mAP ${number(means.mAP)}, AUROC ${number(means.auroc)} over ${means.classes.length} classes`;
+  return `${padCell(name, 12)} mAP ${number(means.mAP)}, AUROC ${number(means.auroc)} over ${means.classes.length} classes`;
 }
 
-function withInterval({ estimate, low, high, level }: Interval): string {
-  return `${number(estimate)} (${(100 * level).toFixed(0)} % interval over patients: ${number(low)} to ${number(high)})`;
+function withInterval({ estimate, low, high, level, whyMissing }: Interval): string {
+  if (whyMissing !== null) return `${number(estimate)} (no interval over patients: ${whyMissing})`;
+  return `${number(estimate)} (${percent(level, 0)} interval over patients: ${number(low)} to ${number(high)})`;
 }
 
 function number(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(4) : '–';
+  return decimals(value, 4);
 }

@@ -1,7 +1,10 @@
 import { elementCount } from '../../engine/graph/tensor.js';
+import { count, NOTHING, percent, significant } from '../../text/numbers.js';
+import { paddedTable } from '../../text/padded-table.js';
+import { shorten } from '../../text/shorten.js';
 import type { ParameterGroupSettings, ParameterGroups } from '../../train/step/parameter-groups.js';
 
-/** What a person wants to see of parameter groups before training: who learns how fast, and who does not. */
+/** Parameter groups as a table before training: how fast each learns, and which are frozen. */
 
 /** A line a group under a line of titles; empty where all parameters are treated alike. */
 export function formatGroups({ groups, trained, frozen }: ParameterGroups): string[] {
@@ -11,27 +14,17 @@ export function formatGroups({ groups, trained, frozen }: ParameterGroups): stri
     return [];
   }
   const total = [...trained, ...frozen].reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  const share = (count: number) => `${((100 * count) / total).toFixed(1)} %`;
   const cells = [
     ['group', 'parameters', 'share', 'rate', 'weight decay'],
     ...rows.map((row) => [
       row.name,
-      row.parameters.toLocaleString('en-US'),
-      share(row.parameters),
+      count(row.parameters),
+      percent(row.parameters / total, 1),
       row.rate,
       row.decay,
     ]),
   ];
-  const widths = cells.reduce(
-    (widest, row) => row.map((cell, c) => Math.max(cell.length, widest[c] ?? 0)),
-    [0],
-  );
-  return cells.map((row) =>
-    row
-      .map((cell, c) => (c === 1 || c === 2 ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0)))
-      .join('  ')
-      .trimEnd(),
-  );
+  return paddedTable(cells, { right: (column) => column === 1 || column === 2 });
 }
 
 function describe({ match, frozen, parameters }: ParameterGroupSettings) {
@@ -39,14 +32,14 @@ function describe({ match, frozen, parameters }: ParameterGroupSettings) {
   const decays = [...new Set(parameters.map(({ weightDecay }) => weightDecay))].sort((a, b) => b - a);
   const [decay = 0, spared] = decays;
   return {
-    name: match.length > 32 ? `${match.slice(0, 31)}…` : match,
+    name: shorten(match, 32),
     parameters: parameters.reduce((sum, { spec }) => sum + elementCount(spec.shape), 0),
     rate: frozen ? 'frozen' : range(Math.min(...rates), Math.max(...rates)),
-    decay: frozen ? '–' : `${decay}${spared === undefined ? '' : `, norms and biases ${spared}`}`,
+    decay: frozen ? NOTHING : `${decay}${spared === undefined ? '' : `, norms and biases ${spared}`}`,
   };
 }
 
 function range(least: number, most: number): string {
-  const text = (scale: number) => `×${Number(scale.toPrecision(3))}`;
+  const text = (scale: number) => `×${significant(scale, 3)}`;
   return least === most ? text(least) : `${text(least)} … ${text(most)}`;
 }

@@ -1,4 +1,6 @@
-import { formatByteSize } from '../../storage/byte-size.js';
+import { formatByteSize } from '../../text/byte-size.js';
+import { decimals, NOTHING } from '../../text/numbers.js';
+import { paddedTable } from '../../text/padded-table.js';
 import type { SurveyedModel, TrainingEstimate } from '../../train/step/model-survey.js';
 
 /** Surveyed models as a table for a terminal. */
@@ -18,46 +20,38 @@ interface Column {
   cell(model: SurveyedModel): string;
 }
 
-/** Under the table: what the figures mean, and which were not to be had. */
+/** Under the table: the meaning of the figures, and the figures that are missing. */
 export function formatModels(models: readonly SurveyedModel[], titles: ModelTableTitles): string {
   const columns = columnsOf(models, titles);
   const body = models.map((model) => columns.map((column) => column.cell(model)));
   const head = [columns.map(({ title }) => title), columns.map(({ unit }) => unit)];
-  const widths = columns.map((_, c) => Math.max(...[...head, ...body].map((cells) => cells[c]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0)))
-      .join('   ')
-      .trimEnd();
-  const rule = widths.map((width) => '─'.repeat(width)).join('───');
-  return [...head.map(line), rule, ...families(models, body, line), '', ...notes(models, titles)].join('\n');
+  const [first = '', second = '', ...rows] = paddedTable([...head, ...body], {
+    right: (column) => column > 0,
+    gap: '   ',
+  });
+  const rule = '─'.repeat(Math.max(...[first, second, ...rows].map((line) => line.length)));
+  return [first, second, rule, ...families(models, rows), '', ...notes(models, titles)].join('\n');
 }
 
 /** A blank line between networks of different families. */
-function families(
-  models: readonly SurveyedModel[],
-  body: readonly (readonly string[])[],
-  line: (cells: readonly string[]) => string,
-): string[] {
+function families(models: readonly SurveyedModel[], rows: readonly string[]): string[] {
   const family = (index: number) => /^[a-z]+(v\d)?/.exec(models[index]?.arch ?? '')?.[0];
-  return body.flatMap((cells, i) =>
-    i > 0 && family(i) !== family(i - 1) ? ['', line(cells)] : [line(cells)],
-  );
+  return rows.flatMap((row, i) => (i > 0 && family(i) !== family(i - 1) ? ['', row] : [row]));
 }
 
 function columnsOf(models: readonly SurveyedModel[], { size, batchSize }: ModelTableTitles): Column[] {
-  const ms = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+  const ms = (value: number) => decimals(value, value < 100 ? 1 : 0);
   const trial = (model: SurveyedModel, of: 'evaluationMs' | 'stepMs') =>
     model.trial === undefined ? '' : 'failure' in model.trial ? 'failed' : ms(model.trial[of]);
   return [
     { title: 'architecture', unit: '', cell: ({ arch }) => arch },
-    { title: 'parameters', unit: 'M', cell: ({ parameters }) => (parameters / 1e6).toFixed(2) },
+    { title: 'parameters', unit: 'M', cell: ({ parameters }) => decimals(parameters / 1e6, 2) },
     {
       title: size[0] === size[1] ? `at ${size[0]} px` : `at ${size.join('×')}`,
       unit: 'GMACs',
-      cell: ({ multiplyAdds }) => (multiplyAdds / 1e9).toFixed(2),
+      cell: ({ multiplyAdds }) => decimals(multiplyAdds / 1e9, 2),
     },
-    { title: 'activations', unit: 'M', cell: ({ activations }) => (activations / 1e6).toFixed(2) },
+    { title: 'activations', unit: 'M', cell: ({ activations }) => decimals(activations / 1e6, 2) },
     ...(models.some(({ training }) => training)
       ? [
           {
@@ -78,7 +72,7 @@ function columnsOf(models: readonly SurveyedModel[], { size, batchSize }: ModelT
 
 function memoryCell(training: TrainingEstimate | undefined, batchSize: number): string {
   if (training === undefined) return '';
-  if (!('bytes' in training)) return '–';
+  if (!('bytes' in training)) return NOTHING;
   const bytes = formatByteSize(training.bytes);
   return training.batchSize === batchSize ? bytes : `batch ${training.batchSize}: ${bytes}`;
 }

@@ -1,11 +1,15 @@
-import { megabytes } from '../../engine/device.js';
 import { leastMs, type Roofline } from '../../engine/roofline.js';
 import type { PlanRow } from '../../engine/run/build.js';
 import type { Explanation } from '../../engine/run/explanation.js';
 import type { OpTime } from '../../engine/run/profile.js';
+import { formatByteSize } from '../../text/byte-size.js';
+import { formatMicroseconds } from '../../text/duration.js';
+import { decimals, NOTHING, percent, scaled } from '../../text/numbers.js';
+import { paddedTable } from '../../text/padded-table.js';
+import { shortenInMiddle } from '../../text/shorten.js';
 import type { StepTimes } from '../../train/step/explained-step.js';
 
-/** An explanation for people: a table of what costs the most time, and a few lines about the rest of a step. */
+/** An explanation for people: a table of the ops that cost the most time, and a few lines about the rest of a step. */
 
 /** `top`: equal ops as one row, the slowest first, until little is left; `all`: every op in the order of running. */
 export type ExplainWhat = 'top' | 'all';
@@ -101,32 +105,28 @@ const COLUMNS: readonly Column[] = [
 ];
 
 const TIME_COLUMNS: readonly Column[] = [
-  { title: 'ms', right: true, cell: ({ ms = 0 }) => ms.toFixed(2) },
-  { title: 'share', right: true, cell: ({ ms = 0 }, { total }) => percent(ms / total.ms) },
+  { title: 'ms', right: true, cell: ({ ms = 0 }) => decimals(ms, 2) },
+  { title: 'share', right: true, cell: ({ ms = 0 }, { total }) => roughPercent(ms / total.ms) },
   { title: 'GFLOP/s', right: true, cell: ({ ms = 0, flops }) => rate(flops, ms) },
   { title: 'GB/s', right: true, cell: ({ ms = 0, bytes }) => rate(bytes, ms) },
   {
     title: 'of roof',
     right: true,
-    cell: ({ ms = 0, ...work }, { roofline }) => percent(leastMs(roofline, work) / ms),
+    cell: ({ ms = 0, ...work }, { roofline }) => roughPercent(leastMs(roofline, work) / ms),
   },
 ];
 
-/** Widest a column gets; what is longer is cut in the middle. */
+/** Widest a column gets; longer cells are cut in the middle. */
 const WIDEST = 48;
 
 function layOut(groups: readonly Group[], whole: Whole): string[] {
   const timed = groups.some(({ ms }) => ms !== undefined);
   const columns = timed ? [...COLUMNS, ...TIME_COLUMNS] : COLUMNS;
-  const body = groups.map((group) => columns.map((column) => shortened(column.cell(group, whole))));
-  const lines = [columns.map(({ title }) => title), ...body];
-  const widths = columns.map((_, c) => Math.max(...lines.map((cells) => cells[c]?.length ?? 0)));
-  return lines.map((cells) =>
-    cells
-      .map((cell, c) => (columns[c]?.right ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0)))
-      .join('  ')
-      .trimEnd(),
+  const body = groups.map((group) =>
+    columns.map((column) => shortenInMiddle(column.cell(group, whole), WIDEST)),
   );
+  const rows = [columns.map(({ title }) => title), ...body];
+  return paddedTable(rows, { right: (column) => columns[column]?.right ?? false });
 }
 
 interface Total {
@@ -151,7 +151,7 @@ function opsTotal(ops: readonly (PlanRow | OpTime)[]): Total {
 function describeRest(rest: readonly Group[], total: Total): string {
   const count = rest.reduce((sum, group) => sum + group.count, 0);
   const ms = rest.reduce((sum, group) => sum + (group.ms ?? 0), 0);
-  return `${count} other ${count === 1 ? 'op' : 'ops'}${ms > 0 ? `: ${ms.toFixed(2)} ms, ${percent(ms / total.ms)}` : ''}`;
+  return `${count} other ${count === 1 ? 'op' : 'ops'}${ms > 0 ? `: ${decimals(ms, 2)} ms, ${roughPercent(ms / total.ms)}` : ''}`;
 }
 
 function footer({ ops, profiledRuns, step, bytes, roofline }: Explained, total: Total): string[] {
@@ -159,28 +159,28 @@ function footer({ ops, profiledRuns, step, bytes, roofline }: Explained, total: 
   const work = `${total.ops} ops, ${total.dispatches} dispatches, ${scaled(total.flops)}FLOP, ${scaled(total.bytes)}B`;
   const speed =
     total.ms > 0
-      ? `: ${total.ms.toFixed(1)} ms (median of ${profiledRuns} runs), ${rate(total.flops, total.ms)} GFLOP/s, ` +
-        `${rate(total.bytes, total.ms)} GB/s, ${percent(least / total.ms)} of the roof`
+      ? `: ${decimals(total.ms, 1)} ms (median of ${profiledRuns} runs), ${rate(total.flops, total.ms)} GFLOP/s, ` +
+        `${rate(total.bytes, total.ms)} GB/s, ${roughPercent(least / total.ms)} of the roof`
       : '';
   return [
     `all        ${work}${speed}`,
     ...(step ? describeStep(step, total) : []),
-    `memory     ${megabytes(bytes.total)} at the peak: ${megabytes(bytes.arenas)} weights and state, ` +
-      `${megabytes(bytes.intermediates)} intermediates, ${megabytes(bytes.textures)} textures, ` +
-      `${megabytes(bytes.leaves)} inputs and constants`,
-    `roof       ${roofline.gflops.toFixed(0)} GFLOP/s, ${roofline.gbps.toFixed(1)} GB/s, ` +
-      `${micro(roofline.dispatchMs)} a dispatch, ${micro(roofline.submitMs)} a submit, measured now`,
+    `memory     ${formatByteSize(bytes.total)} at the peak: ${formatByteSize(bytes.arenas)} weights and state, ` +
+      `${formatByteSize(bytes.intermediates)} intermediates, ${formatByteSize(bytes.textures)} textures, ` +
+      `${formatByteSize(bytes.leaves)} inputs and constants`,
+    `roof       ${decimals(roofline.gflops, 0)} GFLOP/s, ${decimals(roofline.gbps, 1)} GB/s, ` +
+      `${formatMicroseconds(roofline.dispatchMs)} a dispatch, ${formatMicroseconds(roofline.submitMs)} a submit, measured now`,
   ];
 }
 
 function describeStep(step: StepTimes, total: Total): string[] {
   const { stepMs, batchMs, deviceMs, uploadMs, recordMs, submitMs, scalarsMs, steps } = step;
-  const busy = total.ms > 0 ? `, kernels for ${percent(Math.min(1, total.ms / stepMs))} of it` : '';
+  const busy = total.ms > 0 ? `, kernels for ${roughPercent(Math.min(1, total.ms / stepMs))} of it` : '';
   return [
-    `step       ${stepMs.toFixed(1)} ms (mean of ${steps})${busy}`,
-    `host       ${(recordMs + submitMs).toFixed(2)} ms fixed (record ${recordMs.toFixed(2)}, submit ${submitMs.toFixed(2)}), ` +
-      `upload ${uploadMs.toFixed(2)}, waits: device ${deviceMs.toFixed(1)}, next batch ${batchMs.toFixed(1)}, ` +
-      `losses ${scalarsMs.toFixed(1)}`,
+    `step       ${decimals(stepMs, 1)} ms (mean of ${steps})${busy}`,
+    `host       ${decimals(recordMs + submitMs, 2)} ms fixed (record ${decimals(recordMs, 2)}, submit ${decimals(submitMs, 2)}), ` +
+      `upload ${decimals(uploadMs, 2)}, waits: device ${decimals(deviceMs, 1)}, next batch ${decimals(batchMs, 1)}, ` +
+      `losses ${decimals(scalarsMs, 1)}`,
   ];
 }
 
@@ -190,31 +190,10 @@ function scopes(label: string): string {
 }
 
 function rate(work: number, ms: number): string {
-  return ms > 0 ? (work / ms / 1e6).toFixed(1) : '–';
+  return ms > 0 ? decimals(work / ms / 1e6, 1) : NOTHING;
 }
 
-function percent(share: number): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %` : '–';
-}
-
-function micro(ms: number): string {
-  return `${(1000 * ms).toFixed(0)} µs`;
-}
-
-function scaled(value: number): string {
-  for (const [unit, size] of UNITS) if (value >= size) return `${(value / size).toFixed(1)} ${unit}`;
-  return `${value} `;
-}
-
-const UNITS = [
-  ['T', 1e12],
-  ['G', 1e9],
-  ['M', 1e6],
-  ['k', 1e3],
-] as const;
-
-function shortened(cell: string): string {
-  if (cell.length <= WIDEST) return cell;
-  const half = Math.floor((WIDEST - 1) / 2);
-  return `${cell.slice(0, half)}…${cell.slice(-half)}`;
+/** Times are known to two digits at best. */
+function roughPercent(share: number): string {
+  return percent(share, share < 0.0995 ? 1 : 0);
 }

@@ -1,10 +1,12 @@
 import type { SampledClass, SampledFrequencies } from '../../data/sampling/sampled-frequencies.js';
 import { describeSampler, type SamplerChoice } from '../../data/sampling/sampler-choice.js';
 import type { FrequencyGroup } from '../../data/tables/findings.js';
+import { count, counted, decimals, percent } from '../../text/numbers.js';
+import { padCell } from '../../text/padded-table.js';
 
-/** What a sampler will do to the classes, as lines for a terminal: before training, when it can still be changed. */
+/** The effect of a sampler on the classes, as lines for a terminal: before training, when it can still be changed. */
 
-/** Classes named one by one: those that are the rarest before or after. */
+/** Classes named one by one: the rarest before sampling, and the rarest after. */
 const NAMED = 3;
 const GROUPS: readonly FrequencyGroup[] = ['head', 'medium', 'tail'];
 
@@ -16,11 +18,11 @@ export function formatSampling(choice: SamplerChoice, sampled: SampledFrequencie
     choice.name === 'shuffled'
       ? 'each once'
       : [
-          `${(length / images).toFixed(2)} × the ${number(images)} images`,
-          `one at most ${Number.isInteger(most) ? most : `about ${most.toFixed(1)}`} times`,
-          ...(never > 0 ? [`${number(never)} never`] : []),
+          `${decimals(length / images, 2)} × the ${count(images)} images`,
+          `one at most ${Number.isInteger(most) ? most : `about ${decimals(most, 1)}`} times`,
+          ...(never > 0 ? [`${count(never)} never`] : []),
         ].join(', ');
-  const lines = [`sampler    ${describeSampler(choice)}: ${number(length)} visits an epoch, ${repeats}`];
+  const lines = [`sampler    ${describeSampler(choice)}: ${count(length)} visits an epoch, ${repeats}`];
   if (choice.name === 'shuffled' || shown.length === 0) return lines;
   lines.push('           share of images with a finding → share of an epoch’s visits:');
   for (const group of GROUPS) {
@@ -41,23 +43,16 @@ export function formatSampling(choice: SamplerChoice, sampled: SampledFrequencie
     shown.toSorted((a, b) => of(a) - of(b)).slice(0, NAMED);
   const named = new Set([...rarest((each) => each.before), ...rarest((each) => each.after)]);
   for (const { name, positives, before, after } of named) {
-    lines.push(`${change(name, before, after)}  (${number(positives)} image${positives === 1 ? '' : 's'})`);
+    lines.push(`${change(name, before, after)}  (${counted(positives, 'image')})`);
   }
   return lines;
 }
 
 function change(title: string, before: number, after: number): string {
-  const factor = `× ${(after / before).toFixed(2)}`;
-  return `             ${title.padEnd(28)} ${percent(before)} → ${percent(after)}  ${factor.padStart(8)}`;
+  const factor = `× ${decimals(after / before, 2)}`;
+  return `             ${padCell(title, 28)} ${share(before)} → ${share(after)}  ${padCell(factor, 8, true)}`;
 }
 
-/** Three significant digits of a percentage: `12.3 %`, `0.181 %`. */
-function percent(fraction: number): string {
-  const value = 100 * fraction;
-  const digits = value >= 10 ? 1 : value >= 1 ? 2 : 3;
-  return `${value.toFixed(digits)} %`.padStart(8);
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
+function share(fraction: number): string {
+  return padCell(percent(fraction), 8, true);
 }

@@ -1,5 +1,5 @@
-import { formatByteSize } from '../../storage/byte-size.js';
 import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
+import { formatByteSize } from '../../text/byte-size.js';
 import { decodeMemory, decodeMemoryBytes } from './decode-memory.js';
 import { ImageDamage, type ImageDecoder, type ImageHeader, type Samples } from './image-decoder.js';
 import { ImageError } from './image-error.js';

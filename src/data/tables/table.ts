@@ -1,3 +1,4 @@
+import { percent } from '../../text/numbers.js';
 import { readSheet, type Sheet, TableError } from './csv-sheet.js';
 import { list } from './label-columns.js';
 import { examinePatientIds, type PatientIdFacts, patientKey, patientNotes } from './patient-ids.js';
@@ -184,8 +185,8 @@ function labelNotes(table: LabelTable): string[] {
     return ['no label is filled in: the table can be predicted on, not trained or evaluated on.'];
   }
   if (unknown > 0) {
-    const share = ((100 * unknown) / total).toFixed(1);
-    notes.push(`${unknown} of ${total} labels (${share} %) are unknown: masked out, never taken as absent.`);
+    const share = percent(unknown / total, 1);
+    notes.push(`${unknown} of ${total} labels (${share}) are unknown: masked out, never taken as absent.`);
   }
   const without = table.classes.filter((_, c) => positives[c] === 0);
   if (without.length > 0) {

@@ -1,5 +1,5 @@
+import { formatByteSize } from '../../text/byte-size.js';
 import type { Chosen } from '../choose/choose.js';
-import { megabytes } from '../device.js';
 import { MemoryBudgetError } from '../errors.js';
 import type { Node } from '../graph/tensor.js';
 import { DropSearch } from './memory-budget.js';
@@ -134,9 +134,9 @@ function beyond({ plan }: Planned, budget: number): number {
 function describeMisfit(budget: number, first: Plan, smallest: Plan): string {
   const { arenas, leaves, textures, intermediates, total } = smallest.bytes;
   return (
-    `the program takes ${megabytes(first.bytes.total)}, and ${megabytes(total)} where as much as possible is recomputed: ` +
-    `more than the ${megabytes(budget)} allowed (parameters and the like ${megabytes(arenas)}, inputs and constants ` +
-    `${megabytes(leaves)}, textures ${megabytes(textures)}, intermediates ${megabytes(intermediates)})`
+    `the program takes ${formatByteSize(first.bytes.total)}, and ${formatByteSize(total)} where as much as possible is recomputed: ` +
+    `more than the ${formatByteSize(budget)} allowed (parameters and the like ${formatByteSize(arenas)}, inputs and constants ` +
+    `${formatByteSize(leaves)}, textures ${formatByteSize(textures)}, intermediates ${formatByteSize(intermediates)})`
   );
 }
 

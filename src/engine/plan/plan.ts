@@ -1,6 +1,6 @@
+import { formatByteSize } from '../../text/byte-size.js';
 import type { ArenaPlan } from '../arena.js';
 import type { Chosen } from '../choose/choose.js';
-import { megabytes } from '../device.js';
 import { KernelError, OutOfMemoryError, ShapeError } from '../errors.js';
 import {
   at,
@@ -157,7 +157,7 @@ class Clock {
     const { maxBindingBytes } = this.traits;
     if (bytes > maxBindingBytes) {
       throw new OutOfMemoryError(
-        `${name} needs ${megabytes(bytes)} at once, this adapter binds at most ${megabytes(maxBindingBytes)}: ` +
+        `${name} needs ${formatByteSize(bytes)} at once, this adapter binds at most ${formatByteSize(maxBindingBytes)}: ` +
           'use a smaller batch or image',
       );
     }

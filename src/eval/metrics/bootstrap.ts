@@ -1,47 +1,38 @@
-import { Random } from '../../engine/random.js';
 import {
-  classMetric,
   type MatrixShape,
   type MetricName,
   type MetricSettings,
   meanOfDefined,
+  measureClasses,
   rankClasses,
+  whyUndefined,
 } from './class-metrics.js';
+import { bcaInterval, type Interval, noInterval, percentileInterval } from './interval.js';
 import { MetricError } from './metric-error.js';
-import { type Ranking, tally } from './tally.js';
+import {
+  leavingOut,
+  type NumberedPatients,
+  numberPatients,
+  overDraws,
+  type PatientDraws,
+} from './patient-draws.js';
+import { type Ranking, tally, UNKNOWN } from './tally.js';
 
 /**
- * How sure a macro mean is: percentile bootstrap (Efron 1979) over patients. Images of one person are not independent, so
- * persons are drawn with replacement and bring all their images; drawing images would give intervals that are too narrow.
- * Two models are compared on the same draws, which cancels what both find easy or hard.
+ * How sure a metric is: bootstrap over patients (Efron 1979), with the BCa interval of interval.ts. In each draw, a class
+ * that lost all its positives is left out of that draw's mean, which makes the mean of most draws too high; the correction
+ * of BCa takes that back. (docs/intervals.md has how often such intervals hold the true value.)
  */
 
-export interface BootstrapOptions extends MatrixShape, MetricSettings {
-  /** [n]: whose image each row is; null (or no list) takes the image as a patient of its own. */
-  readonly patients?: readonly (string | number | null)[];
-  /** Number of draws; 1,000 when absent. */
-  readonly resamples?: number;
+export interface BootstrapOptions extends MatrixShape, MetricSettings, PatientDraws {
   /** Coverage of the interval in (0, 1); 0.95 when absent. */
   readonly level?: number;
-  /** The same seed gives the same interval; 0 when absent. */
-  readonly seed?: number;
   /** Indices of the classes to average over; all when absent. */
   readonly only?: readonly number[];
 }
 
-/** A value with the range in which it lies at the given level. */
-export interface Interval {
-  /** On the data as they are. */
-  readonly estimate: number;
-  readonly low: number;
-  readonly high: number;
-  readonly level: number;
-  /** Draws in which the metric was defined for at least one class; the interval rests on these. */
-  readonly resamples: number;
-}
-
 /**
- * Interval of a macro mean. In each draw, a class that lost all its positives is left out of that draw's mean.
+ * Interval of a macro mean.
  * @param scores [n · classes] @param targets [n · classes] of 1, 0 or NaN (unknown), as for `summarize`
  * @throws MetricError as `summarize`, and for impossible options
  */
@@ -51,13 +42,59 @@ export function bootstrapInterval(
   targets: ArrayLike<number>,
   options: BootstrapOptions,
 ): Interval {
-  const rankings = chosenRankings(scores, targets, options);
-  return interval(options, (weights) => macroMean(metric, rankings, options, weights));
+  return bootstrapMetrics([metric], scores, targets, options).mean(metric, options.only);
+}
+
+/** Metrics of one model on draws of patients, to take intervals from. */
+export interface BootstrappedMetrics {
+  /** Interval of a macro mean over `only` these classes, all when absent; of a single class by `[c]`. */
+  mean(metric: MetricName, only?: readonly number[]): Interval;
 }
 
 /**
- * Interval of how much higher the second model's macro mean is, both measured on the same draws. Zero outside the
- * interval: the difference is unlikely to be luck of these patients.
+ * Measures every class on the same draws, once for all the intervals that are wanted.
+ * @param metrics the metrics to measure; intervals of no others can be had
+ * @param scores [n · classes] @param targets [n · classes] of 1, 0 or NaN (unknown), as for `summarize`
+ * @throws MetricError as `summarize`, and for impossible options
+ */
+export function bootstrapMetrics(
+  metrics: readonly MetricName[],
+  scores: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  options: Omit<BootstrapOptions, 'only'>,
+): BootstrappedMetrics {
+  const level = checkedLevel(options);
+  const patients = numberPatients(options);
+  const rankings = rankClasses(scores, targets, options);
+  const measure = (weights?: Uint32Array) => measureClasses(metrics, rankings, options, weights);
+  const estimates = measure();
+  const draws = overDraws(options, measure, patients);
+  const jackknife = leavingOut(options, measure, patients);
+  return {
+    mean(metric, only) {
+      const chosen = checkedClasses(options, only);
+      const at = metrics.indexOf(metric);
+      if (at < 0) throw new MetricError(`${metric} was not measured, only ${metrics.join(', ')}.`);
+      const mean = (values: Float64Array) =>
+        meanOfDefined(chosen.map((c) => values[at * rankings.length + c] as number));
+      const estimate = mean(estimates);
+      // classes without the metric have a reason of their own, which matters where all are without it
+      const counted = chosen.filter((c) => !Number.isNaN(estimates[at * rankings.length + c]));
+      const reasons = (counted.length > 0 ? counted : chosen).map((c) =>
+        whyNoInterval(metric, rankings[c] as Ranking, patients),
+      );
+      if (!reasons.includes(null)) return noInterval(estimate, level, 0, reasons[0] ?? 'there is no class');
+      return bcaInterval({ estimate, draws: draws.map(mean), jackknife: jackknife.map(mean) }, level);
+    },
+  };
+}
+
+/**
+ * Interval of how much higher the second model's macro mean is, both measured on the same draws, which cancels what both
+ * find easy or hard. Zero outside the interval: the difference is unlikely to be luck of these patients.
+ *
+ * The interval is the percentile one. A draw moves the metrics of both models alike, so there is little bias for BCa to
+ * correct, and between equal models BCa found a difference more often (docs/intervals.md).
  * @param first @param second [n · classes] scores of either model
  * @param targets [n · classes] of 1, 0 or NaN (unknown)
  * @throws MetricError as `summarize`, and for impossible options
@@ -69,148 +106,45 @@ export function pairedBootstrapInterval(
   targets: ArrayLike<number>,
   options: BootstrapOptions,
 ): Interval {
-  const before = chosenRankings(first, targets, options);
-  const after = chosenRankings(second, targets, options);
-  return interval(
-    options,
-    (weights) => macroMean(metric, after, options, weights) - macroMean(metric, before, options, weights),
-  );
-}
-
-/**
- * Interval of one metric of each class on its own, all on the same draws. A class that a draw leaves without what the
- * metric needs rests on the other draws (`resamples` says how many); NaN where no draw has it.
- * @returns [classes] @throws MetricError as `bootstrapInterval`
- */
-export function bootstrapClassIntervals(
-  metric: MetricName,
-  scores: ArrayLike<number>,
-  targets: ArrayLike<number>,
-  options: BootstrapOptions,
-): Interval[] {
-  const rankings = chosenRankings(scores, targets, options);
-  return intervals(options, (weights) =>
-    rankings.map((ranking) => classMetric(metric, tally(ranking, weights), options)),
-  );
-}
-
-function chosenRankings(
-  scores: ArrayLike<number>,
-  targets: ArrayLike<number>,
-  options: BootstrapOptions,
-): Ranking[] {
-  const all = rankClasses(scores, targets, options);
-  if (options.only === undefined) return all;
-  return options.only.map((c) => {
-    const ranking = all[c];
-    if (ranking === undefined) {
-      throw new MetricError(`class index ${c} is asked for, but there are ${all.length} classes.`);
-    }
-    return ranking;
-  });
-}
-
-function macroMean(
-  metric: MetricName,
-  rankings: readonly Ranking[],
-  settings: MetricSettings,
-  weights?: Uint32Array,
-): number {
-  return meanOfDefined(rankings.map((ranking) => classMetric(metric, tally(ranking, weights), settings)));
-}
-
-function interval(options: BootstrapOptions, statistic: (weights?: Uint32Array) => number): Interval {
-  const [only] = intervals(options, (weights) => [statistic(weights)]);
-  return only as Interval;
-}
-
-/** Of several statistics, each over the draws in which it is defined. */
-function intervals(options: BootstrapOptions, statistics: (weights?: Uint32Array) => number[]): Interval[] {
-  const { level = 0.95 } = options;
-  if (!(level > 0 && level < 1)) throw new MetricError(`level ${level}: expected a number between 0 and 1.`);
-  const { estimates, draws } = bootstrap(options, statistics);
-  return estimates.map((estimate, i) => {
-    const values = draws.map((draw) => draw[i] ?? Number.NaN);
-    return percentileInterval(estimate, values, level);
-  });
-}
-
-/** The middle of the defined draws that holds a share `level` of them. */
-export function percentileInterval(estimate: number, draws: readonly number[], level: number): Interval {
-  const sorted = Float64Array.from(draws.filter((value) => !Number.isNaN(value))).sort();
-  return {
-    estimate,
-    low: quantile(sorted, (1 - level) / 2),
-    high: quantile(sorted, (1 + level) / 2),
-    level,
-    resamples: sorted.length,
+  const level = checkedLevel(options);
+  const chosen = checkedClasses(options, options.only);
+  const macroMean = (scores: ArrayLike<number>) => {
+    const all = rankClasses(scores, targets, options);
+    const rankings = chosen.map((c) => all[c] as Ranking);
+    return (weights?: Uint32Array) => meanOfDefined(measureClasses([metric], rankings, options, weights));
   };
+  const [before, after] = [macroMean(first), macroMean(second)];
+  const difference = (weights?: Uint32Array) => after(weights) - before(weights);
+  return percentileInterval(difference(), overDraws(options, difference), level);
 }
 
-export interface PatientDraws extends Pick<BootstrapOptions, 'patients' | 'resamples' | 'seed'> {
-  /** Number of images. */
-  readonly n: number;
+/** Why draws of patients say nothing of a class, or null where they do. */
+function whyNoInterval(metric: MetricName, ranking: Ranking, { indexOf }: NumberedPatients): string | null {
+  const reason = whyUndefined(metric, tally(ranking));
+  if (reason !== null) return reason;
+  const several = (counts: (positive: boolean) => boolean) => {
+    let found = -1;
+    return ranking.levelOf.some((level, i) => {
+      if (level === UNKNOWN || !counts(ranking.positive[i] === 1)) return false;
+      const patient = indexOf[i] as number;
+      if (found >= 0 && found !== patient) return true;
+      found = patient;
+      return false;
+    });
+  };
+  if (metric === 'ece') return several(() => true) ? null : 'one patient alone has known targets';
+  if (!several((positive) => positive)) return 'one patient alone has positives';
+  return metric !== 'auroc' || several((positive) => !positive) ? null : 'one patient alone has negatives';
 }
 
-/**
- * Statistics of the data as they are, and of each draw of patients.
- * @param statistics of images that count `weights` times ([n]), once each when absent
- * @throws MetricError for impossible options
- */
-export function bootstrap(
-  { n, patients, resamples = 1000, seed = 0 }: PatientDraws,
-  statistics: (weights?: Uint32Array) => number[],
-): { estimates: number[]; draws: number[][] } {
-  if (!Number.isInteger(resamples) || resamples < 1) {
-    throw new MetricError(`${resamples} bootstrap draws: expected a positive integer.`);
-  }
-  if (patients !== undefined && patients.length !== n) {
-    throw new MetricError(`${patients.length} patients for ${n} images: give one for each image.`);
-  }
-  const patientOf = numberPatients(n, patients);
-  const draws = Array.from({ length: resamples }, (_, draw) =>
-    statistics(drawPatients(patientOf, new Random(seed, 'bootstrap', draw))),
-  );
-  return { estimates: statistics(), draws };
+function checkedLevel({ level = 0.95 }: BootstrapOptions): number {
+  if (!(level > 0 && level < 1)) throw new MetricError(`level ${level}: expected a number between 0 and 1.`);
+  return level;
 }
 
-interface Patients {
-  readonly count: number;
-  /** [n] */
-  readonly indexOf: Uint32Array;
-}
-
-function numberPatients(n: number, patients: BootstrapOptions['patients']): Patients {
-  const indexOf = new Uint32Array(n);
-  const seen = new Map<string | number, number>();
-  let count = 0;
-  for (let i = 0; i < n; i++) {
-    const patient = patients?.[i] ?? null;
-    let index = patient === null ? undefined : seen.get(patient);
-    if (index === undefined) {
-      index = count++;
-      if (patient !== null) seen.set(patient, index);
-    }
-    indexOf[i] = index;
-  }
-  return { count, indexOf };
-}
-
-/** [n]: how often each image is in one draw of as many patients as there are, with replacement. */
-function drawPatients({ count, indexOf }: Patients, random: Random): Uint32Array {
-  const times = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const drawn = random.int(count);
-    times[drawn] = (times[drawn] as number) + 1;
-  }
-  return indexOf.map((patient) => times[patient] as number);
-}
-
-/** Quantile of an ascending array with linear interpolation (Hyndman & Fan's type 7, numpy's default); NaN if empty. */
-function quantile(ascending: Float64Array, q: number): number {
-  const position = q * (ascending.length - 1);
-  const below = Math.floor(position);
-  const low = ascending[below] ?? Number.NaN;
-  const high = ascending[Math.min(below + 1, ascending.length - 1)] ?? Number.NaN;
-  return low + (high - low) * (position - below);
+function checkedClasses({ classes }: MatrixShape, only?: readonly number[]): readonly number[] {
+  if (only === undefined) return Array.from({ length: classes }, (_, c) => c);
+  const wrong = only.find((c) => !(Number.isInteger(c) && c >= 0 && c < classes));
+  if (wrong === undefined) return only;
+  throw new MetricError(`class index ${wrong} is asked for, but there are ${classes} classes.`);
 }

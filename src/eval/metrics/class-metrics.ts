@@ -3,7 +3,7 @@ import { tallyBestF1, tallyF1 } from './f1.js';
 import { MetricError } from './metric-error.js';
 import { tallyAveragePrecision } from './precision-recall.js';
 import { tallyRocAuc } from './roc.js';
-import { type Ranking, rankScores, type Tally } from './tally.js';
+import { type Ranking, rankScores, type Tally, tally } from './tally.js';
 
 /**
  * The metrics that are computed per class and averaged over classes, in one table: summaries and bootstrap intervals read
@@ -55,6 +55,26 @@ export function whyUndefined(metric: MetricName, counted: Tally): string | null 
   if (metric === 'ece') return areProbabilities(counted) ? null : 'scores outside [0, 1]';
   if (positiveTotal === 0) return 'no positive target';
   return metric === 'auroc' && negativeTotal === 0 ? 'no negative target' : null;
+}
+
+/**
+ * Metrics of classes, each class counted once for all of them: [metrics · classes], NaN where a class has none.
+ * @param weights [n] how often each image counts; once when absent
+ */
+export function measureClasses(
+  metrics: readonly MetricName[],
+  rankings: readonly Ranking[],
+  settings: MetricSettings,
+  weights?: ArrayLike<number>,
+): Float64Array {
+  const values = new Float64Array(metrics.length * rankings.length);
+  for (const [c, ranking] of rankings.entries()) {
+    const counted = tally(ranking, weights);
+    for (const [m, metric] of metrics.entries()) {
+      values[m * rankings.length + c] = classMetric(metric, counted, settings);
+    }
+  }
+  return values;
 }
 
 /** Mean of the values that are defined; NaN when none is. */

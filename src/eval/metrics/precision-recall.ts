@@ -1,6 +1,6 @@
 import { rankScores, type Tally, tally } from './tally.js';
 
-/** Precision, recall and the area under them: what a reader of a ranked list of images meets. */
+/** Precision, recall and the area under their curve: a reader goes through images from the highest score down. */
 
 /** Points of a precision-recall curve, from the highest threshold to the lowest. */
 export interface PrecisionRecallCurve {

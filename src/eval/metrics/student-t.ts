@@ -1,5 +1,5 @@
 /**
- * Student's t distribution for whole degrees of freedom, and what it says of a mean over few repetitions, such as seeds.
+ * Student's t distribution for whole degrees of freedom, and intervals and tests of a mean over few repetitions, such as seeds.
  */
 
 /** A mean with the interval in which the expected value lies at the given level. */
@@ -63,7 +63,7 @@ export function tQuantile(p: number, freedom: number): number {
 
 /** Repetitions (seeds, readers) crossed with cases (patients): each repetition judges the same cases. */
 export interface CrossedError {
-  /** [repetitions] what each gave. */
+  /** [repetitions] the value of each. */
   readonly values: readonly number[];
   /** Variance of their mean over other cases, such as that of its bootstrap draws. */
   readonly overCases: number;
@@ -81,7 +81,7 @@ const MANY = 10_000;
  *
  * With variances C of cases, R of repetitions and X of what only this repetition makes of this case, the mean of r
  * repetitions over c cases has C/c + R/r + X/(rc). The values' own variance gives R/r + X/(rc), that over cases
- * C/c + X/(rc), and that of a single repetition C/c + X/c, so what is in both is known and counted once. Degrees of
+ * C/c + X/(rc), and that of a single repetition C/c + X/c, so the part that is in both is known and counted once. Degrees of
  * freedom after Satterthwaite (1946), rounded down. NaN for a single repetition.
  */
 export function crossedInterval(

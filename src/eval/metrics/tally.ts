@@ -1,8 +1,8 @@
 import { MetricError } from './metric-error.js';
 
 /**
- * What every ranking and calibration metric needs, and nothing more: how many positives and negatives there are at each
- * distinct score. Tied examples share a level, so no metric can depend on their order; unknown targets (NaN) are gone;
+ * All that a ranking or calibration metric needs: the number of positives and of negatives at each distinct score.
+ * Tied examples share a level, so no metric can depend on their order; unknown targets (NaN) are gone;
  * and a bootstrap only recounts with other weights instead of sorting again.
  */
 

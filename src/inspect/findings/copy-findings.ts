@@ -1,4 +1,4 @@
-import { counted } from '../../report/format.js';
+import { counted } from '../../text/numbers.js';
 import type { CopyGroup } from '../copies.js';
 import { agree, type Finding, some } from './finding.js';
 
@@ -8,7 +8,7 @@ interface Topic {
   readonly wanted: (group: CopyGroup) => boolean;
   /** Of copies that are the same pixel by pixel; of others, which only seem to be copies, it is one less. */
   readonly level: Finding['level'];
-  /** What follows `3 radiographs occur several times`. */
+  /** The words after `3 radiographs occur several times`. */
   readonly what: string;
   readonly advice: string;
 }
@@ -41,7 +41,7 @@ const TOPICS: readonly Topic[] = [
   },
 ];
 
-/** Findings about copies; identical ones before those that only look alike. */
+/** Findings about copies; identical ones before similar ones. */
 export function copyFindings(copies: readonly CopyGroup[]): Finding[] {
   const worst = (group: CopyGroup) => TOPICS.find((topic) => topic.wanted(group));
   return TOPICS.flatMap((topic) => {

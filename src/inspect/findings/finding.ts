@@ -1,3 +1,5 @@
+import { count } from '../../text/numbers.js';
+
 /** Something about a data set that a person should know before training on it, and what to do about it. */
 export interface Finding {
   /** `serious`: results would be wrong. `warning`: they may be worse, or less sure, than they look. `note`: good to know. */
@@ -26,7 +28,7 @@ export function worstFirst(findings: readonly Finding[]): Finding[] {
 /** The first few names of a list: `a, b, c and 12 more`. */
 export function some(names: readonly string[], most = 5): string {
   if (names.length <= most + 1) return names.join(', ');
-  return `${names.slice(0, most).join(', ')} and ${(names.length - most).toLocaleString('en-US')} more`;
+  return `${names.slice(0, most).join(', ')} and ${count(names.length - most)} more`;
 }
 
 /** The form of a verb that fits a number: `1 image lies`, `2 images lie`. */

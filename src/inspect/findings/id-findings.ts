@@ -1,4 +1,4 @@
-import { count, counted, percent } from '../../report/format.js';
+import { count, counted, percent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';
 

@@ -1,4 +1,4 @@
-import { count, counted, percent } from '../../report/format.js';
+import { count, counted, percent, ratio } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import type { ClassFacts, PartFacts } from '../part-facts.js';
 import { agree, type Finding, some } from './finding.js';
@@ -8,7 +8,7 @@ const FEW_POSITIVES = 10;
 /** Patients below which a class may be learnt as somebody's chest. */
 const FEW_PATIENTS = 3;
 
-/** What the labels say, don't say, and say against each other. */
+/** Findings about the labels: imbalance, gaps, and contradictions. */
 export function labelFindings({
   parts,
   classes,
@@ -161,7 +161,7 @@ function imbalanceFindings(classes: readonly ClassFacts[], train: PartFacts): Fi
     const tail = classes.filter(({ group }) => group === 'tail').length;
     findings.push({
       level: 'note',
-      what: `The most common class is ${(most.n / least.n).toFixed(most.n / least.n < 10 ? 1 : 0)} times as common as the rarest; ${count(tail)} of ${counted(classes.length, 'class', 'classes')} ${agree(tail, 'is', 'are')} in the tail (below 1 %).`,
+      what: `The most common class is ${ratio(most.n / least.n)} times as common as the rarest; ${count(tail)} of ${counted(classes.length, 'class', 'classes')} ${agree(tail, 'is', 'are')} in the tail (below 1 %).`,
       where: `${most.name} ${count(most.n)}, ${least.name} ${count(least.n)}`,
       advice: null,
     });

@@ -1,4 +1,4 @@
-import { count, counted, percent } from '../../report/format.js';
+import { count, counted, percent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import type { PictureFacts } from '../picture-facts.js';
 import { copyFindings } from './copy-findings.js';

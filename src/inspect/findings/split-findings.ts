@@ -1,4 +1,4 @@
-import { count, counted } from '../../report/format.js';
+import { count, counted } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import type { PartFacts } from '../part-facts.js';
 import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';
@@ -6,7 +6,7 @@ import { agree, type Finding, NAMED_ON_DEMAND, some } from './finding.js';
 /** Positives of a held-out part below which a class's score is mostly chance. */
 const FEW_POSITIVES = 10;
 
-/** What is wrong with the parts: shared patients, and classes that can't be measured. */
+/** Faults of the parts: shared patients, and classes that can't be measured. */
 export function splitFindings({
   parts,
   classes,

@@ -1,6 +1,6 @@
-import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { classBars } from '../../report/plots/class-bars.js';
+import { count, percent, roundPercent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
 import type { ClassFacts } from '../part-facts.js';
@@ -46,7 +46,7 @@ function bars({ samplers }: Inspection, classes: readonly ClassFacts[]): Html | 
       scale: 'log',
       domain: [10 ** Math.floor(Math.log10(Math.min(...shares)) - 0.01), 1],
       label: 'share of training images (log scale), their number',
-      format: (share) => `${Number((100 * share).toPrecision(1))} %`,
+      format: roundPercent,
     },
     'How common each class is in training',
   );

@@ -1,7 +1,7 @@
 import type { Preprocessing } from '../../data/images/preprocessing.js';
-import { count, decimals } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { Thumbnails } from '../../report/thumbnail.js';
+import { count, decimals } from '../../text/numbers.js';
 import type { CopyGroup } from '../copies.js';
 import type { Inspection } from '../inspection.js';
 

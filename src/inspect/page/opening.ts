@@ -1,9 +1,9 @@
-import { count, counted, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
+import { count, counted, decimals, percent, ratio } from '../../text/numbers.js';
 import { LEVELS } from '../findings/finding.js';
 import type { Inspection } from '../inspection.js';
 
-/** What the data set is, in five figures, and what was found. */
+/** The data set in five figures, and the findings. */
 export function opening({ path, layout, parts, classes, pictures, findings }: Inspection): Html {
   const images = parts.reduce((sum, part) => sum + part.images, 0);
   const patients = parts.reduce((sum, part) => sum + part.patients, 0);
@@ -23,9 +23,9 @@ export function opening({ path, layout, parts, classes, pictures, findings }: In
     .join(', ')} below.</p>
 <div class="tiles">
 ${tile('Images', count(images), pictures === null ? 'pictures not looked at' : `${count(pictures.readable)} readable`)}
-${tile('Patients', patients > 0 ? count(patients) : '–', patients > 0 ? `${(images / patients).toFixed(1)} images each` : 'not named')}
+${tile('Patients', patients > 0 ? count(patients) : '–', patients > 0 ? `${decimals(images / patients, 1)} images each` : 'not named')}
 ${tile('Classes', count(classes.length), `${group('head')} head, ${group('medium')} medium, ${group('tail')} tail`)}
-${tile('Imbalance', positives.length > 1 ? `${(most / least).toFixed(most / least < 10 ? 1 : 0)} : 1` : '–', 'most common to rarest class, training')}
+${tile('Imbalance', positives.length > 1 ? `${ratio(most / least)} : 1` : '–', 'most common to rarest class, training')}
 ${tile('Unknown labels', percent(classes.length > 0 ? unknown / (images * classes.length) : null), 'masked out, never negatives')}
 </div></header>`;
 }

@@ -1,8 +1,8 @@
-import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
+import { count, percent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 
-/** The parts of the split, what they share, and what the data reader said. */
+/** The parts of the split, the patients and images that they share, and the notes of the data reader. */
 export function partSection({ parts, classes, leaks, notes }: Inspection): Html {
   return html`<section><h3>Parts</h3>
 <div class="scroll"><table>

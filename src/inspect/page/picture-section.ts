@@ -1,5 +1,5 @@
-import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
+import { count, percent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import type { PictureFacts } from '../picture-facts.js';
 

@@ -1,17 +1,17 @@
 import type { SamplerChoice } from '../../data/sampling/sampler-choice.js';
 import type { FrequencyGroup } from '../../data/tables/findings.js';
-import { count, percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
+import { count, percent, ratio } from '../../text/numbers.js';
 import type { Inspection, SamplerEffect } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
 
-/** What each sampler would make of the classes. */
+/** The frequencies of the classes under each sampler. */
 export function samplerSection({ samplers, classes }: Inspection): Html | null {
   if (samplers.length === 0) return null;
   const column = (each: (effect: SamplerEffect) => Html) => samplers.map(each);
   const after = (effect: SamplerEffect, name: string) =>
     effect.frequencies.classes.find((each) => each.name === name);
-  return html`<section><h3>What samplers would do</h3>
+  return html`<section><h3>The classes under each sampler</h3>
 <div class="scroll"><table>
 <caption>Share of an epoch’s visits with each finding, training part</caption>
 <thead><tr><th>Class</th><th>Group</th><th class="n">Each image once</th>${column((effect) => html`<th class="n">${effect.chosen && '▸ '}${effect.choice.name}<span class="below">${form(effect.choice)}</span></th>`)}</tr></thead>
@@ -22,7 +22,7 @@ export function samplerSection({ samplers, classes }: Inspection): Html | null {
   )}</tbody>
 <tfoot>${(['head', 'medium', 'tail'] as const).map((group) => groupRow(group, samplers))}
 <tr><th scope="row">Visits of an epoch</th><td></td><td class="n">${count(samplers[0]?.frequencies.images)}</td>${column(({ frequencies }) => html`<td class="n">${count(frequencies.length)}</td>`)}</tr>
-<tr><th scope="row">Of one image at most, about</th><td></td><td class="n">1</td>${column(({ frequencies: { most } }) => html`<td class="n">${most.toFixed(most < 10 ? 1 : 0)}</td>`)}</tr>
+<tr><th scope="row">Of one image at most, about</th><td></td><td class="n">1</td>${column(({ frequencies: { most } }) => html`<td class="n">${ratio(most)}</td>`)}</tr>
 </tfoot></table></div>
 <p class="fine">Expected values. Class-aware and square-root sampling draw images without a finding as one class more. ${samplers.some(({ chosen }) => chosen) && '▸ the sampler of the recipe. '}The more often a few images are visited, the sooner they are learnt by heart.</p>
 </section>`;

@@ -1,7 +1,7 @@
 import { type CoOccurrence, conditionalShare } from '../../data/tables/co-occurrence.js';
-import { percent } from '../../report/format.js';
 import { type Html, html } from '../../report/html.js';
 import { heatMap, heatMapLegend } from '../../report/plots/heat-map.js';
+import { percent } from '../../text/numbers.js';
 import type { Inspection } from '../inspection.js';
 import { fromHeadToTail } from '../inspection-text.js';
 

@@ -1,4 +1,5 @@
 import { TailrayError } from '../../engine/errors.js';
+import { shorten } from '../../text/shorten.js';
 import { elementArrays, SAFETENSORS_DTYPES, type SafetensorsDtype } from './safetensors-dtypes.js';
 
 /**
@@ -218,10 +219,13 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Characters of a quoted value. */
+const LONGEST = 200;
+
 /** Any value as short text for a message. */
 export function quote(value: unknown): string {
-  if (Array.isArray(value)) return `[${shorten(value.slice(0, 100).map(quoteScalar).join(', '))}]`;
-  return shorten(quoteScalar(value));
+  if (Array.isArray(value)) return `[${shorten(value.slice(0, 100).map(quoteScalar).join(', '), LONGEST)}]`;
+  return shorten(quoteScalar(value), LONGEST);
 }
 
 /** Nested values are not spelt out: a hostile file may nest them deeper than JSON.stringify can follow. */
@@ -230,9 +234,5 @@ function quoteScalar(value: unknown): string {
 }
 
 function quoteSizes(sizes: readonly number[]): string {
-  return shorten(sizes.join(', '));
-}
-
-function shorten(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return shorten(sizes.join(', '), LONGEST);
 }

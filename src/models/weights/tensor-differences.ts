@@ -1,4 +1,6 @@
 import type { Shape } from '../../engine/graph/tensor.js';
+import { paddedTable } from '../../text/padded-table.js';
+import { shorten } from '../../text/shorten.js';
 import type { SafetensorsDtype } from '../safetensors/safetensors-dtypes.js';
 
 /**
@@ -32,13 +34,10 @@ export function formatDifferences(differences: readonly TensorDifference[]): str
     const found = 'found' in difference ? shapeText(difference.found.shape) : '–';
     const expected = 'expected' in difference ? shapeText(difference.expected) : '–';
     const dtype = difference.kind === 'dtype' ? `${difference.found.dtype} ` : '';
-    return [shorten(difference.name), dtype + found, expected] as const;
+    // names come from a file
+    return [shorten(difference.name, 100), dtype + found, expected];
   });
-  const table = [['tensor', 'in the file', 'in the model'] as const, ...rows];
-  const width = (column: 0 | 1) => Math.max(...table.map((row) => row[column].length));
-  const lines = table.map(
-    ([name, found, expected]) => `  ${name.padEnd(width(0))}  ${found.padEnd(width(1))}  ${expected}`,
-  );
+  const lines = paddedTable([['tensor', 'in the file', 'in the model'], ...rows]).map((line) => `  ${line}`);
   const more = differences.length - rows.length;
   return [...lines, ...(more > 0 ? [`  … and ${more} more`] : [])].join('\n');
 }
@@ -46,9 +45,4 @@ export function formatDifferences(differences: readonly TensorDifference[]): str
 function shapeText(shape: Shape): string {
   const text = shape.slice(0, 8).join(', ');
   return `[${text}${shape.length > 8 ? ', …' : ''}]`;
-}
-
-/** Names come from a file. */
-function shorten(name: string): string {
-  return name.length > 100 ? `${name.slice(0, 99)}…` : name;
 }

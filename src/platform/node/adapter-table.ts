@@ -1,3 +1,5 @@
+import { formatByteSize } from '../../text/byte-size.js';
+import { padCell } from '../../text/padded-table.js';
 import { type AdapterChoice, fits } from './adapter-choice.js';
 import type { AcceptedAdapter, AdapterReport, RefusedAdapter } from './adapter-report.js';
 
@@ -46,11 +48,11 @@ function acceptedLines(adapter: AcceptedAdapter, chosen: boolean): string[] {
   const others = features.length - telling.length;
   const sizes = TELLING_LIMITS.map(([name, words, inBytes]) => {
     const value = limits[name] ?? 0;
-    return `${inBytes ? bytes(value) : value} ${words}`;
+    return `${inBytes ? formatByteSize(value) : value} ${words}`;
   });
   return [
     '',
-    `${chosen ? '→' : ' '} ${adapter.name.padEnd(12)} ${adapter.description}`,
+    `${chosen ? '→' : ' '} ${padCell(adapter.name, 12)} ${adapter.description}`,
     `    device     ${adapter.device}`,
     `    driver     ${adapter.driver}`,
     `    features   ${[...telling, `and ${others} more`].join(', ')}`,
@@ -74,12 +76,4 @@ function conclusion(chosen: AcceptedAdapter | undefined, choice: AdapterChoice):
     return `${asked}The first command will fetch SwiftShader (66 MB, once). \`devices --fetch\` does it now.`;
   }
   return `${asked}No adapter fits, and commands will stop with an error.`;
-}
-
-/** 134217728 → "128 MiB". */
-function bytes(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = count > 0 ? Math.min(Math.floor(Math.log2(count) / 10), units.length - 1) : 0;
-  const value = count / 2 ** (10 * power);
-  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
 }

@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { bootstrapClassIntervals, type Interval } from '../../eval/metrics/bootstrap.js';
 import { defineModel, parameterCount } from '../../models/model.js';
 import { type CheckpointAbout, readCheckpoint } from '../../weights/checkpoint.js';
-import { type ExaminedRun, type ExamineOptions, examineRun, shapeOf } from '../examine-run.js';
+import { type ExaminedRun, type ExamineOptions, examineRun } from '../examine-run.js';
 
 /** All that a model card tells, from the checkpoint and, where it lies in one, its run directory. */
 export interface CardFacts {
@@ -14,8 +13,6 @@ export interface CardFacts {
   readonly simulated: boolean | null;
   /** Null for a checkpoint without its run directory. */
   readonly run: ExaminedRun | null;
-  /** By column of the run's primary part: how sure the metrics of a class are. Null where nothing was measured. */
-  readonly classIntervals: Readonly<Record<'mAP' | 'auroc', readonly Interval[]>> | null;
 }
 
 /**
@@ -33,20 +30,6 @@ export async function readCardFacts(path: string, options: ExamineOptions = {}):
     parameters: parameterCount(defineModel(about.model)),
     simulated: run?.simulated ?? about.simulated ?? null,
     run,
-    classIntervals: run && classIntervals(run, options.resamples),
-  };
-}
-
-function classIntervals(
-  { primary, classes }: ExaminedRun,
-  resamples: number | undefined,
-): CardFacts['classIntervals'] {
-  if (primary === null) return null;
-  const { scores, targets, patients } = primary;
-  const shape = { ...shapeOf(primary, classes), patients, ...(resamples !== undefined && { resamples }) };
-  return {
-    mAP: bootstrapClassIntervals('mAP', scores, targets, shape),
-    auroc: bootstrapClassIntervals('auroc', scores, targets, shape),
   };
 }
 

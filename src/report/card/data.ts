@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
 import { describePreprocessing } from '../../data/images/describe-preprocessing.js';
 import type { DataPart } from '../../data/tables/data-source.js';
+import { count, NOTHING, percent } from '../../text/numbers.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { count, NOTHING, percent } from '../format.js';
 import { code, list, plain, table } from '../markdown.js';
 import { partSize } from '../run-labels.js';
 import type { CardFacts } from './card-facts.js';
 
-/** What it was made of: the images, how they were split, what is odd about them; and how an image must be prepared. */
+/** The data: images, split, oddities; and how an image must be prepared. */
 export function dataSection({ run, about }: CardFacts): string {
   const steps = describePreprocessing(about.preprocessing).map((step, i) => `${i + 1}. ${plain(step)}`);
   return [

@@ -3,7 +3,7 @@ import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
 
 /**
- * What Hugging Face's hub reads of a model card: tags to find it by, and its results in a form that programs compare
+ * The head of a model card that Hugging Face's hub reads: tags to find it by, and its results in a form that programs compare
  * (hub documentation, "Model Cards", "model-index").
  */
 export function frontMatter(facts: CardFacts, license: string): string {
@@ -26,7 +26,7 @@ export function frontMatter(facts: CardFacts, license: string): string {
   return `---\n${stringify(fields, { lineWidth: 0 })}---`;
 }
 
-/** Only what was measured: a model without results has no index. */
+/** Measured results only: a model without results has no index. */
 function results({ name, run }: CardFacts): object {
   const scores = run === null ? null : primaryScores(run);
   if (run === null || scores === null) return {};

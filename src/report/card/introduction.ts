@@ -1,11 +1,12 @@
+import { count, counted, decimals, times } from '../../text/numbers.js';
 import { describeLoss } from '../describe-run.js';
-import { count, counted, decimals, range, times } from '../format.js';
+import { noInterval, range } from '../format.js';
 import { plain, table } from '../markdown.js';
 import { primaryScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
 import { describeNetwork } from './network.js';
 
-/** The part that is read when nothing else is: what this is, and the two numbers. */
+/** The part for readers who read nothing else: the kind of model, and its two main numbers. */
 export function introduction(facts: CardFacts): string {
   const { name, about, run } = facts;
   return [
@@ -47,7 +48,7 @@ function numbers({ about, run }: CardFacts): string {
   }
   const { part, mAP, auroc, guess, intervals } = scores;
   const interval = (metric: 'mAP' | 'auroc') =>
-    intervals === null ? 'missing: no labels' : range(intervals[metric]);
+    intervals === null ? 'missing: no labels' : (noInterval(intervals[metric]) ?? range(intervals[metric]));
   const rows = [
     ['macro mAP', decimals(mAP), interval('mAP'), `${decimals(guess)} (${times(mAP, guess)})`],
     ['macro AUROC', decimals(auroc), interval('auroc'), '0.500'],
@@ -71,8 +72,8 @@ function reading({ primary }: NonNullable<CardFacts['run']>, part: string): stri
     const drawn =
       primary.drawn === 'patients' ? 'patients' : 'images (the table names no patients: too narrow)';
     sentences.push(
-      `Intervals: percentile bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
-      'In each draw a class that lost all its positives drops out, so with few positives an interval may lie askew.',
+      `Intervals: BCa bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
+      'Where classes have few positives, an interval holds the true value less often than it says.',
     );
   }
   return sentences.join(' ');

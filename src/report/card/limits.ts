@@ -1,9 +1,9 @@
+import { decimals } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type ExaminedRun } from '../examine-run.js';
-import { decimals } from '../format.js';
 import { list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
-/** What the model is for and what not, as far as the numbers themselves say it. */
+/** The intended use and its limits, as far as the numbers themselves say it. */
 export function limits({ run, simulated }: CardFacts): string {
   const items = [
     'For research on long-tailed and multi-label classification: comparing methods, reproducing results, teaching.',

@@ -1,10 +1,10 @@
 import { defineModel } from '../../models/model.js';
+import { count } from '../../text/numbers.js';
 import type { CheckpointAbout } from '../../weights/checkpoint.js';
-import { count } from '../format.js';
 import { code } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
-/** What the network is, in the field's words. */
+/** The network, in the field's words. */
 
 /** `resnet18` of timm (11,183,694 parameters), for grey images of 224 × 224 pixels */
 export function describeNetwork({ about, parameters }: Pick<CardFacts, 'about' | 'parameters'>): string {
@@ -16,7 +16,7 @@ export function describeNetwork({ about, parameters }: Pick<CardFacts, 'about' |
   return `${code(model.arch)} (${traits}) for ${colour} of ${height} × ${width} pixels`;
 }
 
-/** What `timm.create_model` must be told; null for a network that timm doesn't have. */
+/** The arguments for `timm.create_model`; null for a network that timm doesn't have. */
 export function timmArguments({ model }: CheckpointAbout): string | null {
   if (NOT_TIMM.has(model.arch) || changesFromPublished(model).length > 0) return null;
   return `'${model.arch}', num_classes=${model.classes}, in_chans=${model.inChannels}`;

@@ -1,5 +1,6 @@
+import { count, decimals, NOTHING, percent } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type ExaminedRun, type PrimaryPart } from '../examine-run.js';
-import { count, decimals, NOTHING, percent, range } from '../format.js';
+import { range } from '../format.js';
 import { type Column, plain, table } from '../markdown.js';
 import { partScores } from '../run-scores.js';
 import type { CardFacts } from './card-facts.js';
@@ -15,7 +16,7 @@ export function resultsSection(facts: CardFacts): string {
     );
   else {
     if (run.primary !== null && run.primary.groups.length > 0) parts.push(groups(run.primary));
-    parts.push(classTable(facts, run), legend(run));
+    parts.push(classTable(run), legend(run));
     const other = run.primary?.name === 'test' ? partScores(run, 'validation') : null;
     if (other !== null) {
       parts.push(
@@ -46,7 +47,7 @@ function groups({ groups: measured, name }: PrimaryPart): string {
   );
 }
 
-function classTable({ classIntervals }: CardFacts, run: ExaminedRun): string {
+function classTable(run: ExaminedRun): string {
   const part = run.primary?.name ?? 'test';
   const columns: Column[] = [
     { title: 'class' },
@@ -61,7 +62,7 @@ function classTable({ classIntervals }: CardFacts, run: ExaminedRun): string {
   const row = (fact: ClassFact) => {
     const measured = run.primary === null ? null : classSummary(run.primary, fact);
     const interval = (metric: 'mAP' | 'auroc') => {
-      const found = classIntervals?.[metric][fact.index];
+      const found = run.primary?.classIntervals[metric][fact.index];
       return found === undefined ? NOTHING : range(found);
     };
     return [
@@ -79,14 +80,31 @@ function classTable({ classIntervals }: CardFacts, run: ExaminedRun): string {
   return table(columns, run.classes.map(row));
 }
 
-function legend({ primary }: ExaminedRun): string {
+function legend({ primary, classes }: ExaminedRun): string {
   const sentences = ['+: images that are labelled positive; a guess has the share of positives as its AP.'];
   if (primary === null) sentences.push('Measures per class are missing: the labels could not be read.');
   else
     sentences.push(
-      'An interval leaves out the draws without a positive: with few positives it is too narrow.',
+      'With fewer than 10 positives, an interval holds the true value less often than it says.',
+      ...withoutInterval(primary, classes),
     );
   return sentences.join(' ');
+}
+
+/** `No interval of the AP: Hernia, Mass (one patient alone has positives).`, a sentence for each metric and reason. */
+function withoutInterval({ classIntervals }: PrimaryPart, classes: readonly ClassFact[]): string[] {
+  return (['mAP', 'auroc'] as const).flatMap((metric) => {
+    const byReason = new Map<string, string[]>();
+    for (const { name, index } of classes) {
+      const reason = classIntervals[metric][index]?.whyMissing ?? null;
+      if (reason !== null) byReason.set(reason, [...(byReason.get(reason) ?? []), plain(name)]);
+    }
+    const title = metric === 'mAP' ? 'AP' : 'AUROC';
+    return Array.from(
+      byReason,
+      ([why, names]) => `No interval of the ${title}: ${names.join(', ')} (${why}).`,
+    );
+  });
 }
 
 function prevalences({ classes, prevalence }: CardFacts['about']): string {

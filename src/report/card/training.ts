@@ -1,9 +1,10 @@
 import { stringify } from 'yaml';
-import { count, duration, NOTHING } from '../format.js';
+import { formatSeconds } from '../../text/duration.js';
+import { count, NOTHING } from '../../text/numbers.js';
 import { block, code, list, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
-/** How it was made, and by what: enough to make it again. */
+/** The training: enough to do it again. */
 export function trainingSection({ about, run }: CardFacts): string {
   const { summary, saved, epochs } = run?.record ?? { summary: null, saved: null, epochs: [] };
   const adapter = summary?.adapter ?? saved?.adapter;
@@ -13,7 +14,7 @@ export function trainingSection({ about, run }: CardFacts): string {
     `weights: ${weights}, after epoch ${about.epoch} (step ${count(about.step)})${about.metrics.mAP === null ? ', the last: no validation chose it' : ', the best by validation mAP'}`,
     `software: tailray ${plain(summary?.tailray ?? about.tailray)}`,
     `adapter: ${adapter === undefined ? 'not recorded' : code(adapter)}`,
-    `time of the epochs: ${epochs.length === 0 ? NOTHING : duration(seconds)}`,
+    `time of the epochs: ${epochs.length === 0 ? NOTHING : formatSeconds(seconds)}`,
   ];
   return [
     '## Training',
@@ -25,7 +26,7 @@ export function trainingSection({ about, run }: CardFacts): string {
   ].join('\n\n');
 }
 
-/** What would be drawn if there were no data. */
+/** The phantoms that are drawn where a recipe names no data. */
 function withoutPhantoms(recipe: CardFacts['about']['recipe']): object {
   return { ...recipe, data: { ...(recipe.data as object | undefined), phantoms: undefined } };
 }

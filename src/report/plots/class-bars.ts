@@ -1,3 +1,4 @@
+import { shorten } from '../../text/shorten.js';
 import { type Html, html } from '../html.js';
 import { type Axis, natural, round, scaleOf, ticksOf } from './frame.js';
 
@@ -7,7 +8,7 @@ export interface ClassBar {
   readonly name: string;
   /** Not finite: no bar, only `note`. */
   readonly value: number;
-  /** A tick across the bar, such as what a guess would reach; null for none. */
+  /** A tick across the bar, such as the value of a guess; null for none. */
   readonly tick: number | null;
   /** Written behind the bar. */
   readonly note: string;
@@ -39,7 +40,7 @@ ${bars.map((bar, row) => {
   const finite = Number.isFinite(bar.value);
   const end = finite ? clamp(bar.value) : NAMES;
   const beyond = bar.tick === null ? end : Math.max(end, clamp(bar.tick));
-  return html`<g><title>${bar.name}: ${bar.note}</title><text class="name" x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end">${shortened(bar.name)}</text>
+  return html`<g><title>${bar.name}: ${bar.note}</title><text class="name" x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end">${shorten(bar.name, LONGEST_NAME)}</text>
 ${finite && html`<rect class="bar ${bar.style}" x="${NAMES}" y="${y + 3}" width="${round(end - NAMES)}" height="${ROW - 6}"/>`}${
   finite &&
   bar.tick !== null &&
@@ -48,8 +49,4 @@ ${finite && html`<rect class="bar ${bar.style}" x="${NAMES}" y="${y + 3}" width=
 })}
 <line class="axis" x1="${NAMES}" x2="${NAMES}" y1="${top - 5}" y2="${bottom}"/>
 </svg>`;
-}
-
-function shortened(name: string): string {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

@@ -1,3 +1,5 @@
+import { decimals } from '../../text/numbers.js';
+import { shorten } from '../../text/shorten.js';
 import { type Html, html } from '../html.js';
 import { natural, round, scaleOf, ticksOf } from './frame.js';
 
@@ -5,7 +7,7 @@ import { natural, round, scaleOf, ticksOf } from './frame.js';
 
 export interface ClassDots {
   readonly name: string;
-  /** What a guess reaches, drawn as a tick; none where it is 0 or NaN. */
+  /** The value of a guess, drawn as a tick; none where it is 0 or NaN. */
   readonly guess: number;
   /** Rows of one group lie together; a rule divides them from the next. */
   readonly group: string | null;
@@ -38,18 +40,14 @@ ${rows.map(({ name, guess, group, dots }, row) => {
   const drawn = dots.filter(({ value }) => Number.isFinite(value));
   const ends = drawn.map(({ value }) => scale(value));
   const begins = group !== rows[row - 1]?.group;
-  return html`<g>${begins && html`<line class="divide" x1="0" x2="${WIDTH}" y1="${TOP + row * ROW}" y2="${TOP + row * ROW}"/><text class="group ${group}" x="${WIDTH}" y="${middle}" dy=".34em" text-anchor="end">${group}</text>`}<text class="name" x="${NAMES - 8}" y="${middle}" dy=".34em" text-anchor="end">${shortened(name)}</text>
+  return html`<g>${begins && html`<line class="divide" x1="0" x2="${WIDTH}" y1="${TOP + row * ROW}" y2="${TOP + row * ROW}"/><text class="group ${group}" x="${WIDTH}" y="${middle}" dy=".34em" text-anchor="end">${group}</text>`}<text class="name" x="${NAMES - 8}" y="${middle}" dy=".34em" text-anchor="end">${shorten(name, LONGEST_NAME)}</text>
 ${guess > 0 && html`<line class="guess" x1="${round(scale(guess))}" x2="${round(scale(guess))}" y1="${middle - 6}" y2="${middle + 6}"/>`}${
   drawn.length > 1 &&
   html`<line class="grid" x1="${round(Math.min(...ends))}" x2="${round(Math.max(...ends))}" y1="${middle}" y2="${middle}"/>`
 }${drawn.map(
   ({ value, style: colour, label }) =>
-    html`<circle class="dot ${colour}" cx="${round(scale(value))}" cy="${middle}" r="3.6"><title>${label}, ${name}: ${value.toFixed(3)}</title></circle>`,
+    html`<circle class="dot ${colour}" cx="${round(scale(value))}" cy="${middle}" r="3.6"><title>${label}, ${name}: ${decimals(value)}</title></circle>`,
 )}</g>`;
 })}
 </svg>`;
-}
-
-function shortened(name: string): string {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

@@ -26,7 +26,7 @@ export interface FrameOptions {
   readonly height: number;
   readonly x: Axis;
   readonly y: Axis;
-  /** What a reader who can't see it is told. */
+  /** A description for readers who cannot see the picture. */
   readonly description: string;
   /** Space left of the plotting area, for tick labels; 40 when absent. */
   readonly left?: number;
@@ -42,7 +42,7 @@ export interface Area {
   readonly bottom: number;
 }
 
-/** Draws the axes, and within them what `marks` makes of the area. */
+/** Draws the axes, and within them the marks that `marks` returns for the area. */
 export function frame(options: FrameOptions, marks: (area: Area) => Content): Html {
   const { width, height } = options;
   const [left, right, top, bottom] = [options.left ?? 40, width - 8, 22, height - 32];

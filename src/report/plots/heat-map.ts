@@ -1,3 +1,4 @@
+import { shorten } from '../../text/shorten.js';
 import { type Html, html } from '../html.js';
 import { natural, round } from './frame.js';
 
@@ -8,7 +9,7 @@ export interface HeatMap {
   readonly names: readonly string[];
   /** Share in row `i`, column `j`, in [0, 1]; null draws no cell. */
   value(i: number, j: number): number | null;
-  /** What a cell tells when pointed at. */
+  /** The text of a cell when it is pointed at. */
   title(i: number, j: number): string;
   readonly description: string;
 }
@@ -47,13 +48,13 @@ export function heatMap({ names, value, title, description }: HeatMap): Html {
 ${names.map((name, i) => {
   const middle = round(top + (i + 0.5) * side);
   const column = round(NAMES + (i + 0.5) * side);
-  return html`<text x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end" style="font-size:${letters}px">${shortened(name)}</text><text x="${column}" y="${top - 6}" style="font-size:${letters}px" transform="rotate(-48 ${column} ${top - 6})">${shortened(name)}</text>`;
+  return html`<text x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end" style="font-size:${letters}px">${shorten(name, LONGEST_NAME)}</text><text x="${column}" y="${top - 6}" style="font-size:${letters}px" transform="rotate(-48 ${column} ${top - 6})">${shorten(name, LONGEST_NAME)}</text>`;
 })}
 ${cells}
 </svg>`;
 }
 
-/** What the shades mean. */
+/** The meaning of the shades. */
 export function heatMapLegend(): Html {
   const texts = SHADES.map((least, k) => {
     const next = SHADES[k + 1];
@@ -61,8 +62,4 @@ export function heatMapLegend(): Html {
     return k === 0 ? `below ${100 * next} %` : `${100 * least}–${100 * next} %`;
   });
   return html`<p class="legend">${texts.map((text, k) => html`<span class="shade s${k}">${text}</span> `)}</p>`;
-}
-
-function shortened(name: string): string {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

@@ -2,7 +2,7 @@ import { area, curveStepAfter, line } from 'd3-shape';
 import { type Html, html } from '../html.js';
 import { type Area, round } from './frame.js';
 
-/** What is drawn inside a frame: lines, bands, points, reference lines. Classes decide the colours. */
+/** Marks inside a frame: lines, bands, points, reference lines. CSS classes decide the colours. */
 
 export type Point = readonly [x: number, y: number];
 

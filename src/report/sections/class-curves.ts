@@ -2,6 +2,7 @@ import { scaleLinear } from 'd3-scale';
 import { type ReliabilityBin, reliability } from '../../eval/metrics/calibration-error.js';
 import { precisionRecallCurve } from '../../eval/metrics/precision-recall.js';
 import { rocCurve } from '../../eval/metrics/roc.js';
+import { counted, decimals } from '../../text/numbers.js';
 import {
   type ClassFact,
   classColumn,
@@ -10,7 +11,6 @@ import {
   type ExaminedRun,
   GROUPS,
 } from '../examine-run.js';
-import { counted, decimals } from '../format.js';
 import { type Html, html } from '../html.js';
 import { type Axis, frame } from '../plots/frame.js';
 import { diagonalMark, dotMark, lineMark, type Point, referenceMark } from '../plots/marks.js';

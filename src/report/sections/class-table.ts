@@ -1,5 +1,5 @@
+import { count, decimals, percent, roundPercent, times } from '../../text/numbers.js';
 import { type ClassFact, classSummary, type EvaluatedPart, type ExaminedRun } from '../examine-run.js';
-import { count, decimals, percent, times } from '../format.js';
 import { type Html, html } from '../html.js';
 import { classBars } from '../plots/class-bars.js';
 
@@ -38,7 +38,7 @@ function prevalenceBars(classes: readonly ClassFact[]): Html | null {
       scale: 'log',
       domain: [10 ** Math.floor(Math.log10(least) - 0.01), 1],
       label: 'share of training images (log scale), their number',
-      format: (share) => `${Number((100 * share).toPrecision(1))} %`,
+      format: roundPercent,
     },
     'How common each class is in training',
   );
@@ -69,7 +69,7 @@ function meanRow({ summary: { macro } }: EvaluatedPart): Html {
   return html`<tfoot><tr><th scope="row">Mean of the classes that have it</th><td colspan="5"></td><td class="n"><b>${decimals(macro.mAP)}</b></td><td class="n">${times(macro.mAP, macro.prevalenceGuess)}</td><td class="n">${decimals(macro.auroc)}</td><td class="n">${decimals(macro.f1)}</td><td class="n">${decimals(macro.bestF1)}</td><td class="n">${decimals(macro.ece)}</td></tr></tfoot>`;
 }
 
-/** Classes that some mean lacks, gathered by what they lack and why. */
+/** Classes that some mean leaves out, gathered by the missing metrics and the reason. */
 function leftOut({ summary, name }: EvaluatedPart): Html {
   const gathered = new Map<string, string[]>();
   for (const { name: className, metrics, reason } of summary.leftOut) {

@@ -1,8 +1,9 @@
-import type { Interval } from '../../eval/metrics/bootstrap.js';
+import type { Interval } from '../../eval/metrics/interval.js';
+import { decimals, NOTHING, signed, times } from '../../text/numbers.js';
 import { differenceFrom } from '../compare-runs.js';
 import { distinguishLosses } from '../describe-run.js';
 import { classSummary, type ExaminedRun, GROUPS } from '../examine-run.js';
-import { decimals, NOTHING, range, signed, times } from '../format.js';
+import { range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
 import { type ClassDots, classDots } from '../plots/class-dots.js';
 import { frame } from '../plots/frame.js';

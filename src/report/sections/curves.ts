@@ -1,5 +1,5 @@
+import { count } from '../../text/numbers.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { count } from '../format.js';
 import { type Html, html } from '../html.js';
 import { type Area, type Axis, frame } from '../plots/frame.js';
 import { bandMark, dotMark, lineMark, type Point, referenceMark, uprightMark } from '../plots/marks.js';

@@ -1,9 +1,9 @@
+import { count } from '../../text/numbers.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { count } from '../format.js';
 import { type Html, html } from '../html.js';
 import { partSize } from '../run-labels.js';
 
-/** What the run was trained and measured on: the split, its patients, what could not be read, and what the data reader said. */
+/** The data of the run: the split, its patients, unreadable images, and notes of the data reader. */
 export function dataSection(run: ExaminedRun): Html {
   const { data, record } = run;
   const rows = (['train', 'validation', 'test'] as const).map((part) => {

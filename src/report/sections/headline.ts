@@ -1,10 +1,11 @@
+import { count, counted, decimals, times } from '../../text/numbers.js';
 import { describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun, PrimaryPart } from '../examine-run.js';
-import { count, counted, decimals, range, times } from '../format.js';
+import { noInterval, range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
 import { type PartScores, partScores, primaryScores } from '../run-scores.js';
 
-/** What was trained on what, and how well it does: the part that is read when nothing else is. */
+/** The model, its data and its scores: the part for readers who read nothing else. */
 export function headline(run: ExaminedRun): Html {
   const { record } = run;
   const { recipe } = record;
@@ -34,7 +35,8 @@ function tiles({ record }: ExaminedRun, scores: PartScores, other: PartScores | 
   const interval = (metric: 'mAP' | 'auroc') =>
     scores.intervals === null
       ? 'interval needs the labels'
-      : html`95 % interval <i class="keep">${range(scores.intervals[metric])}</i>`;
+      : (noInterval(scores.intervals[metric]) ??
+        html`95 % interval <i class="keep">${range(scores.intervals[metric])}</i>`);
   const beside = (text: (other: PartScores) => string) =>
     other !== null && html`<span>validation ${text(other)}</span>`;
   return html`<div class="tiles">
@@ -73,8 +75,8 @@ function reading({ primary }: ExaminedRun, { part, intervals }: PartScores): str
         ? 'over patients'
         : 'over images (the table names no patients: too narrow)';
     sentences.push(
-      `Intervals: percentile bootstrap ${of}, ${count(intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
-      'In each draw a class that lost all its positives drops out, so the interval of a small group may lie askew.',
+      `Intervals: BCa bootstrap ${of}, ${count(intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
+      'Where classes have few positives, an interval holds the true value less often than it says.',
       'A prevalence guess scores every image alike.',
     );
   }

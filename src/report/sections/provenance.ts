@@ -1,9 +1,12 @@
 import { defineModel, parameterCount } from '../../models/model.js';
 import { formatRecipe } from '../../recipe/recipe.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
+import { formatByteSize } from '../../text/byte-size.js';
+import { formatSeconds } from '../../text/duration.js';
+import { count, NOTHING } from '../../text/numbers.js';
 import { describeLoss, describeModel } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { count, duration, mebibytes, NOTHING, shellWord } from '../format.js';
+import { shellWord } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
 import type { RunRecord } from '../run-record.js';
 
@@ -29,11 +32,11 @@ export function provenance({ record }: ExaminedRun): Html {
     ],
     ['Adapter', summary?.adapter ?? saved?.adapter ?? NOTHING],
     ['Trained with', `tailray ${summary?.tailray ?? checkpoint?.tailray ?? NOTHING}`],
-    ['Time of the epochs', epochs.length === 0 ? NOTHING : `${duration(seconds)}, validation included`],
+    ['Time of the epochs', epochs.length === 0 ? NOTHING : `${formatSeconds(seconds)}, validation included`],
     ['Pace', seconds > 0 ? `${count(images / seconds)} images/s, validation included` : NOTHING],
     [
       'Peak memory on the adapter',
-      summary?.peakBytes === undefined ? 'not recorded' : mebibytes(summary.peakBytes),
+      summary?.peakBytes === undefined ? 'not recorded' : formatByteSize(summary.peakBytes),
     ],
   ];
   return html`<section><h3>How to compute it again</h3>

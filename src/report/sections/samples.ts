@@ -1,10 +1,10 @@
+import { decimals } from '../../text/numbers.js';
 import { type ClassFact, type ExaminedRun, inColumnOrder } from '../examine-run.js';
-import { decimals } from '../format.js';
 import { type Html, html } from '../html.js';
 import { chooseCases, type SampleCase } from '../sample-cases.js';
 import { Thumbnails } from '../thumbnail.js';
 
-/** Images with what is labelled and what was predicted: the best cases and the worst. */
+/** Images with their labels and their predictions: the best cases and the worst. */
 export async function samples({ record, data, classes, primary }: ExaminedRun): Promise<Html | null> {
   if (data === null || primary === null) return null;
   const { best, worst } = chooseCases(primary, CASES);

@@ -4,6 +4,7 @@ import { checkLoss, type Deviation } from '../../losses/check-loss.js';
 import type { ClassStatistics } from '../../losses/define/class-statistics.js';
 import type { BoundLoss } from '../../losses/define/loss.js';
 import { LossError } from '../../losses/define/loss-error.js';
+import { significant } from '../../text/numbers.js';
 
 /**
  * Nobody trains on a wrong gradient: a loss of one's own is held against its float64 twin, and the twin's slope against
@@ -63,5 +64,5 @@ function where({ x, y, class: c, moment, expected, got }: Deviation, classNames:
 
 /** Seven digits, those of f32. */
 function number(value: number): string {
-  return String(Number(value.toPrecision(7)));
+  return significant(value, 7);
 }

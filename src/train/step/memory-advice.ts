@@ -1,5 +1,5 @@
 import { MemoryBudgetError, TailrayError } from '../../engine/errors.js';
-import { formatByteSize, sufficientByteSize } from '../../storage/byte-size.js';
+import { formatByteSize, sufficientByteSize } from '../../text/byte-size.js';
 
 /** What to tell a person whose run does not fit the memory that they allow: the least that would do, and which batch. */
 export interface MemoryMisfit {

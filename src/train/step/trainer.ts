@@ -7,7 +7,7 @@ import type { SafetensorsTensor } from '../../models/safetensors/safetensors.js'
 import { exportTimm, type ModelWeights } from '../../models/weights/timm-weights.js';
 import { type InferenceOptions, InferenceProgram } from '../../predict/inference-program.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { parseByteSize } from '../../storage/byte-size.js';
+import { parseByteSize } from '../../text/byte-size.js';
 import { freshWeights, type InitialWeights, weightsFrom } from '../../weights/initial-weights.js';
 import { memoryAdvice } from './memory-advice.js';
 import type { Schedule } from './schedule.js';

@@ -81,7 +81,7 @@ describe('the slowest ops', () => {
       `all        4 ops, 6 dispatches, 80.0 MFLOP, 6.0 MB: 5.1 ms (median of 5 runs), 15.7 GFLOP/s, 1.2 GB/s, 24 % of the roof
 step       6.4 ms (mean of 20), kernels for 80 % of it
 host       0.63 ms fixed (record 0.50, submit 0.13), upload 0.25, waits: device 3.0, next batch 1.0, losses 1.5
-memory     6.0 MiB at the peak: 1.0 MiB weights and state, 3.0 MiB intermediates, 0.0 MiB textures, 2.0 MiB inputs and constants
+memory     6 MiB at the peak: 1 MiB weights and state, 3 MiB intermediates, 0 B textures, 2 MiB inputs and constants
 roof       100 GFLOP/s, 10.0 GB/s, 28 µs a dispatch, 50 µs a submit, measured now
 `,
     );

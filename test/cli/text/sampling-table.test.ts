@@ -21,8 +21,8 @@ test('the length of an epoch, the groups before and after, and the rarest classe
     '           share of images with a finding → share of an epoch’s visits:',
     '             head, mean of 1                30.0 % →   32.5 %    × 1.08',
     '             medium, mean of 1              5.00 % →   26.3 %    × 5.25',
-    '             tail, mean of 1               0.100 % →   25.0 %  × 250.00',
-    '             Hernia                        0.100 % →   25.0 %  × 250.00  (1 image)',
+    '             tail, mean of 1                0.10 % →   25.0 %  × 250.00',
+    '             Hernia                         0.10 % →   25.0 %  × 250.00  (1 image)',
     '             Nodule                         5.00 % →   26.3 %    × 5.25  (50 images)',
     '             Effusion                       30.0 % →   32.5 %    × 1.08  (300 images)',
   ]);

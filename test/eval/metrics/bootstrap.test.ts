@@ -88,13 +88,14 @@ describe('bootstrapInterval', () => {
   });
 
   it('counts the draws that had an answer', () => {
-    const tiny = { n: 3, classes: 1, classNames: ['a'], resamples: 300 };
-    const { resamples } = bootstrapInterval('auroc', [0.1, 0.2, 0.9], [0, 0, 1], tiny);
-    // A draw of 3 has both outcomes with probability 1 − (2/3)³ − (1/3)³ = 2/3.
-    expect(resamples).toBeGreaterThan(160);
-    expect(resamples).toBeLessThan(240);
-    const none = bootstrapInterval('auroc', [0.1, 0.2, 0.9], [0, 0, 0], tiny);
+    const tiny = { n: 4, classes: 1, classNames: ['a'], resamples: 300 };
+    const { resamples } = bootstrapInterval('auroc', [0.1, 0.7, 0.2, 0.9], [0, 0, 1, 1], tiny);
+    // A draw of 4 has both outcomes with probability 1 − 2 (1/2)⁴ = 7/8.
+    expect(resamples).toBeGreaterThan(240);
+    expect(resamples).toBeLessThan(285);
+    const none = bootstrapInterval('auroc', [0.1, 0.7, 0.2, 0.9], [0, 0, 0, 0], tiny);
     expect(none).toMatchObject({ estimate: Number.NaN, low: Number.NaN, high: Number.NaN, resamples: 0 });
+    expect(none.whyMissing).toBe('no positive target');
   });
 
   it('refuses impossible options', () => {

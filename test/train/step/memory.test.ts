@@ -4,7 +4,7 @@ import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { RecipeError } from '../../../src/recipe/recipe-error.js';
 import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
-import { formatByteSize, parseByteSize, sufficientByteSize } from '../../../src/storage/byte-size.js';
+import { formatByteSize, parseByteSize, sufficientByteSize } from '../../../src/text/byte-size.js';
 import { memoryAdvice } from '../../../src/train/step/memory-advice.js';
 import { Trainer } from '../../../src/train/step/trainer.js';
 import { testDevice } from '../../device.js';

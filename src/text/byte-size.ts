@@ -1,4 +1,6 @@
-/** Sizes of memory as people write them: `4GiB`, `512 MiB`, `6 GB`, `1.5GiB`, or a plain number of bytes. */
+import { NOTHING } from './numbers.js';
+
+/** Sizes of memory and files as people write them: `4GiB`, `512 MiB`, `6 GB`, `1.5GiB`, or a plain number of bytes. */
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -20,12 +22,17 @@ export function parseByteSize(text: string): number | undefined {
   return bytes >= 1 ? bytes : undefined;
 }
 
-/** `12.3 MiB`, from 1 GiB on `1.23 GiB`. */
+const PRINTED = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `128 MiB`, `12.3 MiB`, from 1 GiB on with two digits, `1.23 GiB`; small ones as `16 KiB` and `100 B`. */
 export function formatByteSize(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  if (!Number.isFinite(bytes)) return NOTHING;
+  const power = bytes >= 1 ? Math.min(Math.floor(Math.log2(bytes) / 10), PRINTED.length - 1) : 0;
+  const value = bytes / 2 ** (10 * power);
+  return `${Number.isInteger(value) ? value : value.toFixed(power >= 3 ? 2 : 1)} ${PRINTED[power]}`;
 }
 
-/** The same with no space and rounded up, so that it can be given as a budget that is large enough. */
+/** In MiB with no space and rounded up, so that it can be given as a budget that is large enough. */
 export function sufficientByteSize(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)}MiB`;
 }

@@ -1,0 +1,16 @@
+import { type MaybeNumber, NOTHING } from './numbers.js';
+
+/** `4.3 s`, `47 s`, `3 min 20 s`, `2 h 05 min` */
+export function formatSeconds(seconds: MaybeNumber): string {
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return NOTHING;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} min`;
+  return minutes > 0 ? `${minutes} min ${rest} s` : `${rest} s`;
+}
+
+/** Milliseconds in microseconds: 0.0123 → `12 µs`. */
+export function formatMicroseconds(milliseconds: number): string {
+  return `${(1000 * milliseconds).toFixed(0)} µs`;
+}
