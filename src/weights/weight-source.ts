@@ -12,7 +12,7 @@ export interface WeightSource {
   readonly place: string;
   /** What is said of the weights beside them, before any of them is read; null where nothing is. */
   config(): Promise<PretrainedConfig | null>;
-  /** Path of the safetensors file, or of the index of several; on this machine afterwards. */
+  /** Path of the file of weights, or of the index of several; on this machine afterwards. */
   file(): Promise<string>;
   /** The same place, so that it means the same from any folder and at any time. */
   pinned(): Promise<string>;
@@ -41,9 +41,9 @@ async function existing(path: string): Promise<string> {
 
 const NO_ADDRESS = 'Weights on a hub are called hf-hub:owner/name.';
 
-/** A copy of a repository has a `config.json` beside its `model.safetensors`. */
+/** A copy of a repository has a `config.json` beside its `model.safetensors` or `pytorch_model.bin`. */
 async function configBeside(path: string): Promise<PretrainedConfig | null> {
-  if (!/^model\.safetensors(\.index\.json)?$/.test(basename(path))) return null;
+  if (!/^(model\.safetensors|pytorch_model\.bin)(\.index\.json)?$/.test(basename(path))) return null;
   const text = await readFile(join(dirname(path), 'config.json'), 'utf8').catch(() => null);
   return text === null ? null : parseTimmConfig(text);
 }
