@@ -207,7 +207,7 @@ describe('weights in several files', () => {
     });
     const { tensors, notes } = await readWeights(join(folder, 'pytorch_model.bin.index.json'));
     expect(tensors).toEqual(new Map([...goldenTensors('protocol-3'), ...goldenTensors('ema')]));
-    expect(notes[0]).toBe('pytorch_model-2.bin: the tensors are those of ema in the file.');
+    expect(notes[0]).toBe('pytorch_model-2.bin: the tensors are those of ema.module in the file.');
   });
 
   test('a part that is not there', async () => {

@@ -27,40 +27,48 @@ export interface StateDict {
 }
 
 /**
- * The tensors of a file: the file's own dictionary, if it has any tensor; else the first of `STATE_KEYS` in it that is a
- * dictionary, by the same rule.
+ * The tensors of a file: those of the file's own dictionary, if it has any; else those of the first of `STATE_KEYS` in it
+ * that leads to any, by the same rule.
  * @throws TorchFileError 'refused' where there are none
  */
 export function stateDictOf(root: PickleValue): StateDict {
-  let dict = root;
-  const path: string[] = [];
-  const notes: string[] = [];
-  while (isKind(dict, 'dict') && !holdsTensors(dict)) {
-    const places = STATE_KEYS.filter((key) => isStateDict(dict, key));
-    const [key, ...others] = places;
-    if (key === undefined || path.length === MAX_DEPTH) throw noTensors(dict, path);
-    path.push(key);
-    const left = others.length > 0 ? `, not ${others.join(' or ')}` : '';
-    notes.push(`the tensors are those of ${path.join('.')} in the file${left}.`);
-    dict = entry(dict, key) ?? null;
-  }
-  if (!isKind(dict, 'dict')) throw noTensors(dict, path);
+  const found = isKind(root, 'dict') ? find(root, [], new Set()) : undefined;
+  if (!found) throw noTensors(root);
+  const { dict, path, left } = found;
   const tensors = new Map<string, TorchTensor>();
   const others: string[] = [];
   for (const [name, value] of dict.entries) {
     if (typeof name === 'string' && isKind(value, 'tensor')) tensors.set(name, value);
     else others.push(String(name));
   }
+  const notes: string[] = [];
+  if (path.length > 0) {
+    const not = left.length > 0 ? `, not ${left.map((keys) => keys.join('.')).join(' or ')}` : '';
+    notes.push(`the tensors are those of ${path.join('.')} in the file${not}.`);
+  }
   if (others.length > 0) notes.push(`entries that are no tensors are left out: ${list(others)}.`);
   return { tensors, notes };
 }
 
-function entry(dict: PickleDict, key: string): PickleValue | undefined {
-  return dict.entries.get(key);
+interface Found {
+  readonly dict: PickleDict;
+  /** The keys that lead to it. */
+  readonly path: readonly string[];
+  /** The keys that lead to others. */
+  readonly left: readonly (readonly string[])[];
 }
 
-function isStateDict(dict: PickleValue, key: string): boolean {
-  return isKind(dict, 'dict') && isKind(entry(dict, key), 'dict');
+/** @param seen dictionaries that were looked at: one may lead to itself */
+function find(dict: PickleDict, path: readonly string[], seen: Set<PickleDict>): Found | undefined {
+  if (seen.has(dict)) return undefined;
+  seen.add(dict);
+  if (holdsTensors(dict)) return { dict, path, left: [] };
+  if (path.length === MAX_DEPTH) return undefined;
+  const [first, ...others] = STATE_KEYS.flatMap((key) => {
+    const inner = dict.entries.get(key);
+    return (isKind(inner, 'dict') && find(inner, [...path, key], seen)) || [];
+  });
+  return first && { ...first, left: [...first.left, ...others.map((other) => other.path)] };
 }
 
 function holdsTensors(dict: PickleDict): boolean {
@@ -70,14 +78,13 @@ function holdsTensors(dict: PickleDict): boolean {
   return false;
 }
 
-function noTensors(value: PickleValue, path: readonly string[]): TorchFileError {
-  const where = path.length === 0 ? 'it' : path.join('.');
-  const found = isKind(value, 'dict')
-    ? `a dictionary without tensors; its keys are ${list([...value.entries.keys()].map(String)) || 'none'}`
-    : `a ${kindOf(value)}`;
+function noTensors(root: PickleValue): TorchFileError {
+  const found = isKind(root, 'dict')
+    ? `dictionary without tensors; its keys are ${list([...root.entries.keys()].map(String)) || 'none'}`
+    : kindOf(root);
   return new TorchFileError(
     'refused',
-    `${where} is ${found}. Expected are tensors by their names, in the file itself or under ${STATE_KEYS.join(', ')}.`,
+    `it is a ${found}. Expected are tensors by their names, in the file itself or under ${STATE_KEYS.join(', ')}.`,
   );
 }
 

@@ -99,7 +99,7 @@ function rebuildTensor(args: readonly PickleValue[]): TorchTensor {
   const end = endOf(tensor);
   if (!Number.isSafeInteger(elementCount(shape)) || end > storage.count) {
     throw damaged(
-      `${text} of shape [${shape.join(', ')}] with strides [${strides.join(', ')}] from ${offset} on ends at element ${end}, the ` +
+      `${text} of shape ${quote(shape)} with strides ${quote(strides)} from ${offset} on ends at element ${end}, the ` +
         `storage has ${storage.count}`,
     );
   }
