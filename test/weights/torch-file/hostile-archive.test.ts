@@ -27,11 +27,19 @@ describe('a hostile archive', () => {
     zipOf([program0, { ...storage0, ...(claims && { claims }) }, version]);
   const bomb = new Uint8Array(deflateRawSync(new Uint8Array(4_000_000)));
   const plain = zipOf(entries);
+  /** What PyTorch 2 puts beside them. */
+  const newer = [
+    { name: 'w/.format_version', data: ascii('1') },
+    { name: 'w/.storage_alignment', data: ascii('64') },
+    { name: 'w/byteorder', data: ascii('little') },
+    { name: 'w/.data/serialization_id', data: ascii('0123456789') },
+  ];
 
-  test('this one is sound, and so are its forms in zip64', async () => {
+  test('this one is sound, and so are its forms in zip64 and of PyTorch 2', async () => {
     const forms = [
       plain,
       zipOf(entries, { zip64: {} }),
+      zipOf([...entries, ...newer]),
       claim({ zip64: { size: 16n, packed: 16n } }),
       claim({ zip64: { size: 16n, packed: 16n, offset: BigInt(30 + program0.name.length + pickle.length) } }),
     ];
