@@ -55,7 +55,7 @@ const program = addHubOption(
   .option('--images <dir>', 'image folder (default: the folder of the table)')
   .option(
     '--weights <source>',
-    'to start from: a safetensors file, or hf-hub:owner/name@revision:file (downloaded once)',
+    'to start from: a safetensors or PyTorch file, or hf-hub:owner/name@revision:file (downloaded once)',
   )
   .addOption(
     new Option('--head <what>', 'the head in --weights: keep it, or reset to a fresh one').choices([

@@ -14,7 +14,7 @@ import { freshWeights, weightsFrom } from '../weights/initial-weights.js';
 export interface CreateModelOptions extends ModelConfig {
   /** Pixels a side, or [height, width]: what `forward` insists on. Absent: any size the network can take. */
   readonly imageSize?: number | readonly [number, number];
-  /** Safetensors file in timm's naming, or `hf-hub:owner/name` of one on a hub. Absent: fresh weights. */
+  /** Safetensors or PyTorch file in timm's naming, or `hf-hub:owner/name` of one on a hub. Absent: fresh weights. */
   readonly weights?: string;
   /** `reset`: a fresh head instead of the one in `weights`, which else must fit. */
   readonly weightsHead?: 'keep' | 'reset';

@@ -98,7 +98,9 @@ const modelSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('to start from: safetensors file in timm’s naming, or hf-hub:owner/name@revision:file'),
+    .describe(
+      'to start from: safetensors or PyTorch file in timm’s naming, or hf-hub:owner/name@revision:file',
+    ),
   weightsHead: z
     .enum(['keep', 'reset'])
     .default('keep')

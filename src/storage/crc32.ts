@@ -1,8 +1,13 @@
-/** The CRC-32 of PNG, gzip and zip (ISO 3309), written here because node has its own only since 20.15. */
-export function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = (TABLE[(c ^ byte) & 0xff] as number) ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
+import zlib from 'node:zlib';
+
+/** zlib's, where node has it: since 20.15. */
+const native: typeof zlib.crc32 | undefined = zlib.crc32;
+
+/**
+ * The checksum of zip and PNG. @param before of the bytes that stand before these, where a whole is read in pieces
+ */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  return native ? native(bytes, before) : crc32ByTable(bytes, before);
 }
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -10,3 +15,10 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
   return c >>> 0;
 });
+
+/** The same for older versions of node. */
+export function crc32ByTable(bytes: Uint8Array, before = 0): number {
+  let c = ~before;
+  for (const byte of bytes) c = (TABLE[(c ^ byte) & 0xff] as number) ^ (c >>> 8);
+  return ~c >>> 0;
+}

@@ -12,7 +12,7 @@ import { type FileSystem, writeAtomically } from '../storage/atomic-file.js';
 import { contentDigest, DIGEST_KEY } from '../storage/content-digest.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { isShardIndex, readShards } from './sharded-weights.js';
-import { decodeWeights, readWeightFile } from './weight-file.js';
+import { decodeWeights, readWeightFile, type WeightFile } from './weight-file.js';
 
 /**
  * A trained model in one file: weights under timm's names, and in the metadata all that is needed to use them as they
@@ -102,7 +102,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 
 /** The same from bytes. `path` is for messages. @throws CheckpointError */
 export async function decodeCheckpoint(bytes: Uint8Array, path: string): Promise<Checkpoint> {
-  return checkpointOf(decodeWeights(bytes, path), path);
+  return checkpointOf(await decodeWeights(bytes, path), path);
 }
 
 async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string): Promise<Checkpoint> {
@@ -137,10 +137,11 @@ async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string
 }
 
 /**
- * Reads any safetensors file, or the index of several, to start a training from. A checkpoint of ours is verified as well.
+ * Reads any safetensors file, zip archive of torch.save, or index of several, to start a training from. A checkpoint of
+ * ours is verified as well.
  * @throws CheckpointError 'missing', 'pickle' or 'damaged'
  */
-export async function readWeights(path: string): Promise<SafetensorsFile> {
+export async function readWeights(path: string): Promise<WeightFile> {
   if (isShardIndex(path)) return readShards(path);
   const file = await readWeightFile(path);
   if (file.metadata.format === FORMAT) await verify(file.tensors, file.metadata, path);

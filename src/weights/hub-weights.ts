@@ -4,13 +4,16 @@ import { HubRepository } from '../hub/hub-repository.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { type PretrainedConfig, parseTimmConfig } from '../models/weights/timm-config.js';
 import { readRegularText } from '../storage/regular-file.js';
-import { CheckpointError } from './checkpoint-error.js';
-import { conversionAdvice, hasPickleEnding } from './pickle-file.js';
 import { isShardIndex, shardNames } from './sharded-weights.js';
 import type { WeightSource } from './weight-source.js';
 
-/** How Hugging Face's libraries call a repository's weights: one file, or the index of several. */
-const USUAL_FILES = ['model.safetensors', 'model.safetensors.index.json'];
+/** How Hugging Face's libraries call a repository's weights, in their order: one file, or the index of several. */
+const USUAL_FILES = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+];
 
 /** Weights in a repository on a hub; what is asked for is in the cache afterwards. */
 export class HubWeights implements WeightSource {
@@ -34,7 +37,6 @@ export class HubWeights implements WeightSource {
   async file(): Promise<string> {
     const repository = await this.#repository();
     const { file } = this.#address;
-    if (file !== undefined && hasPickleEnding(file)) throw this.#pickle(file);
     const path = file === undefined ? await this.#usualFile(repository) : await repository.file(file);
     if (!isShardIndex(path)) return path;
     const folder = file === undefined ? '.' : dirname(file);
@@ -57,22 +59,8 @@ export class HubWeights implements WeightSource {
       const path = await repository.optional(name);
       if (path !== undefined) return path;
     }
-    const names = await repository.list();
-    const pickle = names.find(hasPickleEnding);
-    const other = names.some((name) => name.endsWith('.safetensors'));
-    if (pickle !== undefined && !other) throw this.#pickle(pickle);
     // says what there is instead
     return repository.file('model.safetensors');
-  }
-
-  #pickle(file: string): CheckpointError {
-    const { repo, revision } = this.#address;
-    const download = `hf download ${repo} ${file} --revision ${revision} --local-dir .`;
-    return new CheckpointError(
-      'pickle',
-      this.place,
-      `${file} is a PyTorch pickle. ${conversionAdvice(file, download)}`,
-    );
   }
 
   #repository(): Promise<HubRepository> {

@@ -6,6 +6,7 @@ import { type FitOptions, fitWeights } from '../models/weights/fit-weights.js';
 import type { ModelWeights } from '../models/weights/timm-weights.js';
 import { fromTorchvision } from '../models/weights/torchvision-names.js';
 import { WeightsError } from '../models/weights/weights-error.js';
+import { fromWrapped } from '../models/weights/wrapper-prefix.js';
 import { pretrainingOf, readWeights } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { normalisationNote } from './normalisation-note.js';
@@ -34,7 +35,7 @@ export function freshWeights(definition: ModelDefinition, seed: number): Initial
 }
 
 /**
- * Weights of a safetensors file in timm's naming or torchvision's. Nothing that differs is passed over: a head is
+ * Weights of a safetensors file or one of torch.save's, in timm's naming or torchvision's. Nothing that differs is passed over: a head is
  * replaced only where the caller says so, a stem for other image channels is adapted and that is noted, all else is an
  * error that lists the tensors.
  * @param source a path, or `hf-hub:owner/name@revision:file`; see open-weight-source.ts
@@ -50,15 +51,18 @@ export async function weightsFrom(
   const config = await opened.config();
   requireArchitecture(config, definition.config.arch, place);
   const path = await opened.file();
-  const { tensors, metadata } = await readWeights(path);
+  const { tensors, metadata, notes: fileNotes } = await readWeights(path);
   const pretraining = config ?? pretrainingOf(metadata);
   requireArchitecture(pretraining, definition.config.arch, place);
   const note = pretraining && preprocessing && normalisationNote(pretraining, preprocessing);
   try {
-    const fitted = fitWeights(definition, fromCxrLt(fromTorchvision(tensors)), fit);
+    const unwrapped = fromWrapped(tensors);
+    const fitted = fitWeights(definition, fromCxrLt(fromTorchvision(unwrapped.tensors)), fit);
     const notes = [
       ...(await opened.notes()),
       `weights from ${place}.`,
+      ...fileNotes,
+      ...unwrapped.notes,
       ...fitted.notes,
       ...(note ? [note] : []),
     ];

@@ -29,9 +29,9 @@ async function existing(path: string): Promise<string> {
 
 const NO_ADDRESS = 'Weights on a hub are called hf-hub:owner/name.';
 
-/** A copy of a repository has a `config.json` beside its `model.safetensors`. */
+/** A copy of a repository has a `config.json` beside its `model.safetensors` or `pytorch_model.bin`. */
 async function configBeside(path: string): Promise<PretrainedConfig | null> {
-  if (!/^model\.safetensors(\.index\.json)?$/.test(basename(path))) return null;
+  if (!/^(model\.safetensors|pytorch_model\.bin)(\.index\.json)?$/.test(basename(path))) return null;
   const text = await readRegularText(join(dirname(path), 'config.json')).catch(() => null);
   return text === null ? null : parseTimmConfig(text);
 }

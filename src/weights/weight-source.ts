@@ -6,7 +6,7 @@ export interface WeightSource {
   readonly place: string;
   /** What is said of the weights beside them, before any of them is read; null where nothing is. */
   config(): Promise<PretrainedConfig | null>;
-  /** Path of the safetensors file, or of the index of several; on this machine afterwards. */
+  /** Path of the file of weights, or of the index of several; on this machine afterwards. */
   file(): Promise<string>;
   /** The same place, so that it means the same from any folder and at any time. */
   pinned(): Promise<string>;

@@ -12,6 +12,8 @@ import { testDevice } from '../device.js';
 import { FakeHub } from '../hub/fake-hub.js';
 import { stateDict } from '../models/named-tensors.js';
 import { tinyRecipe } from '../train/run/tiny-run.js';
+import { goldenBytes } from './torch-file/golden-torch-files.js';
+import { dict, program, torchZip } from './torch-file/torch-zip.js';
 
 const network = { arch: 'resnet10', classes: 3, stem: 'small-stride2', width: 4 } as const;
 const definition = defineModel(network);
@@ -130,23 +132,39 @@ describe('which file', () => {
     );
   });
 
-  test('a pickle is refused before it is downloaded, with all that is to be done', async () => {
+  test('PyTorch’s own, where there is no other, or where it is named', async () => {
     const hub = await FakeHub.start();
-    hub.commit({ 'pytorch_model.bin': 'a program', 'README.md': '' });
+    hub.commit({ 'pytorch_model.bin': torchZip(program(dict([]))), 'old.pth': 'a program', 'README.md': '' });
     for (const rest of ['', ':pytorch_model.bin']) {
-      const refused = expect(weightsFrom(from(hub, rest), definition, options)).rejects;
-      await refused.toThrow(
-        /pytorch_model\.bin is a PyTorch pickle.*\n {2}hf download timm\/tiny pytorch_model\.bin .*\n {2}python3 -c ".*" pytorch_model\.bin pytorch_model\.safetensors$/,
+      await expect(weightsFrom(from(hub, rest), definition, options)).rejects.toThrow(
+        /pytorch_model\.bin: is a file of PyTorch's that tailray does not read: it is a dictionary without tensors/,
       );
     }
-    expect(hub.asked().join()).not.toContain('store');
+    await expect(weightsFrom(from(hub, ':old.pth'), definition, options)).rejects.toMatchObject({
+      kind: 'damaged',
+    });
+    hub.commit({ 'pytorch_model.bin': 'a program', 'model.safetensors': weights });
+    expect((await weightsFrom(from(hub), definition, options)).notes).toHaveLength(1);
+  });
+
+  test('several of PyTorch’s, by their index', async () => {
+    const hub = await FakeHub.start();
+    hub.commit({
+      'pytorch_model.bin.index.json': JSON.stringify({
+        weight_map: { 'a.weight': 'one.bin', 'a.bias': 'one.bin' },
+      }),
+      'one.bin': goldenBytes('protocol-3'),
+    });
+    // read, and of another network
+    await expect(weightsFrom(from(hub), definition, options)).rejects.toMatchObject({ kind: 'mismatch' });
+    expect(hub.asked().join()).toContain('one.bin');
   });
 
   test('none: what there is instead is named', async () => {
     const hub = await FakeHub.start();
-    hub.commit({ 'open_clip_model.safetensors': weights, 'pytorch_model.bin': 'a program' });
+    hub.commit({ 'open_clip_model.safetensors': weights, 'model.pth': 'a program' });
     await expect(weightsFrom(from(hub), definition, options)).rejects.toThrow(
-      /model\.safetensors: there is no such file\. There are open_clip_model\.safetensors, pytorch_model\.bin\./,
+      /model\.safetensors: there is no such file\. There are open_clip_model\.safetensors, model\.pth\./,
     );
   });
 });

@@ -3,24 +3,24 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
+import { defineModel } from '../../src/models/model.js';
 import { writeSafetensors } from '../../src/models/safetensors/safetensors.js';
 import { readCheckpoint, readWeights } from '../../src/weights/checkpoint.js';
-import { conversionCommand, hasPickleEnding } from '../../src/weights/pickle-file.js';
+import { weightsFrom } from '../../src/weights/initial-weights.js';
+import { conversionCommand } from '../../src/weights/pickle-file.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
-import { f32 } from '../models/named-tensors.js';
+import { f32, stateDict } from '../models/named-tensors.js';
+import { goldenBytes, goldenPath, goldenTensors } from './torch-file/golden-torch-files.js';
+import { dict, program, storage, tensor, torchZip } from './torch-file/torch-zip.js';
 
-const zipped = zipSync({
-  'archive/data.pkl': Uint8Array.of(0x80, 2, 0x2e),
-  'archive/version': [51, 10] as never,
-});
 /** The first bytes of what torch.save wrote before 1.6: a pickled magic number. */
 const legacy = Uint8Array.from(Buffer.from('80028a0a6cfc9c46f9206aa85019 2e8002'.replace(' ', ''), 'hex'));
 
-describe('a PyTorch pickle', () => {
+describe('a bare pickle', () => {
   test.each([
-    ['w.pth', zipped],
-    ['renamed.safetensors', zipped],
     ['old.pt', legacy],
+    ['renamed.safetensors', legacy],
+    ['of PyTorch 1.13.pt', goldenBytes('legacy')],
     ['protocol4.bin', Uint8Array.of(0x80, 4, 0x95, 0, 0, 0, 0, 0, 0, 0, 0)],
   ])('%s is refused, by content, with the conversion to run', async (name, bytes) => {
     const folder = await temporaryFolder({ [name]: bytes });
@@ -42,16 +42,12 @@ describe('a PyTorch pickle', () => {
     const other = await temporaryFolder({
       'w.pth': zipSync({ 'a.npy': Uint8Array.of(1) }),
       'x.bin': 'hello',
+      'empty.pt': '',
     });
-    for (const name of ['w.pth', 'x.bin']) {
+    for (const name of ['w.pth', 'x.bin', 'empty.pt']) {
       await expect(readWeights(join(other, name))).rejects.toMatchObject({ kind: 'damaged' });
     }
-    expect(['a.pth', 'a.CKPT', 'a.safetensors', 'pth'].map(hasPickleEnding)).toEqual([
-      true,
-      true,
-      false,
-      false,
-    ]);
+    await expect(readWeights(other)).rejects.toMatchObject({ kind: 'missing', message: /EISDIR/ });
   });
 
   test('the command quotes paths for a shell', () => {
@@ -91,6 +87,69 @@ def load(path, map_location, weights_only):
   );
 });
 
+describe('a zip archive of torch.save', () => {
+  test('is read, whatever it is called, and what was taken of it is noted', async () => {
+    const folder = await temporaryFolder({ 'w.safetensors': goldenBytes('model-and-ema') });
+    const { tensors, notes } = await readWeights(join(folder, 'w.safetensors'));
+    expect(tensors).toEqual(goldenTensors('model-and-ema'));
+    expect(notes).toEqual(['the tensors are those of model in the file, not ema.']);
+  });
+
+  test('is no checkpoint of ours', async () => {
+    await expect(readCheckpoint(goldenPath('network'))).rejects.toMatchObject({ kind: 'foreign' });
+  });
+
+  test.each([
+    ['refused', [0x63, ...Buffer.from('os\nsystem\n'), 0x2e], 'pickle', /asks for "os\.system" of Python/],
+    ['broken', [0x80, 2, 0x2e], 'damaged', /is no whole file of PyTorch's: its pickle is broken at byte 3/],
+  ])('%s: the file is named, and what to do', async (_, pickle, kind, message) => {
+    const folder = await temporaryFolder({ 'w.pth': torchZip(pickle) });
+    const path = join(folder, 'w.pth');
+    const error = await readWeights(path).catch((reason: Error) => reason);
+    expect(error).toMatchObject({ kind, path });
+    expect((error as Error).message).toMatch(message);
+  });
+
+  test('starts a training: names are unwrapped, and all is noted', async () => {
+    const definition = defineModel({ arch: 'resnet10', classes: 3, stem: 'small-stride2', width: 4 });
+    const state = [...stateDict(definition)];
+    const wrapped = program(
+      dict([
+        [
+          'state_dict',
+          dict(
+            state.map(([name, { shape, data }], i) => {
+              const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+              return [
+                `module._orig_mod.${name}`,
+                tensor({ storage: storage(String(i), data.length), shape, strides }),
+              ];
+            }),
+          ),
+        ],
+        ['epoch', [0x4b, 3]],
+      ]),
+    );
+    const storages = Object.fromEntries(
+      state.map(([, { data }], i) => [i, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
+    );
+    const folder = await temporaryFolder({
+      'w.pth': torchZip(wrapped, storages),
+      'w.safetensors': writeSafetensors(state),
+    });
+    const options = { head: 'keep', seed: 0 } as const;
+    const taken = await weightsFrom(join(folder, 'w.pth'), definition, options);
+    const expected = await weightsFrom(join(folder, 'w.safetensors'), definition, options);
+    expect(taken.parameters).toEqual(expected.parameters);
+    expect(taken.statistics).toEqual(expected.statistics);
+    expect(taken.notes).toEqual([
+      `weights from ${join(folder, 'w.pth')}.`,
+      'the tensors are those of state_dict in the file.',
+      'all tensors of the file are called module._orig_mod.…: that prefix is left out.',
+    ]);
+  });
+});
+
 describe('weights in several files', () => {
   const index = (map: Record<string, string>) =>
     JSON.stringify({ metadata: { total_size: 8 }, weight_map: map });
@@ -127,12 +186,28 @@ describe('weights in several files', () => {
     [
       'a file outside the folder',
       index({ a: '../w.safetensors' }),
-      /weight_map\.a: must be the name of a safetensors file/,
+      /weight_map\.a: must be the name of a safetensors or \.bin file/,
     ],
     ['no JSON', '{', /not valid JSON/],
-    ['no map', '{}', /no index of safetensors files \(weight_map/],
+    ['no map', '{}', /no index of files of weights \(weight_map/],
   ])('%s', async (_, text, message) => {
     await expect(read(text)).rejects.toThrow(message);
+  });
+
+  test('may be PyTorch’s', async () => {
+    const folder = await temporaryFolder({
+      'pytorch_model-1.bin': goldenBytes('protocol-3'),
+      'pytorch_model-2.bin': goldenBytes('ema'),
+      'pytorch_model.bin.index.json': index(
+        Object.fromEntries([
+          ...[...goldenTensors('protocol-3').keys()].map((name) => [name, 'pytorch_model-1.bin']),
+          ...[...goldenTensors('ema').keys()].map((name) => [name, 'pytorch_model-2.bin']),
+        ]),
+      ),
+    });
+    const { tensors, notes } = await readWeights(join(folder, 'pytorch_model.bin.index.json'));
+    expect(tensors).toEqual(new Map([...goldenTensors('protocol-3'), ...goldenTensors('ema')]));
+    expect(notes[0]).toBe('pytorch_model-2.bin: the tensors are those of ema.module in the file.');
   });
 
   test('a part that is not there', async () => {
