@@ -234,10 +234,10 @@ describe('a tokenizer is refused', () => {
     const large = await folderOf('large', {});
     await writeFile(join(large, 'bomb.txt.gz'), gzipSync(Buffer.alloc(40 * 2 ** 20)));
     await expect(ClipTokenizer.fromFiles(join(large, 'bomb.txt.gz'))).rejects.toThrow(
-      /unpacks to more than 32\.0 MiB/,
+      /unpacks to more than 32 MiB/,
     );
     await writeFile(join(large, 'tokenizer.json'), Buffer.alloc(33 * 2 ** 20));
-    await expect(ClipTokenizer.fromFiles(large)).rejects.toThrow(/tokenizer\.json: has more than 32\.0 MiB/);
+    await expect(ClipTokenizer.fromFiles(large)).rejects.toThrow(/tokenizer\.json: has more than 32 MiB/);
     await expect(ClipTokenizer.fromFiles(folder, { context: 1 })).rejects.toThrow(
       /whole number of at least 2, not 1/,
     );
