@@ -187,19 +187,32 @@ export class ModelScope {
     });
   }
 
-  /** @param x [n, in] or [n, h, w, in] @returns [..., outputs] */
+  /** @param x [..., in] @returns [..., outputs] */
   linear(name: string, x: Tensor, outputs: number, init: LayerInitializers = {}): Tensor {
-    return this.within(name, () => {
-      const fanIn = at(x.shape, -1);
-      const inputs: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
-      const { weight = inputs, bias = inputs } = init;
-      const w = this.parameter('weight', [fanIn, outputs], 'linear', weight);
-      const b = this.parameter('bias', [outputs], 'same', bias);
-      return this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () => {
-        const product = x.shape.length === 2 ? matmul(x, w) : conv2d(x, reshape(w, [1, 1, fanIn, outputs]));
-        return add(product, b);
-      });
-    });
+    return this.within(name, () => this.linearOf('weight', 'bias', x, outputs, init));
+  }
+
+  /** The same where a state dict names weight and bias in a way of its own. */
+  linearOf(
+    weightName: string,
+    biasName: string,
+    x: Tensor,
+    outputs: number,
+    init: LayerInitializers = {},
+  ): Tensor {
+    const fanIn = at(x.shape, -1);
+    const inputs: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
+    const { weight = inputs, bias = inputs } = init;
+    const w = this.parameter(weightName, [fanIn, outputs], 'linear', weight);
+    const b = this.parameter(biasName, [outputs], 'same', bias);
+    return this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () =>
+      add(product(x, w), b),
+    );
+  }
+
+  /** A linear layer without bias, whose weight a state dict holds as [in, out]. @param x [..., in] @returns [..., outputs] */
+  projection(name: string, x: Tensor, outputs: number, init: Initializer): Tensor {
+    return product(x, this.parameter(name, [at(x.shape, -1), outputs], 'same', init));
   }
 
   /** Nothing in evaluation. Each dropout of a model draws from a stream of its own. */
@@ -244,4 +257,12 @@ export class ModelScope {
   #name(name: string): string {
     return [...this.#path, name].join('.');
   }
+}
+
+/** x·W over the last axis. A map stays a map, as the kernels of a 1×1 convolution see it. */
+function product(x: Tensor, w: Tensor): Tensor {
+  const [inputs, outputs] = [at(w.shape, 0), at(w.shape, 1)];
+  if (x.shape.length === 2) return matmul(x, w);
+  if (x.shape.length === 4) return conv2d(x, reshape(w, [1, 1, inputs, outputs]));
+  return reshape(matmul(reshape(x, [-1, inputs]), w), [...x.shape.slice(0, -1), outputs]);
 }
