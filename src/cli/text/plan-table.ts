@@ -4,6 +4,7 @@ import type { PlanRow } from '../../engine/run/build.js';
 import type { Explanation } from '../../engine/run/explanation.js';
 import type { OpTime } from '../../engine/run/profile.js';
 import type { StepTimes } from '../../train/step/explained-step.js';
+import { describeRoofline } from './roofline-text.js';
 
 /** An explanation for people: a table of what costs the most time, and a few lines about the rest of a step. */
 
@@ -168,8 +169,7 @@ function footer({ ops, profiledRuns, step, bytes, roofline }: Explained, total: 
     `memory     ${megabytes(bytes.total)} at the peak: ${megabytes(bytes.arenas)} weights and state, ` +
       `${megabytes(bytes.intermediates)} intermediates, ${megabytes(bytes.textures)} textures, ` +
       `${megabytes(bytes.leaves)} inputs and constants`,
-    `roof       ${roofline.gflops.toFixed(0)} GFLOP/s, ${roofline.gbps.toFixed(1)} GB/s, ` +
-      `${micro(roofline.dispatchMs)} a dispatch, ${micro(roofline.submitMs)} a submit, measured now`,
+    `roof       ${describeRoofline(roofline)}, measured now`,
   ];
 }
 
@@ -195,10 +195,6 @@ function rate(work: number, ms: number): string {
 
 function percent(share: number): string {
   return Number.isFinite(share) ? `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %` : '–';
-}
-
-function micro(ms: number): string {
-  return `${(1000 * ms).toFixed(0)} µs`;
 }
 
 function scaled(value: number): string {
