@@ -119,16 +119,16 @@ test.each([
     const { stdout } = await run(process.execPath, [compiler, '-p', config]).catch((error) => error);
     expect(stdout).toBe('');
     const ran = await run(process.execPath, [`${outDir}/program.js`], { cwd: project });
-    const { value, grad, arch, architectures, losses, functions, rooms, options } = JSON.parse(ran.stdout);
+    const { value, grad, arch, architectures, losses, functions, rooms, listener } = JSON.parse(ran.stdout);
     expect(value).toBeCloseTo(0.5, 6);
     expect(grad).toEqual([expect.closeTo(0.5, 6), expect.closeTo(0.5, 6)]);
-    expect({ arch, architectures, losses, functions, rooms, options }).toEqual({
+    expect({ arch, architectures, losses, functions, rooms, listener }).toEqual({
       arch: 'resnet18',
       architectures: true,
       losses: true,
       functions: true,
       rooms: [true, true],
-      options: { explain: false },
+      listener: 'function',
     });
   },
 );

@@ -16,17 +16,17 @@ import {
   parseRecipe,
   Random,
   type Recipe,
+  type RunListener,
   registeredLosses,
   registerLoss,
   TailrayError,
-  type TrainRunOptions,
   writeSafetensors,
 } from 'tailray';
 import { z } from 'zod';
 
 const recipe: Recipe = parseRecipe('model: {arch: resnet18}', { path: 'recipe.yaml' });
 const interval: Interval | undefined = undefined;
-const options: Pick<TrainRunOptions, 'explain'> = { explain: false };
+const listener: RunListener = () => undefined;
 
 registerLoss(
   defineLoss({
@@ -60,7 +60,7 @@ try {
       ),
       rooms: [Object.keys(metrics).length > 0, Object.keys(ops).length > 0],
       interval,
-      options,
+      listener: typeof listener,
     }),
   );
 } finally {
