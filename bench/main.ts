@@ -76,10 +76,10 @@ async function measure(
   }
   hosts['pytorch-cpu']?.process.end();
   notes.push(rooflineNote(await measureRoofline(tailray.device)));
-  if (flags.save !== undefined) {
+  if (flags.out !== undefined) {
     const what = flags.scaling ? 'scaling' : 'speed';
     const header = runHeader(hosts, roofline, adapter);
-    notes.push(`Kept in ${saveRun(flags.save, what, header, measurements, comparisons)}`);
+    notes.push(`Kept in ${saveRun(flags.out, what, header, measurements, comparisons)}`);
   }
   say(tableFoot());
   for (const note of notes) remark(flags, note);

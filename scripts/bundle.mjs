@@ -57,7 +57,8 @@ try {
 /** Copies every file that dist's programs and the peers reach by import, with the licences of their packages. */
 async function collect() {
   const bench = createRequire(join(ROOT, 'bench/package.json'));
-  /** @type {typeof import('@vercel/nft')} */
+  // the types of @vercel/nft are there only where the benchmark is installed
+  /** @type {{ nodeFileTrace(files: string[], options: { base: string, processCwd: string }): Promise<{ fileList: Set<string> }> }} */
   const { nodeFileTrace } = await import(pathToFileURL(bench.resolve('@vercel/nft')).href);
   const programs = readdirSync(join(ROOT, 'dist'), { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.m?js$/.test(path))

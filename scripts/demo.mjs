@@ -4,21 +4,30 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { elapsed, prepare, ROOT, runNode, StepFailed, step } from './setup.mjs';
+import { demoSize } from './demo-size.mjs';
+import { elapsed, listDevices, prepare, ROOT, runNode, StepFailed, step } from './setup.mjs';
 
 const FOLDER = 'runs/demo';
 const DATA = `${FOLDER}/data`;
 const RUN = `${FOLDER}/run`;
 /** A tail of 300:1, with a few of each finding to learn from: 2,000 images are too few for the challenge's 1,076:1. */
-const PHANTOMS = '--count 2000 --size 64 --seed 7 --imbalance 300 --min-positives 8';
+const PHANTOMS = '--size 64 --seed 7 --imbalance 300 --min-positives 8';
 
-/** What the demo does, in this order: a title, and a command of tailray with its arguments. */
-const STEPS = [
-  ['Draw phantoms (simulated radiographs)', 'synth', ...`--out ${DATA} ${PHANTOMS}`.split(' ')],
-  ['Train', 'train', '--recipe', 'recipes/quick.yaml', '--data', DATA, '--out', RUN],
-  ['Evaluate', 'evaluate', RUN],
-  ['Write the report', 'report', RUN],
-];
+/**
+ * The commands of the demo in their order, each with a title and as words on a command line.
+ * @param {import('./demo-size.mjs').DemoSize} size
+ */
+function commands({ images, epochs }) {
+  return [
+    ['Draw phantoms (simulated radiographs)', `synth --out ${DATA} --count ${images} ${PHANTOMS}`],
+    [
+      'Train',
+      `train --recipe recipes/quick.yaml --set schedule.epochs=${epochs} --data ${DATA} --out ${RUN}`,
+    ],
+    ['Evaluate', `evaluate ${RUN}`],
+    ['Write the report', `report ${RUN}`],
+  ];
+}
 
 /** What is worth looking at afterwards. */
 const RESULTS = [
@@ -32,14 +41,17 @@ const RESULTS = [
 const start = Date.now();
 try {
   await prepare();
+  const size = await step('Measure the adapter', chooseSize);
   // an earlier demo's results would be refused, or taken for this one's
   rmSync(join(ROOT, FOLDER), { recursive: true, force: true });
-  for (const [title = '', name = '', ...words] of STEPS) {
+  for (const [title = '', command = ''] of commands(size)) {
     await step(title, async () => {
-      console.log(`   node dist/cli/${[`${name}.js`, ...words].join(' ')}\n`);
-      const code = await runNode([`dist/cli/${name}.js`, ...words]);
+      console.log(`   npx tailray ${command}\n`);
+      const code = await runNode(['dist/cli/tailray.js', ...command.split(' ')]);
       if (code !== 0)
-        throw new StepFailed(`The demo stopped: ${name} ended with code ${code}. Its messages are above.`);
+        throw new StepFailed(
+          `The demo stopped: \`${command}\` ended with code ${code}. Its messages are above.`,
+        );
     });
   }
   console.log(
@@ -52,4 +64,17 @@ try {
   if (!(error instanceof StepFailed)) throw error;
   console.error(`\n${error.message}`);
   process.exitCode = 1;
+}
+
+async function chooseSize() {
+  const { adapters, chosen, roofline } = await listDevices('--measure');
+  if (!roofline) throw new StepFailed('The adapter could not be measured.');
+  const kind = adapters.find(({ accepted, name }) => accepted && name === chosen)?.kind;
+  const size = demoSize({ kind, gflops: roofline.gflops });
+  const { images, epochs, seconds } = size;
+  console.log(
+    `   This adapter does ${roofline.gflops.toFixed(0)} GFLOP/s: a demo of ${images} images and ${epochs} epochs, ` +
+      `which it computes in about ${elapsed(1000 * Math.max(5, 5 * Math.round(seconds / 5)))}.`,
+  );
+  return size;
 }

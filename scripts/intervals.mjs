@@ -1,17 +1,16 @@
-// @ts-check
 /**
  * `node scripts/intervals.mjs`: how often 95 % intervals hold the true value, by simulation, written to docs/intervals.md.
  * The truth is known because the scores are drawn from normal distributions: 0 and `skill` are the means of negatives and
  * positives, 1 is the deviation of both. Needs `npm run build`.
  */
 import { writeFileSync } from 'node:fs';
-import { Random } from '../dist/engine/random.js';
-import { meanOfDefined, measureClasses } from '../dist/eval/metrics/class-metrics.js';
-import { bcaInterval, percentileInterval } from '../dist/eval/metrics/interval.js';
-import { normalCdf } from '../dist/eval/metrics/normal.js';
-import { leavingOut, overDraws } from '../dist/eval/metrics/patient-draws.js';
-import { rankScores } from '../dist/eval/metrics/tally.js';
-import { decimals, percent } from '../dist/text/numbers.js';
+import { Random } from '#src/engine/random.js';
+import { meanOfDefined, measureClasses } from '#src/eval/metrics/class-metrics.js';
+import { bcaInterval, percentileInterval } from '#src/eval/metrics/interval.js';
+import { normalCdf } from '#src/eval/metrics/normal.js';
+import { leavingOut, overDraws } from '#src/eval/metrics/patient-draws.js';
+import { rankScores } from '#src/eval/metrics/tally.js';
+import { decimals, percent } from '#src/text/numbers.js';
 
 const LEVEL = 0.95;
 const DRAWS = 1000;

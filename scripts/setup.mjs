@@ -5,7 +5,7 @@
  * by their path: of the PATH only npm is used.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -143,11 +143,13 @@ export async function build() {
     if ((await runNode([TOOLS.tsc, '-p', project])) === 0) continue;
     throw new StepFailed("The build failed; TypeScript's messages are above.");
   }
+  // npx runs it as a program, in a clone too
+  chmodSync(join(ROOT, 'dist/cli/tailray.js'), 0o755);
 }
 
 /**
  * @typedef {{ accepted: boolean, name: string, kind?: string, description?: string, reason?: string }} AdapterReport
- * @typedef {{ choice: string, chosen: string | null, adapters: AdapterReport[] }} Devices
+ * @typedef {{ choice: string, chosen: string | null, adapters: AdapterReport[], roofline?: { gflops: number } }} Devices
  */
 
 /** @returns {Promise<Devices>} with an adapter chosen */

@@ -13,7 +13,7 @@ export interface BenchFlags extends Pick<KernelFlags, 'tune'> {
   /** Time ResNet-18's step at growing batches and pictures, instead of everything. */
   readonly scaling?: boolean;
   /** Folder to keep the run in, see `saveRun`. */
-  readonly save?: string;
+  readonly out?: string;
 }
 
 /** The benchmark's entry, `bench/main.ts`. */

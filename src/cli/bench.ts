@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 /** `bench`: how fast the kernels are here, beside what the adapter can do at all and beside other libraries. */
 import { existsSync } from 'node:fs';
+import { Option } from 'commander';
 import { TailrayError } from '../engine/errors.js';
 import type { BenchFlags, BenchModule } from './bench-flags.js';
 import { command, runCommand } from './command.js';
+import { adapterOption, OldSpelling } from './common-options.js';
 import { addTuneOptions } from './kernel-options.js';
 import { positiveNumber } from './number-option.js';
 
@@ -26,8 +28,13 @@ function several(text: string, before: readonly string[]): string[] {
   return [...before, ...text.split(',').filter((name) => name !== '')];
 }
 
+const out = new Option(
+  '--out <dir>',
+  'keep measurements and a picture in a folder below this one, e.g. bench/results',
+);
+
 const program = addTuneOptions(
-  command('bench', 'Time the kernels and whole training steps, beside other libraries on the same adapter.')
+  command('bench')
     .option(
       '--work <names...>',
       'only workloads whose name contains one of these, e.g. conv3x3 or depthwise/dW',
@@ -41,13 +48,11 @@ const program = addTuneOptions(
       [],
     )
     .option('--rounds <n>', 'timed rounds of each workload', positiveNumber, 5)
-    .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+    .addOption(adapterOption())
     .option('--json', 'print one JSON object a line instead of the table')
     .option('--scaling', 'only the training step of ResNet-18, at growing batches and pictures')
-    .option(
-      '--save <folder>',
-      'keep measurements and a picture in a folder below this one, e.g. bench/results',
-    )
+    .addOption(out)
+    .addOption(new OldSpelling('--save <dir>', out))
     .option('--list', 'list the workloads and measure nothing')
     .action(bench),
 );

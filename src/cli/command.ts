@@ -2,16 +2,22 @@ import { Command } from 'commander';
 import { TailrayError } from '../engine/errors.js';
 import { offerToLossFiles } from '../recipe/loss-file.js';
 import { visibleText } from '../storage/visible-text.js';
+import { COMMANDS, type CommandName } from './commands.js';
 import { showHiddenCharacters } from './text/terminal.js';
 
 offerToLossFiles('tailray', () => import('../index.js'));
 
+/** A command's parser: `tailray train` and `node dist/cli/train.js` are the same program with the same help. */
+export function command(name: CommandName): Command {
+  return parser(`tailray ${name}`).description(COMMANDS[name].summary);
+}
+
 /**
- * What every command shares: errors that a person caused are printed as one message (exit 2), bugs keep their stack
- * trace (exit 1), and `--help` looks the same everywhere.
+ * A parser as every command has it: errors that a person caused are printed as one message (exit 2), bugs keep their
+ * stack trace (exit 1), and `--help` looks the same everywhere.
  */
-export function command(name: string, description: string): Command {
-  return new Command(name).description(description).showHelpAfterError().exitOverride();
+export function parser(name: string): Command {
+  return new Command(name).showHelpAfterError(`(${name} --help tells more)`).exitOverride();
 }
 
 /** Parses `process.argv`, runs the command's action and sets the exit code. */

@@ -15,10 +15,10 @@ import { visibleText } from '../storage/visible-text.js';
 import { padCell } from '../text/padded-table.js';
 import type { RunListener } from '../train/run/run-event.js';
 import { command, runCommand } from './command.js';
+import { adapterOption, resamplesOption, setOption } from './common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
-import { positiveNumber } from './number-option.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
 interface CompareFlags extends KernelFlags, HubFlags {
@@ -31,26 +31,18 @@ interface CompareFlags extends KernelFlags, HubFlags {
   readonly resamples?: number;
 }
 
-const program = addHubOption(
-  addKernelOptions(
-    command('compare', 'Train variants of a recipe with several seeds, and say which differences hold.'),
-  ),
-)
+const program = command('compare')
   .argument('<file>', 'what to compare (YAML); see recipes/longtail.yaml')
   .option('--out <dir>', 'where runs and results lie (default: runs/<name of the file>)')
   .option('--shard <i/n>', 'train every n-th run only, from the i-th (0 ≤ i < n): for job arrays', shard)
   .option('--report', 'train nothing: compare the runs that are finished')
   .option('--list', 'train nothing: list the runs and how far they are')
-  .option(
-    '--set <key=value>',
-    'change one setting of all variants, e.g. data.path=my/labels.csv; repeatable',
-    (text: string, before: string[]) => [...before, text],
-    [],
-  )
-  .option('--resamples <n>', 'bootstrap draws of patients (default 1000)', positiveNumber)
-  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .addOption(setOption('all variants', 'data.path=my/labels.csv'))
+  .addOption(resamplesOption(' (default: 1000, or more for many variants)'))
+  .addOption(adapterOption())
   .option('--quiet', 'print only the result')
   .action(compare);
+addHubOption(addKernelOptions(program));
 
 async function compare(file: string, flags: CompareFlags): Promise<void> {
   const planned = await planComparison(file, flags.set);
@@ -69,13 +61,13 @@ async function compare(file: string, flags: CompareFlags): Promise<void> {
   }
   if (left.length > 0 && !flags.report) {
     process.stdout.write(
-      `${left.length} of ${plan.cells.length} runs are not finished yet. When they are: compare ${file} --out ${out} --report\n`,
+      `${left.length} of ${plan.cells.length} runs are not finished yet. When they are: npx tailray compare ${file} --out ${out} --report\n`,
     );
     return;
   }
   const settings = flags.set.map((text) => ` --set ${text}`).join('');
   const written = await writeComparison(out, plan, {
-    command: `node dist/cli/compare.js ${file}${settings}`,
+    command: `npx tailray compare ${file}${settings}`,
     resamples: flags.resamples,
   });
   if (written === null) {

@@ -14,7 +14,15 @@ import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
 import { command, runCommand } from './command.js';
-import { nonNegativeNumber, positiveNumber, shareOrAuto } from './number-option.js';
+import {
+  adapterOption,
+  batchSizeOption,
+  imagesOption,
+  logitAdjustOption,
+  resamplesOption,
+  tauNormOption,
+} from './common-options.js';
+import { shareOrAuto } from './number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -22,7 +30,8 @@ interface EvaluateFlags {
   readonly data?: string;
   readonly images?: string;
   readonly part?: PartName;
-  readonly json?: string;
+  /** `true`: printed. */
+  readonly json?: string | true;
   readonly resamples: number;
   readonly batchSize: number;
   readonly logitAdjust?: number;
@@ -32,10 +41,10 @@ interface EvaluateFlags {
   readonly lenient?: boolean;
 }
 
-const program = command('evaluate', 'Measure predictions against labels.')
+const program = command('evaluate')
   .argument('<subject>', 'a run directory, a checkpoint (.safetensors), or a predictions.csv')
   .option('--data <path>', 'labelled table or folder (a run directory knows its own)')
-  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .addOption(imagesOption())
   .addOption(
     new Option('--part <name>', 'part of the data (default: test if there is one)').choices([
       'train',
@@ -44,26 +53,21 @@ const program = command('evaluate', 'Measure predictions against labels.')
       'all',
     ]),
   )
-  .option('--json <file>', 'write everything as JSON, too')
-  .option('--resamples <n>', 'draws of the bootstrap over patients', positiveNumber, 1000)
-  .option('--batch-size <n>', 'images at once where a checkpoint is scored', positiveNumber, 32)
-  .option(
-    '--logit-adjust <tau>',
-    'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
-    nonNegativeNumber,
-  )
-  .option(
-    '--tau-norm <tau>',
-    'normalise the rows of a linear head (Kang et al.); 1: equal lengths; auto: best F1 on validation',
-    shareOrAuto,
-  )
-  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .option('--json [file]', 'print everything as JSON, or write it to a file and print the table')
+  .addOption(resamplesOption().default(1000))
+  .addOption(batchSizeOption())
+  .addOption(logitAdjustOption())
+  .addOption(tauNormOption(shareOrAuto, 'auto: best F1 on validation'))
+  .addOption(adapterOption())
   .option('--strict', 'refuse data with images that cannot be used')
   .option('--lenient', 'score damaged images as far as they decode; --strict then refuses only the others')
   .action(evaluate);
 
 async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
-  const progress = new ProgressLine(false);
+  // JSON on stdout stays alone there
+  const remarks = flags.json === true ? process.stderr : process.stdout;
+  const say = (text: string) => remarks.write(`${text}\n`);
+  const progress = new ProgressLine(flags.json === true);
   let device: Device | undefined;
   const open = async () => {
     progress.stop();
@@ -87,18 +91,19 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     const opened =
       flags.tauNorm === undefined
         ? given
-        : await normalised(given, flags.tauNorm, () =>
+        : await normalised(given, { wanted: flags.tauNorm, say }, () =>
             openEvaluation(open, { ...request, part: 'validation' }),
           );
     progress.stop();
     const { parts, part, trainingPrevalence } = opened;
     const { resamples, logitAdjust } = flags;
-    const measured = logitAdjust === undefined ? opened.predictions : adjusted(opened, logitAdjust);
+    const measured = logitAdjust === undefined ? opened.predictions : adjusted(opened, logitAdjust, say);
     const evaluation = evaluatePredictions(measured, parts, { trainingPrevalence, resamples });
-    process.stdout.write(`${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`);
-    if (flags.json !== undefined) {
-      await writeAtomically(flags.json, `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`);
-    }
+    const json = `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`;
+    process.stdout.write(
+      flags.json === true ? json : `${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`,
+    );
+    if (typeof flags.json === 'string') await writeAtomically(flags.json, json);
   } finally {
     progress.stop();
     device?.close();
@@ -108,7 +113,7 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
 /** @param openValidation what τ is chosen on */
 async function normalised(
   subject: EvaluationSubject,
-  wanted: number | 'auto',
+  { wanted, say }: { wanted: number | 'auto'; say: (text: string) => void },
   openValidation: () => Promise<EvaluationSubject>,
 ): Promise<EvaluationSubject> {
   if (!subject.checkpoint) {
@@ -123,20 +128,20 @@ async function normalised(
     const chosen = chooseTau(predictions, parts, rows);
     tau = chosen.tau;
     const curve = chosen.tried.map((each) => `${each.tau}: ${decimals(each.f1, 4)}`).join(', ');
-    process.stdout.write(`macro F1 at 0.5 on validation by tau: ${curve}\n`);
+    say(`macro F1 at 0.5 on validation by tau: ${curve}`);
   }
-  process.stdout.write(`rows of the classifier normalised, tau ${tau}.\n`);
+  say(`rows of the classifier normalised, tau ${tau}.`);
   return { ...subject, predictions: tauNormalise(subject.predictions, rows, tau) };
 }
 
-function adjusted(subject: EvaluationSubject, tau: number): Predictions {
+function adjusted(subject: EvaluationSubject, tau: number, say: (text: string) => void): Predictions {
   if (!subject.trainingPrevalence) {
     throw new EvaluationError(
       '--logit-adjust needs a run or a checkpoint: predictions alone know no class frequencies.',
     );
   }
   const result = adjustPredictions(subject.predictions, subject.trainingPrevalence, tau);
-  process.stdout.write(`${describeAdjustment(tau, result)}\n`);
+  say(describeAdjustment(tau, result));
   return result.predictions;
 }
 

@@ -20,7 +20,7 @@ interface ExportFlags {
   readonly force?: boolean;
 }
 
-const program = command('export', 'Write a trained model for other programs, with a model card beside it.')
+const program = command('export')
   .argument('<subject>', 'a run directory, or a checkpoint (.safetensors)')
   .option('--onnx <file>', 'write ONNX: for onnxruntime and most other runtimes')
   .option('--safetensors <file>', 'write the weights alone, by timm’s names: for PyTorch and timm')

@@ -6,6 +6,7 @@ import { writeInspectionPage } from '../inspect/page/page.js';
 import { parseRecipe, resolveRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { command, runCommand } from './command.js';
+import { imagesOption, setOption } from './common-options.js';
 import { ProgressLine } from './training-display.js';
 
 interface InspectFlags {
@@ -20,19 +21,11 @@ interface InspectFlags {
   readonly showIds?: boolean;
 }
 
-const program = command(
-  'inspect',
-  'Look at a data set before training: labels, splits, leaks, copies, pictures, and what samplers would do.',
-)
+const program = command('inspect')
   .argument('<data>', 'label table (CSV, gzip too), or a folder with one')
-  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .addOption(imagesOption())
   .option('--recipe <file>', 'split, classes, image size and sampler as this recipe has them')
-  .option(
-    '--set <key=value>',
-    'change one setting of the recipe, e.g. data.testFraction=0.2; repeatable',
-    (value: string, before: string[]) => [...before, value],
-    [],
-  )
+  .addOption(setOption('the recipe', 'data.testFraction=0.2'))
   .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
   .option('--lenient', 'look at damaged pictures as far as they decode')
   .option('--html <file>', 'write it all as one page, with pictures')

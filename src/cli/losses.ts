@@ -6,11 +6,18 @@ import { isLossFile, readLossFile } from '../recipe/loss-file.js';
 import { paddedTable } from '../text/padded-table.js';
 import { command, runCommand } from './command.js';
 
-const program = command('losses', 'List the losses, or tell what there is to know of one.')
+const program = command('losses')
   .argument('[name]', 'a loss, or a file with one of your own')
+  .option('--json', 'print everything as JSON')
   .action(list);
 
-async function list(name?: string): Promise<void> {
+async function list(name: string | undefined, { json }: { readonly json?: boolean }): Promise<void> {
+  if (json) {
+    const facts = ({ name, summary, source, parameters }: Loss) => ({ name, summary, source, parameters });
+    const chosen = name === undefined ? registeredLosses().map(facts) : facts(await lossOf(name));
+    process.stdout.write(`${JSON.stringify(chosen, null, 2)}\n`);
+    return;
+  }
   process.stdout.write(`${name === undefined ? overview() : describe(await lossOf(name))}\n`);
 }
 
@@ -29,7 +36,7 @@ function overview(): string {
     ...paddedTable(rows),
     '',
     'Each also takes labelSmoothing, and reduction: mean (over known labels), sum, or batchmean (sum / images).',
-    'Choose one with: train --loss NAME --set loss.PARAMETER=VALUE. What a parameter means: losses NAME.',
+    'Choose one with: tailray train --loss NAME --set loss.PARAMETER=VALUE. Its parameters: tailray losses NAME.',
   ].join('\n');
 }
 

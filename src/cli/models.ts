@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `models`: the architectures that there are and what each costs, for choosing one. */
+import { Option } from 'commander';
 import type { Device } from '../engine/device.js';
 import { AdapterError } from '../engine/errors.js';
 import { openDevice } from '../platform/node/open-device.js';
@@ -7,13 +8,14 @@ import { parseRecipe } from '../recipe/recipe.js';
 import { parseYaml } from '../recipe/yaml-text.js';
 import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/step/model-survey.js';
 import { command, runCommand } from './command.js';
+import { adapterOption, OldSpelling } from './common-options.js';
 import { positiveNumber } from './number-option.js';
 import { formatModels } from './text/model-table.js';
 import { ProgressLine } from './training-display.js';
 
 interface ModelsFlags {
   readonly size: number;
-  readonly batch: number;
+  readonly batchSize: number;
   readonly classes: number;
   readonly channels: number;
   readonly head: string;
@@ -32,7 +34,7 @@ async function models(words: readonly string[], flags: ModelsFlags): Promise<voi
       `model.imageSize=${flags.size}`,
       `model.head=${JSON.stringify(parseYaml(flags.head, `--head ${flags.head}`).value)}`,
       `preprocessing.channels=${flags.channels}`,
-      `batchSize=${flags.batch}`,
+      `batchSize=${flags.batchSize}`,
       `precision=${flags.precision}`,
     ],
   });
@@ -72,16 +74,21 @@ async function planningDevice({
   }
 }
 
+const batchSize = new Option('--batch-size <n>', 'images of a training step')
+  .argParser(positiveNumber)
+  .default(32);
+
 await runCommand(
-  command('models', 'List the architectures: parameters, multiply-adds, activations, memory of training.')
+  command('models')
     .argument('[names...]', 'only those whose names contain one of these, e.g. convnextv2, or match resnet*d')
     .option('--size <pixels>', 'side of the images', positiveNumber, 224)
-    .option('--batch <n>', 'images of a training step', positiveNumber, 32)
+    .addOption(batchSize)
+    .addOption(new OldSpelling('--batch <n>', batchSize))
     .option('--classes <n>', 'outputs', positiveNumber, 1000)
     .option('--channels <n>', 'of an image: 1 or 3', positiveNumber, 3)
     .option('--head <head>', 'as model.head in a recipe, e.g. csra or "{name: csra, lambda: 0.2}"', 'linear')
-    .option('--precision <f32|f16>', 'as in a recipe', 'f32')
-    .option('--adapter <name>', 'GPU to plan for (default: TAILRAY_ADAPTER, else the best; see devices)')
+    .addOption(new Option('--precision <type>', 'as in a recipe').choices(['f32', 'f16']).default('f32'))
+    .addOption(adapterOption('GPU to plan for'))
     .option('--no-memory', 'leave out the memory of training; needs no adapter')
     .option('--run', 'also score a batch of noise and train on it, and time both')
     .option('--json', 'print everything as JSON')

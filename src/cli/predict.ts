@@ -11,9 +11,16 @@ import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
 import { openWeightSource } from '../weights/open-weight-source.js';
 import { command, runCommand } from './command.js';
+import {
+  adapterOption,
+  batchSizeOption,
+  imagesOption,
+  logitAdjustOption,
+  tauNormOption,
+} from './common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
-import { nonNegativeNumber, positiveNumber } from './number-option.js';
+import { nonNegativeNumber } from './number-option.js';
 import { formatExplanation } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -29,23 +36,15 @@ interface PredictFlags extends KernelFlags, HubFlags {
   readonly force?: boolean;
 }
 
-const program = addHubOption(addKernelOptions(command('predict', 'Score images with a trained checkpoint.')))
+const program = command('predict')
   .argument('<checkpoint>', 'best.safetensors of a run, or hf-hub:owner/name@revision:file')
-  .argument('<images>', 'a CSV file that names images, or a folder of PNG and JPEG files')
-  .option('--images <dir>', 'image folder of the CSV file (default: its own folder)')
+  .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
+  .addOption(imagesOption())
   .option('--out <file>', 'where to write', 'predictions.csv')
-  .option('--batch-size <n>', 'images at once; does not change the scores', positiveNumber, 32)
-  .option(
-    '--logit-adjust <tau>',
-    'take the class frequencies of the training off the logits (Menon et al.); 1: all of it',
-    nonNegativeNumber,
-  )
-  .option(
-    '--tau-norm <tau>',
-    'normalise the rows of a linear head (Kang et al.); 1: equal lengths; evaluate --tau-norm auto finds the best',
-    nonNegativeNumber,
-  )
-  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .addOption(batchSizeOption())
+  .addOption(logitAdjustOption())
+  .addOption(tauNormOption(nonNegativeNumber, 'evaluate --tau-norm auto finds the best'))
+  .addOption(adapterOption())
   .option('--strict', 'refuse, and write nothing, if any image cannot be used')
   .option(
     '--lenient',
@@ -54,6 +53,7 @@ const program = addHubOption(addKernelOptions(command('predict', 'Score images w
   .option('--force', 'replace the file in --out')
   .option('--quiet', 'print nothing but errors')
   .action(predict);
+addHubOption(addKernelOptions(program));
 
 async function predict(model: string, images: string, flags: PredictFlags): Promise<void> {
   const say = (text: string) => {

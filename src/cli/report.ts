@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** `report`: one HTML file about a run, or about several side by side. */
-import { InvalidArgumentError } from 'commander';
 import { writeReport } from '../report/report.js';
 import { command, runCommand } from './command.js';
+import { resamplesOption } from './common-options.js';
 
 interface ReportFlags {
   readonly out?: string;
@@ -11,24 +11,15 @@ interface ReportFlags {
   readonly pictures: boolean;
 }
 
-const program = command(
-  'report',
-  'Write a self-contained HTML report of one run, or a comparison of several.',
-)
+const program = command('report')
   .argument('<run-dir...>', 'run directories (train --out); the first is what the others are compared with')
   .option('--out <file>', 'file to write (default: report.html in the run directory; here for several runs)')
   .option('--data <path>', 'where the labels and images are now, if they have moved since training')
-  .option('--resamples <n>', 'bootstrap draws behind each interval (default: 1000)', positive)
+  .addOption(resamplesOption().default(1000))
   .option('--no-pictures', 'leave the sample images out, to share the report without them')
   .action(async (runDirs: string[], flags: ReportFlags) => {
     const { path } = await writeReport(runDirs, flags);
     process.stdout.write(`report     ${path}\n`);
   });
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('It must be 1 or more.');
-  return number;
-}
 
 await runCommand(program);

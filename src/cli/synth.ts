@@ -10,6 +10,7 @@ import { PhantomOptionsError } from '../phantom/errors.js';
 import { paddedTable } from '../text/padded-table.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { positiveNumber, wholeNumber } from './number-option.js';
 
 interface SynthFlags {
   readonly out?: string;
@@ -30,13 +31,13 @@ interface SynthFlags {
 
 const MIXED_VIEWS_LATERALS = 0.2;
 
-const program = command('synth', 'Draw labelled chest phantoms. SIMULATED images: never for clinical use.')
+const program = command('synth')
   .option('--out <dir>', 'directory to make')
-  .option('--count <n>', 'images of training and test together', number, 1600)
-  .option('--size <px>', 'pixels a side', number, 256)
-  .option('--seed <n>', 'the same seed gives the same bytes', number, 7)
+  .option('--count <n>', 'images of training and test together', positiveNumber, 1600)
+  .option('--size <pixels>', 'side of the images', positiveNumber, 256)
+  .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber, 7)
   .option('--imbalance <ratio>', 'most common over rarest class', number, 1076)
-  .option('--min-positives <n>', 'least training positives of every class', number, 0)
+  .option('--min-positives <n>', 'least training positives of every class', wholeNumber, 0)
   .option('--views <kind>', 'frontal (PA and AP) or mixed (a fifth lateral)', 'frontal')
   .option('--laterals <share>', 'share of lateral views, overrides --views', number)
   .option('--label-noise <share>', 'share of training positives missed, and as many false ones', number, 0)

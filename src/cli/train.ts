@@ -17,6 +17,7 @@ import type { Stage } from '../train/run/stage-plan.js';
 import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { command, runCommand } from './command.js';
+import { adapterOption, imagesOption, OldSpelling, setOption } from './common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
@@ -29,7 +30,7 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly data?: string;
   readonly images?: string;
   readonly weights?: string;
-  readonly head?: 'keep' | 'reset';
+  readonly weightsHead?: 'keep' | 'reset';
   readonly out?: string;
   readonly set: string[];
   readonly seed?: number;
@@ -47,36 +48,30 @@ const SIMULATED =
   '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
   '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
 
-const program = addHubOption(
-  addKernelOptions(command('train', 'Train a chest X-ray classifier by a recipe.')),
-)
+const headOption = new Option(
+  '--weights-head <choice>',
+  'the head in --weights: keep it, or reset to a fresh one',
+).choices(['keep', 'reset']);
+
+const program = command('train')
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
   .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
-  .option('--images <dir>', 'image folder (default: the folder of the table)')
+  .addOption(imagesOption())
   .option(
     '--weights <source>',
     'to start from: a safetensors or PyTorch file, or hf-hub:owner/name@revision:file (downloaded once)',
   )
-  .addOption(
-    new Option('--head <what>', 'the head in --weights: keep it, or reset to a fresh one').choices([
-      'keep',
-      'reset',
-    ]),
-  )
+  .addOption(headOption)
+  .addOption(new OldSpelling('--head <choice>', headOption))
   .option('--out <dir>', 'run directory (default: runs/<recipe>-seed<seed>)')
-  .option(
-    '--set <key=value>',
-    'change one setting of the recipe, e.g. loss.gammaNeg=4; repeatable',
-    collect,
-    [],
-  )
+  .addOption(setOption('the recipe', 'loss.gammaNeg=4'))
   .option('--seed <n>', 'the same as --set seed=n', wholeNumber)
   .option(
     '--loss <name>',
     'the same as --set loss.name=…: a loss (see losses), or a file with one of your own',
   )
   .option('--memory <size>', 'what training may take on the GPU, e.g. 4GiB; recomputes values where it must')
-  .option('--adapter <name>', 'GPU to use (default: TAILRAY_ADAPTER, else the best; see devices)')
+  .addOption(adapterOption())
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')
   .option('--strict', 'refuse data with images that cannot be used, instead of leaving those out')
@@ -90,9 +85,10 @@ const program = addHubOption(
     'after',
     `\nLosses: ${registeredLosses()
       .map(({ name }) => name)
-      .join(', ')}.\nThe command losses tells their parameters.`,
+      .join(', ')}.\nTheir parameters: tailray losses NAME.`,
   )
   .action(train);
+addHubOption(addKernelOptions(program));
 
 async function train(flags: TrainFlags): Promise<void> {
   const say = (text: string) => {
@@ -102,7 +98,7 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const plan = await planRun(flags);
+    const plan = await planRun({ ...flags, head: flags.weightsHead });
     say(`run        ${plan.run.path}`);
     const simulated = plan.recipe.data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
@@ -183,7 +179,7 @@ function describeData(data: TrainingData): string[] {
 
 function conclude(summary: RunSummary, path: string): string {
   if (summary.status === 'stopped') {
-    return `stopped after step ${summary.steps} and saved. Go on with: train --resume --out ${path}`;
+    return `stopped after step ${summary.steps} and saved. Go on with: npx tailray train --resume --out ${path}`;
   }
   const scores = (name: string, values: MacroScores | null) =>
     values === null
@@ -199,10 +195,6 @@ function conclude(summary: RunSummary, path: string): string {
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
     `written    ${path}: best.safetensors, predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
-}
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
 }
 
 await runCommand(program);

@@ -30,7 +30,7 @@ export interface HubSettings {
 /** @throws HubError 'address' for an HF_ENDPOINT that is none */
 export function hubSettings(
   { offline }: HubOptions = {},
-  environment: NodeJS.ProcessEnv = process.env,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
 ): HubSettings {
   const endpoint = (environment.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
   if (!/^https?:$/.test(protocolOf(endpoint))) {

@@ -75,7 +75,7 @@ export async function weightsFrom(
 
 function advice({ headOnly }: WeightsError): string {
   return headOnly
-    ? '\nOnly the head differs. To leave it out and start with a fresh one: --head reset, in a recipe ' +
+    ? '\nOnly the head differs. To leave it out and start with a fresh one: --weights-head reset, in a recipe ' +
         "model.weightsHead: reset, in code weightsHead: 'reset'."
     : '';
 }

@@ -33,6 +33,13 @@ test('--json gives every report, and the name that would be used', async () => {
   expect(chosen).toBe(adapters[0].accepted ? adapters[0].name : null);
 });
 
+test('--measure tells what the adapter can do', async () => {
+  const { chosen, roofline } = JSON.parse(await devices('--json', '--measure'));
+  expect(chosen).not.toBe(null);
+  expect(roofline.gflops).toBeGreaterThan(0.1);
+  expect(roofline.gbps).toBeGreaterThan(0.01);
+});
+
 test('without options it prints the table and how to choose', async () => {
   const printed = await devices('--adapter', 'no such adapter');
   expect(printed).toContain('"no such adapter" is asked for. No adapter fits');

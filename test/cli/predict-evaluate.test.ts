@@ -176,6 +176,14 @@ describe('evaluate', () => {
     expect(all).toMatchObject({ part: 'all', images: 24, unreadable: [] });
   });
 
+  test('--json alone prints JSON and nothing else, remarks included', async () => {
+    const words = [run, '--resamples', '50', '--tau-norm', '1', '--logit-adjust', '1', '--json'];
+    const { code, stdout, stderr } = await evaluate(...words);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ subject: run, part: 'validation', images: 6 });
+    expect(stderr).toMatch(/tau 1/);
+  });
+
   test.each([
     [() => [join(run, 'predictions.csv')], /say with --data which labels/],
     [() => [run, '--part', 'test'], /has no rows of the test part; it has validation/],

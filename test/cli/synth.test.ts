@@ -57,7 +57,7 @@ test('draws the contact sheet alone', async () => {
 
 test.each([
   [[], '--out DIR'],
-  [['--out', 'x', '--count', 'many'], 'must be a number'],
+  [['--out', 'x', '--count', 'many'], 'must be a whole number'],
   [['--out', 'x', '--views', 'all'], 'frontal or mixed'],
   [['--out', 'x', '--unknown', '2'], 'unknown'],
 ])('%j is refused with exit code 2 and a reason', async (words, reason) => {

@@ -100,7 +100,7 @@ describe('train', () => {
     });
     expect(code, stderr).toBe(130);
     expect(stderr).toMatch(/Stopping: the step in hand is finished and saved/);
-    expect(stdout).toContain(`Go on with: train --resume --out ${broken}`);
+    expect(stdout).toContain(`Go on with: npx tailray train --resume --out ${broken}`);
     expect(await readdir(broken)).not.toContain('predictions.csv');
     const resumed = await train(['--resume', '--out', broken]);
     expect(resumed.code, resumed.stderr).toBe(0);

@@ -50,6 +50,6 @@ test('a folder without a run is an error of one line', async () => {
 
 test('a number of draws that is none is refused', async () => {
   const { printed, code } = await command('somewhere', '--resamples', '0');
-  expect(printed).toContain('It must be 1 or more.');
+  expect(printed).toContain('It must be at least 1.');
   expect(code).toBe(2);
 });

@@ -108,9 +108,7 @@ describe('the report of a finished run', () => {
   });
 
   test('says what it takes to compute it again', () => {
-    expect(text(page)).toContain(
-      `node dist/cli/train.js --recipe runs/a-run/recipe.yaml --out runs/a-run-again`,
-    );
+    expect(text(page)).toContain(`npx tailray train --recipe runs/a-run/recipe.yaml --out runs/a-run-again`);
     expect(text(page)).not.toContain('--resume');
     expect(text(page)).toContain('warmupEpochs: 1');
     expect(text(page)).toContain('llvmpipe (made up)');
@@ -166,7 +164,7 @@ describe('what is missing is said', () => {
     expect(page).toContain('best.safetensors is missing');
     expect(page).toContain('metrics.jsonl: 1 line(s)');
     expect(page).toContain('No image has been scored yet.');
-    expect(page).toContain(`node dist/cli/train.js --resume --out runs/a-run`);
+    expect(page).toContain(`npx tailray train --resume --out runs/a-run`);
     expect(page).toContain('Goes on after step 17.');
     expect(page).toContain('How common in training');
   });

@@ -3,11 +3,11 @@ import type { PlanRow } from '../../engine/run/build.js';
 import type { Explanation } from '../../engine/run/explanation.js';
 import type { OpTime } from '../../engine/run/profile.js';
 import { formatByteSize } from '../../text/byte-size.js';
-import { formatMicroseconds } from '../../text/duration.js';
 import { decimals, NOTHING, percent, scaled } from '../../text/numbers.js';
 import { paddedTable } from '../../text/padded-table.js';
 import { shortenInMiddle } from '../../text/shorten.js';
 import type { StepTimes } from '../../train/step/explained-step.js';
+import { describeRoofline } from './roofline-text.js';
 
 /** An explanation for people: a table of the ops that cost the most time, and a few lines about the rest of a step. */
 
@@ -168,8 +168,7 @@ function footer({ ops, profiledRuns, step, bytes, roofline }: Explained, total: 
     `memory     ${formatByteSize(bytes.total)} at the peak: ${formatByteSize(bytes.arenas)} weights and state, ` +
       `${formatByteSize(bytes.intermediates)} intermediates, ${formatByteSize(bytes.textures)} textures, ` +
       `${formatByteSize(bytes.leaves)} inputs and constants`,
-    `roof       ${decimals(roofline.gflops, 0)} GFLOP/s, ${decimals(roofline.gbps, 1)} GB/s, ` +
-      `${formatMicroseconds(roofline.dispatchMs)} a dispatch, ${formatMicroseconds(roofline.submitMs)} a submit, measured now`,
+    `roof       ${describeRoofline(roofline)}, measured now`,
   ];
 }
 

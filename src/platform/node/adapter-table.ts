@@ -73,7 +73,7 @@ function conclusion(chosen: AcceptedAdapter | undefined, choice: AdapterChoice):
   const asked = choice === '' ? '' : `"${choice}" is asked for. `;
   if (chosen) return `${asked}Commands will use ${chosen.name} (${chosen.description}).`;
   if (choice === '' || choice === 'swiftshader') {
-    return `${asked}The first command will fetch SwiftShader (66 MB, once). \`devices --fetch\` does it now.`;
+    return `${asked}The first command will fetch SwiftShader (66 MB, once). \`npx tailray devices --fetch\` does it now.`;
   }
   return `${asked}No adapter fits, and commands will stop with an error.`;
 }

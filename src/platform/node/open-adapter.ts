@@ -39,7 +39,7 @@ export async function openAdapter(choice?: string): Promise<OpenedAdapter> {
   }
   throw new AdapterError(
     `No adapter fits "${wanted}". Found: ${found.join('; ') || 'none'}. The name swiftshader always ` +
-      'works on linux-x64. `node dist/cli/devices.js` lists all adapters and why others were refused.',
+      'works on linux-x64. `npx tailray devices` lists all adapters and why others were refused.',
   );
 }
 

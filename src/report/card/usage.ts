@@ -18,7 +18,7 @@ probabilities = 1 / (1 + np.exp(-logits))  # [n, ${about.classes.length}], in th
   return [
     '## Using it',
     'With tailray, which prepares the images itself:',
-    block('sh', 'node dist/cli/predict.js best.safetensors folder/of/images --out predictions.csv'),
+    block('sh', 'npx tailray predict best.safetensors folder/of/images --out predictions.csv'),
     'With ONNX Runtime (`export --onnx`); classes, preprocessing and recipe are in the file’s metadata:',
     block('python', onnx),
     ...timm(about),

@@ -49,9 +49,9 @@ ${commands(record)}
 
 function commands({ name, recipe, summary, saved }: RunRecord): Html {
   const folder = shellWord(`runs/${name}`);
-  const again = `node dist/cli/train.js --recipe ${shellWord(`runs/${name}/recipe.yaml`)} --out ${shellWord(`runs/${name}-again`)}`;
+  const again = `npx tailray train --recipe ${shellWord(`runs/${name}/recipe.yaml`)} --out ${shellWord(`runs/${name}-again`)}`;
   const finished = summary?.status === 'finished';
   return html`<h4>Reproduce</h4><pre>${again}</pre>
 <p class="fine">Write the path of the run’s folder where it does not lie in runs/. The same seed on the same adapter gives the same bytes${recipe.data.path === undefined && '; the phantoms are drawn again from the recipe'}.</p>
-${!finished && html`<h4>Resume</h4><pre>node dist/cli/train.js --resume --out ${folder}</pre>${saved !== null && html`<p class="fine">Goes on after step ${count(saved.progress.step)}.</p>`}`}`;
+${!finished && html`<h4>Resume</h4><pre>npx tailray train --resume --out ${folder}</pre>${saved !== null && html`<p class="fine">Goes on after step ${count(saved.progress.step)}.</p>`}`}`;
 }

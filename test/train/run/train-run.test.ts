@@ -314,7 +314,9 @@ describe('a run', () => {
     expect(notes.at(-1)).toMatch(/mean \[0\.5\] and std \[0\.25\], the recipe has mean \[0\.4\]/);
 
     const three = { ...data, classes: ['a', 'b', 'c'], positives: [1, 1, 1] };
-    await expect(train(from(), { data: three })).rejects.toThrow(/fc\.bias +\[2\] +\[3\]\n.*--head reset/);
+    await expect(train(from(), { data: three })).rejects.toThrow(
+      /fc\.bias +\[2\] +\[3\]\n.*--weights-head reset/,
+    );
     // goes on to read labels of three classes, which these data have not
     await train(from('model.weightsHead=reset'), { data: three, listen, stopAfter: 1 }).catch(() => {});
     expect(notes.at(-1)).toMatch(/head starts afresh \(fc\.weight, fc\.bias\); not used of the file: /);

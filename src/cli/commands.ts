@@ -1,0 +1,45 @@
+/** Every command of tailray, in the order in which a person meets them, with its line in the help. */
+export const COMMANDS = {
+  synth: {
+    group: 'Data:',
+    summary: 'Draw labelled chest phantoms: SIMULATED, never for clinical use.',
+  },
+  inspect: {
+    group: 'Data:',
+    summary: 'Find what is odd about a data set before training on it.',
+  },
+  train: { group: 'Training:', summary: 'Train a chest X-ray classifier by a recipe.' },
+  compare: {
+    group: 'Training:',
+    summary: 'Train variants with several seeds, say which differences hold.',
+  },
+  models: {
+    group: 'Training:',
+    summary: 'List the architectures: size, arithmetic, memory of training.',
+  },
+  losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
+  evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
+  predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
+  report: {
+    group: 'Trained models:',
+    summary: 'Write an HTML report of one run, or of several side by side.',
+  },
+  export: {
+    group: 'Trained models:',
+    summary: 'Write a model for other programs, and a model card beside it.',
+  },
+  devices: {
+    group: 'This machine:',
+    summary: 'List the WebGPU adapters: usable ones, refused ones and why.',
+  },
+  bench: {
+    group: 'This machine:',
+    summary: 'Time kernels and training steps, beside other libraries.',
+  },
+} as const satisfies Record<string, { readonly group: string; readonly summary: string }>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name);
+}
