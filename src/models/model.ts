@@ -105,7 +105,10 @@ export function defineModel(config: ModelConfig): ModelDefinition {
 }
 
 /** Fresh parameters; each tensor draws from a stream of its own name, so that adding a layer changes no other. */
-export function initialParameters(definition: ModelDefinition, seed: number): Map<string, Float32Array> {
+export function initialParameters(
+  definition: Pick<ModelDefinition, 'parameters'>,
+  seed: number,
+): Map<string, Float32Array> {
   return new Map(
     definition.parameters.map(({ name, shape, init }) => {
       const random = new Random(seed, 'init', name);

@@ -1,0 +1,205 @@
+import { type Arena, ArenaLayout, ArenaPlan, createArenas } from '../engine/arena.js';
+import type { Device } from '../engine/device.js';
+import { elementCount } from '../engine/graph/tensor.js';
+import type { HubOptions } from '../hub/hub-settings.js';
+import { CLIPS, type ClipConfig, checked } from '../models/clip/clip-config.js';
+import { clipWeights } from '../models/clip/clip-weights.js';
+import { imageTower } from '../models/clip/image-tower.js';
+import { embeddedTextTower, TOKEN_TABLE, textTower } from '../models/clip/text-tower.js';
+import { initialParameters } from '../models/model.js';
+import type { ParameterSpec } from '../models/model-scope.js';
+import type { Network } from '../models/network.js';
+import { NetworkProgram } from '../predict/network-program.js';
+import { readWeights } from '../weights/checkpoint.js';
+import { ClipError } from './clip-error.js';
+import { findClip } from './clip-files.js';
+import { ClipTokenizer } from './tokenizer.js';
+import type { TokenizerSource } from './tokenizer-files.js';
+
+/** A CLIP to call from code: images and texts in, embeddings of length 1 out. */
+export interface CreateClipOptions {
+  /** A folder with config, weights and tokenizer; a file of weights beside them; or `hf-hub:owner/name`. */
+  readonly weights?: string;
+  /** Without `weights`: the towers, by open_clip's name (`ViT-B-32`) or as sizes, with fresh weights. */
+  readonly config?: string | ClipConfig;
+  /** Instead of the tokenizer beside the weights. */
+  readonly tokenizer?: TokenizerSource;
+  /** Of fresh weights; default 0. */
+  readonly seed?: number;
+  /** Images, or texts, that are computed at a time. Default 8. Does not change the embeddings. */
+  readonly batchSize?: number;
+  /** How a hub is asked. */
+  readonly hub?: HubOptions;
+}
+
+/**
+ * Puts a CLIP on a device, frozen.
+ * @throws ClipError, ModelError, CheckpointError, WeightsError, TokenizerError, HubError for files that do not fit
+ */
+export async function createClip(device: Device, options: CreateClipOptions): Promise<Clip> {
+  const { weights, config: given, tokenizer: ownTokenizer, seed = 0, batchSize = 8, hub } = options;
+  if ((weights === undefined) === (given === undefined)) {
+    throw new ClipError('createClip needs weights, or a config for fresh ones, and not both.');
+  }
+  const files = weights === undefined ? undefined : await findClip(weights, hub);
+  const config = files?.config ?? configOf(given);
+  const image = imageTower(config);
+  const text = textTower(config);
+  const parameters = [...image.parameters, ...text.parameters];
+  const values = files
+    ? clipWeights(parameters, (await readWeights(files.weights)).tensors).parameters
+    : initialParameters({ parameters }, seed);
+  const source = ownTokenizer ?? files?.tokenizer;
+  const tokenizer =
+    source === undefined
+      ? undefined
+      : await ClipTokenizer.fromFiles(source, {
+          context: config.text.context,
+          vocabularySize: config.text.vocabulary,
+        });
+  const table = values.get(TOKEN_TABLE);
+  if (!table) throw new ClipError(`there is no ${TOKEN_TABLE}: such weights have no text tower.`);
+  return new Clip(device, { config, values, table, tokenizer, batchSize, notes: files?.notes ?? [] });
+}
+
+function configOf(given: string | ClipConfig | undefined): ClipConfig {
+  if (typeof given === 'object') return checked(given);
+  const name = given ?? '';
+  const known = Object.hasOwn(CLIPS, name) ? CLIPS[name] : undefined;
+  if (known) return known;
+  throw new ClipError(`there is no CLIP "${name}"; there are ${Object.keys(CLIPS).join(', ')}.`);
+}
+
+interface ClipParts {
+  readonly config: ClipConfig;
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly table: Float32Array;
+  readonly tokenizer: ClipTokenizer | undefined;
+  readonly batchSize: number;
+  readonly notes: readonly string[];
+}
+
+interface Tower<Inputs extends string> {
+  readonly program: NetworkProgram<Inputs, 'embedding'>;
+  readonly params: Arena;
+}
+
+export class Clip {
+  readonly config: ClipConfig;
+  /** Sentences about where the files came from. */
+  readonly notes: readonly string[];
+  readonly #device: Device;
+  readonly #parts: ClipParts;
+  #image: Promise<Tower<'images'>> | undefined;
+  #text: Promise<Tower<'embedded' | 'ends'>> | undefined;
+
+  /** Use `createClip`. */
+  constructor(device: Device, parts: ClipParts) {
+    this.#device = device;
+    this.#parts = parts;
+    this.config = parts.config;
+    this.notes = parts.notes;
+  }
+
+  /** Values of an embedding. */
+  get width(): number {
+    return this.config.embedding;
+  }
+
+  /** The tokenizer's digest; undefined where there is none. */
+  get tokenizer(): ClipTokenizer | undefined {
+    return this.#parts.tokenizer;
+  }
+
+  /**
+   * @param images NHWC, [n, height, width, 3] of the config's size, normalised by its mean and std
+   * @returns [n, width], each of length 1
+   * @throws ShapeError where the values are no whole images
+   */
+  async encodeImages(images: Float32Array): Promise<Float32Array> {
+    const [height, width] = this.config.image.size;
+    const perImage = height * width * 3;
+    const n = wholeNumber(images.length / perImage, `${images.length} values are no whole images`);
+    this.#image ??= this.#open(imageTower(this.config));
+    const { program } = await this.#image;
+    return this.#inBatches(n, (first, count) =>
+      program.run({ images: images.subarray(first * perImage, (first + count) * perImage) }, count),
+    );
+  }
+
+  /**
+   * @returns [texts, width], each of length 1
+   * @throws ClipError where the CLIP came without a tokenizer
+   */
+  async encodeTexts(texts: readonly string[]): Promise<Float32Array> {
+    const { tokenizer } = this.#parts;
+    if (!tokenizer) {
+      throw new ClipError(
+        'no tokenizer lies beside the weights (tokenizer.json, or vocab.json and merges.txt): name one.',
+      );
+    }
+    const { tokens, ends } = tokenizer.encode(texts);
+    return this.encodeTokens(tokens, ends);
+  }
+
+  /** The same for texts that are tokens already. @param tokens [n, context] @param ends [n]: place of the first end-of-text token */
+  async encodeTokens(tokens: Uint32Array, ends: Uint32Array): Promise<Float32Array> {
+    const { context, vocabulary, width } = this.config.text;
+    if (tokens.length !== ends.length * context) {
+      throw new ClipError(`${tokens.length} tokens are not ${ends.length} texts of ${context}.`);
+    }
+    const outside = tokens.find((token) => token >= vocabulary);
+    if (outside !== undefined)
+      throw new ClipError(`token ${outside} is none of the ${vocabulary} of the model.`);
+    this.#text ??= this.#open(embeddedTextTower(this.config));
+    const { program } = await this.#text;
+    const { table } = this.#parts;
+    return this.#inBatches(ends.length, (first, count) => {
+      const embedded = new Float32Array(count * context * width);
+      for (let i = 0; i < count * context; i++) {
+        const token = tokens[first * context + i] ?? 0;
+        embedded.set(table.subarray(token * width, (token + 1) * width), i * width);
+      }
+      // places among all tokens of the batch
+      const places = ends.slice(first, first + count).map((end, i) => i * context + end);
+      return program.run({ embedded, ends: places }, count);
+    });
+  }
+
+  /** Frees the weights and everything compiled. */
+  async destroy(): Promise<void> {
+    for (const tower of [await this.#image, await this.#text]) {
+      tower?.program.destroy();
+      tower?.params.destroy();
+    }
+  }
+
+  async #inBatches(
+    n: number,
+    run: (first: number, count: number) => Promise<{ readonly embedding: Float32Array }>,
+  ): Promise<Float32Array> {
+    const { batchSize } = this.#parts;
+    const result = new Float32Array(n * this.width);
+    for (let first = 0; first < n; first += batchSize) {
+      const { embedding } = await run(first, Math.min(batchSize, n - first));
+      result.set(embedding, first * this.width);
+    }
+    return result;
+  }
+
+  async #open<Inputs extends string>(network: Network<Inputs, 'embedding'>): Promise<Tower<Inputs>> {
+    const layout = new ArenaLayout(network.parameters, this.#device.traits.maxBindingBytes);
+    const { params } = await createArenas(this.#device, { params: new ArenaPlan('params', layout) });
+    for (const { name, shape } of network.parameters as readonly ParameterSpec[]) {
+      params.write(name, this.#parts.values.get(name) ?? new Float32Array(elementCount(shape)));
+    }
+    const { batchSize } = this.#parts;
+    const program = await NetworkProgram.create(this.#device, { network, batchSize, arenas: { params } });
+    return { program, params };
+  }
+}
+
+function wholeNumber(value: number, complaint: string): number {
+  if (!Number.isInteger(value)) throw new ClipError(`${complaint}.`);
+  return value;
+}
