@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { RegularFileError, readRegularFile } from '../storage/regular-file.js';
 import { formatByteSize } from '../text/byte-size.js';
 import {
   type BytePairs,
@@ -75,15 +76,11 @@ async function readText(path: string): Promise<string> {
 
 async function readBytes(path: string): Promise<Buffer> {
   try {
-    const found = await stat(path);
-    if (!found.isFile()) throw new TokenizerError(`${path}: is not a regular file.`);
-    if (found.size > MOST_BYTES) throw tooLarge(path, 'has');
-    return await readFile(path);
-  } catch (cause) {
-    if (cause instanceof TokenizerError) throw cause;
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    const reason = code === 'ENOENT' ? 'there is no such tokenizer' : `the tokenizer can't be read (${code})`;
-    throw new TokenizerError(`${path}: ${reason}.`, { cause });
+    return await readRegularFile(path, { maxBytes: MOST_BYTES });
+  } catch (error) {
+    if (!(error instanceof RegularFileError)) throw error;
+    if (error.code === 'TOO_LARGE') throw tooLarge(path, 'has');
+    throw new TokenizerError(`${path}: ${error.reason}`, { cause: error });
   }
 }
 
