@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TailrayError } from '../engine/errors.js';
+import { shorten } from '../text/shorten.js';
 
 /**
  * The vocabulary of a byte-pair tokenizer of CLIP's kind, out of the three forms in which models carry it. Every symbol
@@ -26,9 +27,14 @@ const END_NAMES = ['<|endoftext|>', '<end_of_text>'];
 /** CLIP's list of merges goes on after these; the vocabulary of 49,408 ends here. */
 const MERGES_OF_CLIP = 48_894;
 
-const ids = z.record(z.string(), z.int().nonnegative());
+/** Far above the 49,408 of CLIP; a table of so many rows would have gigabytes. */
+const id = z
+  .int()
+  .nonnegative()
+  .max(2 ** 24);
+const ids = z.record(z.string(), id);
 const tokenizerFile = z.object({
-  added_tokens: z.array(z.object({ content: z.string(), id: z.int().nonnegative() })).default([]),
+  added_tokens: z.array(z.object({ content: z.string(), id })).default([]),
   model: z.object({
     type: z.literal('BPE').default('BPE'),
     end_of_word_suffix: z.literal(WORD_END),
@@ -157,15 +163,16 @@ function pairs(text: string, place: string, most = Number.POSITIVE_INFINITY): (r
 function pair(line: string, place: string): readonly [string, string] {
   const [a, b, more] = line.split(' ');
   if (a && b && more === undefined) return [a, b];
-  const shown = line.length > 40 ? `${line.slice(0, 40)}…` : line;
-  throw new TokenizerError(`${place}: "${shown}" is no merge: two symbols with a space between them.`);
+  throw new TokenizerError(
+    `${place}: "${shorten(line, 40)}" is no merge: two symbols with a space between them.`,
+  );
 }
 
 function parseJson(text: string, place: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.slice(0, 200) : String(cause);
+    const reason = cause instanceof Error ? shorten(cause.message, 200) : String(cause);
     throw new TokenizerError(
       `${place}: not valid JSON: ${reason}. The file may be cut off: fetch it again.`,
       { cause },

@@ -5,6 +5,8 @@ import { RecipeError } from '../recipe/recipe-error.js';
 import type { RecipeIssue } from '../recipe/recipe-issue.js';
 import { parseYaml, readYamlText, type YamlText } from '../recipe/yaml-text.js';
 import { sha256 } from '../storage/content-digest.js';
+import { count } from '../text/numbers.js';
+import { shorten } from '../text/shorten.js';
 import { cleanText } from './clean-text.js';
 
 /**
@@ -153,13 +155,13 @@ async function assemble({
 
 /** In the set that a file makes: each prompt once for every template, prompts for all once for every finding. */
 function promptCount({ templates, negative = [], neutral = [], findings }: PromptFile): number {
-  let count = neutral.length;
+  let sum = neutral.length;
   for (const finding of Object.values(findings)) {
     const { neutral: own = [], negative: absent = [], ...groups } = finding;
-    const framed = Object.values(groups).reduce((sum, prompts) => sum + (prompts?.length ?? 0), 0);
-    count += own.length + templates.length * (framed + absent.length + negative.length);
+    const framed = Object.values(groups).reduce((all, prompts) => all + (prompts?.length ?? 0), 0);
+    sum += own.length + templates.length * (framed + absent.length + negative.length);
   }
-  return count;
+  return sum;
 }
 
 function filled(template: string, text: string): string {
@@ -200,7 +202,7 @@ function repetitions(file: PromptFile, yaml: YamlText): RecipeIssue[] {
       else if (issues.length < MOST.told) {
         const line = yaml.lineOf(first);
         const where = line === undefined ? first.join('.') : `line ${line} (${first.join('.')})`;
-        issues.push({ path: here, message: `"${shown(prompt)}" is the same prompt as in ${where}` });
+        issues.push({ path: here, message: `"${shorten(prompt, 60)}" is the same prompt as in ${where}` });
       }
     }
   };
@@ -263,13 +265,13 @@ function refusal(issues: readonly RecipeIssue[], yaml: YamlText, place: string):
     const line = yaml.lineOf(path);
     return `${place}${line === undefined ? '' : `, line ${line}`}: ${path.length > 0 ? `${path.join('.')}: ` : ''}${message}.`;
   });
-  if (issues.length > MOST.told) sentences.push(`… and ${issues.length - MOST.told} more.`);
+  if (issues.length > MOST.told) sentences.push(`… and ${count(issues.length - MOST.told)} more.`);
   return new PromptError(sentences.join('\n'));
 }
 
 function tooMany(place: string): PromptError {
   return new PromptError(
-    `${place}: has more than ${MOST.prompts.toLocaleString('en-US')} prompts, counting each once for every template. ` +
+    `${place}: has more than ${count(MOST.prompts)} prompts, counting each once for every template. ` +
       'A dozen a finding is a good number: leave some out.',
   );
 }
@@ -284,10 +286,6 @@ function exceeds(value: unknown, most: number): boolean {
     return left < 0 || values.some(visit);
   };
   return visit(value);
-}
-
-function shown(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 async function asPromptError<T>(read: () => T | Promise<T>): Promise<T> {

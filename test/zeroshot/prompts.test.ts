@@ -227,7 +227,7 @@ describe('a file of prompts is refused', () => {
     const prompts = `findings:\n  Bulla:\n    location: [${'1, '.repeat(4000)}]\n`;
     const failure = (await parsePrompts(prompts, 'p.yaml').catch((error: unknown) => error)) as Error;
     expect(failure.message.split('\n')).toHaveLength(21);
-    expect(failure.message).toMatch(/… and 3980 more\.$/);
+    expect(failure.message).toMatch(/… and 3,980 more\.$/);
   });
 
   it('where there is none', async () => {
