@@ -1,4 +1,5 @@
 import { count } from '../text/numbers.js';
+import { shorten } from '../text/shorten.js';
 import type { RecipeIssue } from './recipe-issue.js';
 
 /**
@@ -15,7 +16,7 @@ const TOLD = 5;
 /** `no setting "gamaNeg"; did you mean "gammaNeg"?`, or the known names where none is near. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const near = nearestName(name, known);
-  const shown = name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name;
+  const shown = shorten(name, LONGEST);
   if (near !== undefined) return `there is no ${what} "${shown}"; did you mean "${near}"?`;
   return `there is no ${what} "${shown}"; there are ${known.join(', ')}`;
 }

@@ -1,6 +1,7 @@
 import { TailrayError } from '../engine/errors.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { ParameterSpec } from '../models/model-scope.js';
+import { shorten } from '../text/shorten.js';
 import { nearestName } from './known-names.js';
 import { expressionMatcher, globMatcher, PatternSyntaxError } from './linear-pattern.js';
 
@@ -46,7 +47,7 @@ function matcher(pattern: string): (spec: ParameterSpec) => boolean {
     return ({ name }) => found(name);
   } catch (error) {
     if (!(error instanceof PatternSyntaxError)) throw error;
-    const shown = pattern.length > 64 ? `${pattern.slice(0, 64)}…` : pattern;
+    const shown = shorten(pattern, 64);
     throw new ParameterPatternError(
       `"${shown}" is no pattern of names: ${error.message}. A glob does as well, such as layer1.*.conv?.weight; ` +
         'match takes a list of them.',

@@ -13,6 +13,7 @@ import {
 } from 'yaml';
 import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 import { count } from '../text/numbers.js';
+import { shorten } from '../text/shorten.js';
 import { RecipeError } from './recipe-error.js';
 
 /**
@@ -54,7 +55,7 @@ export function parseYaml(text: string, place: string): YamlText {
   const lineAt = (offset: number) => lines.linePos(offset).line;
   const refuse: Refuse = (reason, offset) => {
     const line = offset === undefined || !text.includes('\n') ? '' : `, line ${lineAt(offset)}`;
-    const short = reason.length > 200 ? `${reason.slice(0, 200)}…` : reason;
+    const short = shorten(reason, 200);
     return new RecipeError(`${place}${line}: not valid YAML: ${short}`);
   };
   const document = compose(text, lines, refuse);

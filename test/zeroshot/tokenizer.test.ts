@@ -198,6 +198,11 @@ describe('a tokenizer is refused', () => {
       /vocab\.json: must hold a whole number for each token: a:/,
     ],
     [
+      'beyond',
+      { 'vocab.json': '{"a": 99999999}', 'merges.txt': '' },
+      /must hold a whole number for each token: a: Too big/,
+    ],
+    [
       'triple',
       { 'vocab.json': '{}', 'merges.txt': '#version: 0.2\na b\na b c\n' },
       /merges\.txt, line 3: "a b c" is no merge/,
