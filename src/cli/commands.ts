@@ -20,6 +20,10 @@ export const COMMANDS = {
   losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
   evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
+  zeroshot: {
+    group: 'Trained models:',
+    summary: 'Score findings that nobody labelled, by texts and a CLIP; embed and search images.',
+  },
   report: {
     group: 'Trained models:',
     summary: 'Write an HTML report of one run, or of several side by side.',

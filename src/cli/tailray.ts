@@ -14,6 +14,7 @@ const MODULES: Record<CommandName, () => Promise<unknown>> = {
   losses: () => import('./losses.js'),
   evaluate: () => import('./evaluate.js'),
   predict: () => import('./predict.js'),
+  zeroshot: () => import('./zeroshot.js'),
   report: () => import('./report.js'),
   export: () => import('./export.js'),
   devices: () => import('./devices.js'),

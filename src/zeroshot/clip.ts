@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Arena, ArenaLayout, ArenaPlan, createArenas } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import { elementCount } from '../engine/graph/tensor.js';
@@ -106,7 +107,7 @@ export class Clip {
     return this.config.embedding;
   }
 
-  /** The tokenizer's digest; undefined where there is none. */
+  /** Undefined where none lies beside the weights. */
   get tokenizer(): ClipTokenizer | undefined {
     return this.#parts.tokenizer;
   }
@@ -166,6 +167,20 @@ export class Clip {
     });
   }
 
+  /** SHA-256 of all that decides the embedding of a text: the text tower's values, its sizes, the tokenizer. */
+  textDigest(): string {
+    const { values, table, tokenizer } = this.#parts;
+    const hash = createHash('sha256');
+    const { text, embedding, activation } = this.config;
+    hash.update(JSON.stringify({ text, embedding, activation, tokenizer: tokenizer?.digest ?? null }));
+    hash.update(bytesOf(table));
+    for (const { name } of embeddedTextTower(this.config).parameters) {
+      hash.update(name);
+      hash.update(bytesOf(values.get(name) ?? new Float32Array()));
+    }
+    return hash.digest('hex');
+  }
+
   /** Frees the weights and everything compiled. */
   async destroy(): Promise<void> {
     for (const tower of [await this.#image, await this.#text]) {
@@ -202,4 +217,8 @@ export class Clip {
 function wholeNumber(value: number, complaint: string): number {
   if (!Number.isInteger(value)) throw new ClipError(`${complaint}.`);
   return value;
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
