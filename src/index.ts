@@ -57,6 +57,7 @@ export {
 } from './losses/evaluate-loss.js';
 export { registeredLosses, registerLoss } from './losses/registry.js';
 export * as metrics from './metrics.js';
+export { type ClipConfig, huggingFaceClipConfig, openClipConfig } from './models/clip/clip-config.js';
 export { architectures, defineModel, type ModelConfig, type ModelDefinition } from './models/model.js';
 export {
   readSafetensors,
@@ -95,6 +96,10 @@ export { examineTrainingData, type TrainingData } from './train/run/training-dat
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './weights/checkpoint.js';
 export { CheckpointError } from './weights/checkpoint-error.js';
 export { checkpointAsOnnx, checkpointAsStateDict } from './weights/export-checkpoint.js';
+export { Clip, type CreateClipOptions, createClip } from './zeroshot/clip.js';
+export { ClipError } from './zeroshot/clip-error.js';
+export { type PromptSet, parsePrompts, readPrompts } from './zeroshot/prompts.js';
+export { ClipTokenizer, type TokenizedTexts } from './zeroshot/tokenizer.js';
 
 // a loss file imports 'tailray', which is this module; by its address, so that it stays so in a bundle
 offerToLossFiles('tailray', () => import(import.meta.url));
