@@ -127,7 +127,7 @@ export class OnnxGraph {
     const bytes = this.#initializers.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
     if (bytes > MOST_BYTES) {
       throw new ExportError(
-        `the weights take ${formatByteSize(bytes)}, and a single ONNX file holds ${formatByteSize(MOST_BYTES)} at most: ` +
+        `the weights take ${formatByteSize(bytes)}, more than the ${formatByteSize(MOST_BYTES)} of a single ONNX file: ` +
           'a smaller network is needed, or its weights as safetensors.',
       );
     }

@@ -55,7 +55,7 @@ describe('advice where nothing fits', () => {
     const { message, leastBytes } = advice(limit);
     expect(leastBytes).toBe(800);
     expect(message).toContain(`fit batches of ${limit} instead of 32 (--set batchSize=${limit})`);
-    expect(message).toContain('Of this, 0.0 MiB is for evaluation; of the step, the parts.');
+    expect(message).toContain('Of this, 100 B is for evaluation; of the step, the parts.');
   });
 
   test('none fits', () => {
