@@ -96,9 +96,32 @@ export { examineTrainingData, type TrainingData } from './train/run/training-dat
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './weights/checkpoint.js';
 export { CheckpointError } from './weights/checkpoint-error.js';
 export { checkpointAsOnnx, checkpointAsStateDict } from './weights/export-checkpoint.js';
+export { type StackingCurve, stackingCurve, stackScores } from './zeroshot/calibrated-stacking.js';
 export { Clip, type CreateClipOptions, createClip } from './zeroshot/clip.js';
 export { ClipError } from './zeroshot/clip-error.js';
+export { evaluateGeneralised, type GeneralisedEvaluation } from './zeroshot/generalised.js';
 export { type PromptSet, parsePrompts, readPrompts } from './zeroshot/prompts.js';
+export type { Candidate } from './zeroshot/proxy-candidates.js';
+export { type ProxyUnseenOptions, type ProxyUnseenResult, proxyUnseen } from './zeroshot/proxy-unseen.js';
+export {
+  defineRule,
+  type RuleChoice,
+  type RuleDefinition,
+  type ScoringRule,
+  type SeenScores,
+} from './zeroshot/scoring/rule.js';
+export {
+  scoreZeroShot,
+  type ZeroShotOptions,
+  type ZeroShotScores,
+} from './zeroshot/scoring/score-zeroshot.js';
+export { ScoringError, UnseenLabelError } from './zeroshot/scoring/scoring-error.js';
+export { registeredScoringRules, registerScoringRule } from './zeroshot/scoring/scoring-rules.js';
+export {
+  type ClassEmbeddings,
+  embedPrompts,
+  type TextEmbeddings,
+} from './zeroshot/scoring/text-embeddings.js';
 export { ClipTokenizer, type TokenizedTexts } from './zeroshot/tokenizer.js';
 
 // a loss file imports 'tailray', which is this module; by its address, so that it stays so in a bundle
