@@ -84,7 +84,7 @@ test('writes ONNX with all that the checkpoint says of itself, the weights, and 
   const [onnx, weights] = [join(out, 'model.onnx'), join(out, 'model.safetensors')];
   const { printed, code } = await command(path, '--onnx', onnx, '--safetensors', weights);
   expect(printed).toMatch(
-    /^model {6}resnet10 for 3 classes, average weights of epoch 3\nwritten {4}.*model\.onnx, \d\.\d MB\nwritten {4}.*model\.safetensors, .*\nwritten {4}.*model-card\.md\n$/,
+    /^model {6}resnet10 for 3 classes, average weights of epoch 3\nwritten {4}.*model\.onnx, [\d.]+ KiB\nwritten {4}.*model\.safetensors, .*\nwritten {4}.*model-card\.md\n$/,
   );
   expect(code).toBe(0);
 

@@ -50,7 +50,7 @@ describe('train', () => {
     expect(stdout).toMatch(/resnet10, width 4, stem small-stride2: [\d,]+ parameters/);
     expect(stdout).toMatch(/loss {7}bce \(/);
     expect(stdout).toMatch(/12 of 12: 3 epochs of 4 batches of 4 images/);
-    expect(stdout).toMatch(/memory {5}[\d.]+ MiB at the peak/);
+    expect(stdout).toMatch(/memory {5}[\d.]+ [KM]iB at the peak/);
     expect(stdout).toMatch(/op +where +shapes +kernel +bytes +FLOPs .*\n(.*\n)*all +\d+ ops, \d+ dispatches/);
     expect(stdout).toMatch(
       /epoch 3\/3 {2}loss [\d.]+ {2}validation mAP [\d.]+ \(guess [\d.]+\) {2}AUROC [\d.]+/,

@@ -168,7 +168,7 @@ describe('a program within a memory budget', () => {
   test('says the parts of what does not fit', async () => {
     const network = await networkOf([...BLOCK, ...BLOCK]);
     await expect(planWith(network, 1000)).rejects.toThrow(
-      /takes [\d.]+ MiB, and [\d.]+ MiB where as much as possible is recomputed.*textures.*intermediates/,
+      /takes [\d.]+ KiB, and [\d.]+ KiB where as much as possible is recomputed.*textures.*intermediates/,
     );
   });
 });
