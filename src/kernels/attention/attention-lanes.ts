@@ -32,6 +32,7 @@ import {
 
 export function unfitForLanes({ geometry }: PassProblem, traits: DeviceTraits): string | undefined {
   if (traits.subgroupSize !== 4 && traits.subgroupSize !== 8) return 'needs subgroups of 4 or 8 lanes';
+  if (traits.adapter === 'swiftshader') return "takes SwiftShader's compiler minutes";
   if (geometry.width % 4 !== 0) return 'heads are not whole texels wide';
   if (geometry.width > 32 * traits.subgroupSize) return 'heads are too wide for the registers of a subgroup';
   return undefined;

@@ -45,6 +45,7 @@ const TILES: readonly Tile[] = [
 
 export function unfitForTile(problem: PassProblem, traits: DeviceTraits): string | undefined {
   if (problem.geometry.width % 4 !== 0) return 'heads do not go in fours';
+  if (traits.adapter === 'swiftshader') return "takes SwiftShader's compiler minutes";
   if (problem.geometry.width > 256) return 'heads are too wide for registers';
   return tileFor(problem, traits) ? undefined : 'heads are too wide for workgroup memory';
 }
