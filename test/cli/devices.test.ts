@@ -1,7 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { keepDawn } from './kept-dawn.js';
 
-afterEach(() => {
+afterEach(async () => {
   vi.restoreAllMocks();
+  await keepDawn();
   vi.resetModules();
   process.exitCode = undefined;
 });
