@@ -28,6 +28,8 @@ describe('patterns in linear time', () => {
   test('an expression finds as JavaScript’s own does', () => {
     fc.assert(
       fc.property(expression, fc.array(letters, { minLength: 1, maxLength: 5 }), (source, names) => {
+        // longer ones are refused
+        fc.pre(source.length <= 500);
         const own = new RegExp(source, 'u');
         const matches = expressionMatcher(source);
         for (const name of names)

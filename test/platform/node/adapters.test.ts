@@ -39,7 +39,7 @@ describe('openAdapter', () => {
   test('names what it found when nothing fits', async () => {
     const opened = openAdapter('voodoo 3');
     await expect(opened).rejects.toThrow(AdapterError);
-    await expect(opened).rejects.toThrow(/No adapter fits "voodoo 3"\. Found: .*devices\.js/);
+    await expect(opened).rejects.toThrow(/No adapter fits "voodoo 3"\. Found: .*tailray devices/);
   });
 
   test('leaves the environment as it was', async ({ skip }) => {

@@ -106,7 +106,7 @@ describe('processes at once', () => {
     const { cache } = await cacheIn(folder);
     await cache.add(record('from before'));
     await appendFile(cache.path, 'damaged\n');
-    const module = pathToFileURL(join(commands.dist, 'engine/adapters/tune-cache.js')).href;
+    const module = pathToFileURL(join(commands.dist, 'platform/node/tune-cache.js')).href;
     const [processes, each] = [4, 200];
     const script = `
       const { TuneCache } = await import(${JSON.stringify(module)});
