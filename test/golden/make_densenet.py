@@ -4,7 +4,7 @@ float64 is the reference. The same in float32 gives `float32Error`. Weights, ima
 the ResNets (make_resnet.py); the one as published, and a narrow one. Held to timm's where that is installed.
 
 In training, float32 decides some ReLU of the published network otherwise than float64 does, PyTorch's too: gradients of
-training are kept of the narrow one alone, for pictures on which it does not.
+training are kept of the narrow one alone. Pictures are those on which it decides none of the others so (`--search`).
 """
 
 import copy
@@ -24,7 +24,7 @@ except ImportError:
 SAMPLES = 4
 
 VARIANTS = [
-    {"arch": "densenet121", "images": [3, 64, 64, 1], "pictures": 1},
+    {"arch": "densenet121", "images": [3, 64, 64, 1], "pictures": 7},
     {"arch": "densenet121", "images": [6, 33, 45, 3], "pictures": 5, "width": 8},
 ]
 
