@@ -2,7 +2,8 @@
 /** `models`: the architectures that there are and what each costs, for choosing one. */
 import { Option } from 'commander';
 import type { Device } from '../engine/device.js';
-import { AdapterError } from '../engine/errors.js';
+import { AdapterError, ShapeError } from '../engine/errors.js';
+import { ModelError } from '../models/model-error.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { parseRecipe } from '../recipe/recipe.js';
 import { parseYaml } from '../recipe/yaml-text.js';
@@ -44,7 +45,15 @@ async function models(words: readonly string[], flags: ModelsFlags): Promise<voi
   try {
     for (const arch of chosen) {
       progress.show(flags.run ? 'running' : 'planning', surveyed.length, chosen.length, () => arch);
-      surveyed.push(await surveyModel(arch, { recipe, classes: flags.classes, device, run: flags.run }));
+      try {
+        surveyed.push(await surveyModel(arch, { recipe, classes: flags.classes, device, run: flags.run }));
+      } catch (error) {
+        const unfit = error instanceof ModelError || error instanceof ShapeError;
+        // One that was asked for by name is missed; of all there are, some need images of other sizes.
+        if (words.length > 0 || !unfit) throw error;
+        progress.stop();
+        process.stderr.write(`left out   ${arch}: ${error.message}\n`);
+      }
     }
   } finally {
     progress.stop();

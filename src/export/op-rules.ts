@@ -1,4 +1,5 @@
 import type { Node, Op } from '../engine/graph/tensor.js';
+import { attentionOp } from '../kernels/attention/attention.js';
 import { convOp } from '../kernels/conv/conv.js';
 import { layerNormOp } from '../kernels/norm/layer-norm.js';
 import { pointwiseOp } from '../kernels/pointwise/pointwise.js';
@@ -7,6 +8,7 @@ import { reduceOp } from '../kernels/reduce/reduce.js';
 import { concatOp, padOp, permuteOp, sliceOp } from '../kernels/shape/movement.js';
 import { averagePoolOp, maxPoolOp } from '../kernels/shape/pool.js';
 import { reshapeOp } from '../kernels/shape/reshape.js';
+import { attentionRule } from './attention-rule.js';
 import { averagePoolRule, convRule, maxPoolRule } from './conv-rules.js';
 import { layerNormRule } from './norm-rules.js';
 import { pointwiseRule } from './pointwise-rule.js';
@@ -20,6 +22,7 @@ export type OpRule = (node: Node, to: Translation) => void;
 export const OP_RULES: ReadonlyMap<Op, OpRule> = new Map([
   rule(convOp, convRule),
   rule(bmmOp, bmmRule),
+  rule(attentionOp, attentionRule),
   rule(maxPoolOp, maxPoolRule),
   rule(averagePoolOp, averagePoolRule),
   rule(pointwiseOp, pointwiseRule),

@@ -16,7 +16,7 @@ export interface ModelCost {
 }
 
 /** Ops whose work is multiply-adds. */
-const PRODUCTS: ReadonlySet<string> = new Set(['conv2d', 'bmm']);
+const PRODUCTS: ReadonlySet<string> = new Set(['conv2d', 'bmm', 'attention']);
 
 const BATCH_NORM_COST = 2;
 const LAYER_NORM_COST = 5;

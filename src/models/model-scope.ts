@@ -29,6 +29,15 @@ export interface ParameterSpec {
   readonly fixed: boolean;
   /** Which layer of the network it belongs to, from the input's side: see `ModelScope.nextLayer`. */
   readonly layer: number;
+  /** Of position embeddings [1, tokens, c]: which positions they stand for. */
+  readonly positions?: PositionGrid | undefined;
+}
+
+/** Positions row by row, and in front of them those of tokens that have no place in the image. */
+export interface PositionGrid {
+  readonly prefix: number;
+  readonly rows: number;
+  readonly columns: number;
 }
 
 export interface StatisticSpec {
@@ -112,13 +121,21 @@ export class ModelScope {
     return this.#parameter(name, { shape, layout: 'same', init, fixed: true });
   }
 
-  #parameter(name: string, spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed'>): Tensor {
+  /** Tokens, or what is added to tokens: without weight decay, as in timm. @returns [1, tokens, c] */
+  embedding(name: string, shape: Shape, init: Initializer, positions?: PositionGrid): Tensor {
+    return this.#parameter(name, { shape, layout: 'same', init, fixed: false, decay: false, positions });
+  }
+
+  #parameter(
+    name: string,
+    spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed' | 'positions'> & { decay?: boolean },
+  ): Tensor {
     const full = this.#name(name);
     this.parameters.push({
+      decay: spec.shape.length > 1 && !spec.fixed,
       ...spec,
       name: full,
       dtype: 'f32',
-      decay: spec.shape.length > 1 && !spec.fixed,
       group: this.group,
       layer: this.#layer,
     });

@@ -1,9 +1,11 @@
 import { elementCount, Graph, type Tensor } from '../engine/graph/tensor.js';
 import { Random } from '../engine/random.js';
 import { globalAveragePool } from '../kernels/shape/pool.js';
-import type { Architecture, Stem } from './backbones/backbone.js';
+import type { Architecture, ImageSize, Stem } from './backbones/backbone.js';
 import { CONVNEXTS } from './backbones/convnext.js';
+import { DENSENETS } from './backbones/densenet.js';
 import { RESNETS } from './backbones/resnet.js';
+import { VISION_TRANSFORMERS } from './backbones/vision-transformer.js';
 import type { HeadOutput, HeadSettings } from './heads/head.js';
 import { bindHead, type HeadChoice } from './heads/registry.js';
 import { draw } from './initializer.js';
@@ -21,8 +23,13 @@ export interface ModelConfig {
   readonly head?: HeadChoice;
   /** Default: the architecture's own. */
   readonly stem?: Stem | undefined;
-  /** Channels of the first stage; default: those of the published network. */
+  /** Channels of the first stage, or of a transformer's tokens; default: those of the published network. */
   readonly width?: number | undefined;
+  /**
+   * [height, width] of the images; default: those that the published network was made for. A vision transformer has
+   * parameters for each position and takes no others; all else takes any size.
+   */
+  readonly imageSize?: ImageSize | undefined;
   /** Dropout of the features before the head, default 0. */
   readonly dropRate?: number;
   /** Stochastic depth: the share of images for which the last residual block is left out in training, default 0. */
@@ -33,7 +40,7 @@ export interface ModelConfig {
 export type TraceOptions = Pick<ScopeOptions, 'dropoutSeed' | 'holdsStatistics'>;
 
 export interface TracedModel extends HeadOutput {
-  /** Pooled features [n, f]. */
+  /** Of each image, [n, f]: what the head read, or the mean of the map that it read. */
   readonly features: Tensor;
   /** In training: the value of this batch for each running statistic that follows it, by name. */
   readonly observed: ReadonlyMap<string, Tensor>;
@@ -58,7 +65,9 @@ export interface ModelDefinition {
   trace(graph: Graph, images: Tensor, mode: 'train' | 'eval', options?: TraceOptions): TracedModel;
 }
 
-const ARCHITECTURES = new Map<string, Architecture>(Object.entries({ ...RESNETS, ...CONVNEXTS }));
+const ARCHITECTURES = new Map<string, Architecture>(
+  Object.entries({ ...RESNETS, ...DENSENETS, ...CONVNEXTS, ...VISION_TRANSFORMERS }),
+);
 
 export function architectures(): string[] {
   return [...ARCHITECTURES.keys()];
@@ -75,23 +84,23 @@ export function defineModel(config: ModelConfig): ModelDefinition {
   const head = bindHead(config.head ?? 'linear');
   const full = withDefaults(config, architecture, head.settings);
   const trace = (scope: ModelScope, images: Tensor): HeadOutput & { features: Tensor } => {
-    const map = architecture.featureMap(scope, images, full);
+    const encoded = architecture.encode(scope, images, full);
     scope.nextLayer();
     const place = { classes: full.classes, classifier: architecture.classifier };
     if (head.reads === 'features') {
-      const features = architecture.normalize(scope, globalAveragePool(map));
+      const features = encoded.features();
       scope.group = 'head';
       return { ...head.trace(scope, scope.dropout(features, full.dropRate), place), features };
     }
-    const normalized = architecture.normalize(scope, map);
+    const map = encoded.map();
     scope.group = 'head';
-    const output = head.trace(scope, scope.channelDropout(normalized, full.dropRate), place);
-    return { ...output, features: globalAveragePool(normalized) };
+    const output = head.trace(scope, scope.channelDropout(map, full.dropRate), place);
+    return { ...output, features: globalAveragePool(map) };
   };
-  // One trace on a throw-away graph tells all parameters; their shapes do not depend on the image size.
+  // One trace on a throw-away graph tells all parameters.
   const dry = new Graph();
   const scope = new ModelScope(dry, { mode: 'eval' });
-  trace(scope, dry.input('images', [1, 64, 64, full.inChannels]));
+  trace(scope, dry.input('images', [1, ...full.imageSize, full.inChannels]));
   return {
     config: full,
     usesDropout: full.dropRate > 0 || full.dropPathRate > 0 || head.usesDropout,
@@ -133,7 +142,7 @@ export function parameterCount(definition: ModelDefinition): number {
 
 function withDefaults(
   config: ModelConfig,
-  { stems, stem, width }: Architecture,
+  { stems, stem, width, imageSize }: Architecture,
   head: HeadSettings,
 ): FullModelConfig {
   const full: FullModelConfig = {
@@ -144,6 +153,7 @@ function withDefaults(
     head,
     stem: config.stem ?? stem,
     width: config.width ?? width,
+    imageSize: config.imageSize ?? imageSize,
   };
   for (const name of ['classes', 'inChannels', 'width'] as const) {
     if (!Number.isInteger(full[name]) || full[name] < 1) {

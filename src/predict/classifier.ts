@@ -1,10 +1,9 @@
 import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
-import { defineModel } from '../models/model.js';
 import { createWeightArenas } from '../models/weight-arenas.js';
 import { importTimm } from '../models/weights/timm-weights.js';
 import { WeightsError } from '../models/weights/weights-error.js';
-import type { Checkpoint } from '../weights/checkpoint.js';
+import { type Checkpoint, networkOf } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { type InferenceOptions, InferenceProgram } from './inference-program.js';
 import type { Scorer } from './scorer.js';
@@ -47,7 +46,7 @@ export class Classifier implements Scorer {
         `names ${classes.length} classes for ${model.classes} outputs.`,
       );
     }
-    const definition = defineModel(model);
+    const definition = networkOf(checkpoint);
     const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
     const arenas = await createWeightArenas(device, definition, weights);
     const program = await InferenceProgram.create(device, {

@@ -5,15 +5,16 @@ import { ShapeError } from '../engine/errors.js';
 import { Graph, type Tensor } from '../engine/graph/tensor.js';
 import type { Program } from '../engine/run/program.js';
 import type { HubOptions } from '../hub/hub-settings.js';
+import type { ImageSize } from '../models/backbones/backbone.js';
 import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
 import { ModelError } from '../models/model-error.js';
 import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
 import { freshWeights, weightsFrom } from '../weights/initial-weights.js';
 
 /** A network to call from code: numbers in, numbers out. Runs and checkpoints have programs of their own. */
-export interface CreateModelOptions extends ModelConfig {
+export interface CreateModelOptions extends Omit<ModelConfig, 'imageSize'> {
   /** Pixels a side, or [height, width]: what `forward` insists on. Absent: any size the network can take. */
-  readonly imageSize?: number | readonly [number, number];
+  readonly imageSize?: number | ImageSize | undefined;
   /** Safetensors or PyTorch file in timm's naming, or `hf-hub:owner/name` of one on a hub. Absent: fresh weights. */
   readonly weights?: string;
   /** `reset`: a fresh head instead of the one in `weights`, which else must fit. */
@@ -32,8 +33,9 @@ export type ImageBatchShape = readonly [number, number, number, number];
  * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit; HubError
  */
 export async function createModel(device: Device, options: CreateModelOptions): Promise<Model> {
-  const { weights, weightsHead: head = 'keep', hub, seed = 0, imageSize, ...config } = options;
-  const definition = defineModel(config);
+  const { weights, weightsHead: head = 'keep', hub, seed = 0, imageSize: side, ...config } = options;
+  const imageSize = typeof side === 'number' ? ([side, side] as const) : side;
+  const definition = defineModel({ ...config, imageSize });
   const start =
     weights === undefined
       ? freshWeights(definition, seed)
@@ -55,7 +57,7 @@ export class Model {
   readonly notes: readonly string[];
   readonly #device: Device;
   readonly #arenas: WeightArenas<Arena>;
-  readonly #size: readonly [number, number] | undefined;
+  readonly #size: ImageSize | undefined;
   readonly #programs = new Map<string, Promise<Compiled>>();
 
   /** Use `createModel`. */
@@ -63,12 +65,12 @@ export class Model {
     device: Device,
     definition: ModelDefinition,
     arenas: WeightArenas<Arena>,
-    { imageSize, notes }: { imageSize: CreateModelOptions['imageSize']; notes: readonly string[] },
+    { imageSize, notes }: { imageSize: ImageSize | undefined; notes: readonly string[] },
   ) {
     this.#device = device;
     this.definition = definition;
     this.#arenas = arenas;
-    this.#size = typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
+    this.#size = imageSize;
     this.notes = notes;
   }
 

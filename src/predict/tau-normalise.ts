@@ -2,9 +2,8 @@ import type { DataPart } from '../data/tables/data-source.js';
 import { meanOfDefined } from '../eval/metrics/class-metrics.js';
 import { summarize } from '../eval/metrics/summarize.js';
 import { type ClassifierRows, scaleProbability, tauFactors } from '../eval/tau-normalisation.js';
-import { defineModel } from '../models/model.js';
 import { toFloat32 } from '../models/safetensors/safetensors.js';
-import type { Checkpoint } from '../weights/checkpoint.js';
+import { type Checkpoint, networkOf } from '../weights/checkpoint.js';
 import { EvaluationError, joinLabels } from './labelled-scores.js';
 import type { Predictions } from './predictions.js';
 
@@ -14,13 +13,18 @@ import type { Predictions } from './predictions.js';
 const GRID = Array.from({ length: 11 }, (_, i) => i / 10);
 
 /** @throws EvaluationError for a head that is no linear layer */
-export function classifierRows({ model, tensors }: Pick<Checkpoint, 'model' | 'tensors'>): ClassifierRows {
+export function classifierRows(
+  checkpoint: Pick<Checkpoint, 'model' | 'preprocessing' | 'tensors'>,
+): ClassifierRows {
+  const { model, tensors } = checkpoint;
   if (model.head.name !== 'linear') {
     throw new EvaluationError(
       `--tau-norm is for linear heads, whose logits are a row times the features; this model has the head "${model.head.name}".`,
     );
   }
-  const names = defineModel(model).parameters.flatMap(({ name, group }) => (group === 'head' ? [name] : []));
+  const names = networkOf(checkpoint).parameters.flatMap(({ name, group }) =>
+    group === 'head' ? [name] : [],
+  );
   const values = (end: string) => {
     const tensor = tensors.get(names.find((name) => name.endsWith(end)) ?? '');
     if (tensor === undefined) throw new RangeError(`the linear head has no ${end}`);

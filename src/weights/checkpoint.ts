@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { preprocessingSchema } from '../data/images/preprocessing.js';
 import { STEMS } from '../models/backbones/backbone.js';
 import { headSchema } from '../models/heads/head-schema.js';
+import { defineModel, type ModelDefinition } from '../models/model.js';
 import {
   type SafetensorsFile,
   type SafetensorsTensor,
@@ -35,7 +36,7 @@ const modelSchema = z.object({
 });
 
 const aboutSchema = z.object({
-  /** The network, as `defineModel` takes it. */
+  /** The network; see `networkOf`. */
   model: modelSchema,
   /** Names of the outputs, in order. */
   classes: z.array(z.string()).min(1),
@@ -63,6 +64,14 @@ export type CheckpointAbout = z.infer<typeof aboutSchema>;
 export interface Checkpoint extends CheckpointAbout {
   /** Parameters and running statistics under timm's names. */
   readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+}
+
+/** The network that a checkpoint is of. @throws ModelError */
+export function networkOf({
+  model,
+  preprocessing,
+}: Pick<CheckpointAbout, 'model' | 'preprocessing'>): ModelDefinition {
+  return defineModel({ ...model, imageSize: preprocessing.size });
 }
 
 /** The file's bytes; the same checkpoint gives the same bytes. */

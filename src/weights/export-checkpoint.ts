@@ -1,11 +1,10 @@
 import { describePreprocessing } from '../data/images/describe-preprocessing.js';
 import { exportOnnx } from '../export/export-onnx.js';
-import { defineModel } from '../models/model.js';
 import { writeSafetensors } from '../models/safetensors/safetensors.js';
 import { requireTensors } from '../models/weights/timm-weights.js';
 import { WeightsError } from '../models/weights/weights-error.js';
 import { tailrayVersion } from '../storage/version.js';
-import { aboutTexts, type Checkpoint } from './checkpoint.js';
+import { aboutTexts, type Checkpoint, networkOf } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 
 /**
@@ -22,7 +21,7 @@ export function checkpointAsOnnx(
   { tensors, ...about }: Checkpoint,
   { path, anyImageSize = false }: { path: string; anyImageSize?: boolean },
 ): Uint8Array {
-  const definition = defineModel(about.model);
+  const definition = networkOf(about);
   try {
     return exportOnnx({
       definition,
@@ -48,7 +47,7 @@ export function checkpointAsStateDict(
   path: string,
 ): Uint8Array<ArrayBuffer> {
   try {
-    requireTensors(defineModel(about.model), tensors);
+    requireTensors(networkOf(about), tensors);
   } catch (error) {
     if (!(error instanceof WeightsError)) throw error;
     throw new CheckpointError('mismatch', path, error.message, { cause: error });

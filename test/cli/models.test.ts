@@ -48,3 +48,11 @@ test('an unknown name is refused with a near one', async () => {
   expect(process.exitCode).toBe(2);
   expect(stderr).toContain('did you mean "convnextv2_base"?');
 });
+
+test('of all architectures, those that cannot take such images are left out, with the reason', async () => {
+  const { stdout, stderr } = await models('--no-memory', '--size', '256');
+  expect(process.exitCode).toBeUndefined();
+  expect(stdout).toMatch(/^vit_tiny_patch16_224 /m);
+  expect(stdout).not.toContain('dinov2');
+  expect(stderr).toMatch(/^left out +vit_base_patch14_dinov2: .*multiples of 14 pixels, got 256 × 256$/m);
+});

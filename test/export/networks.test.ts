@@ -1,6 +1,7 @@
 import { beforeEach, describe, test } from 'vitest';
 import { HEADS } from '../../src/models/heads/registry.js';
 import { architectures } from '../../src/models/model.js';
+import { narrow } from '../models/narrow.js';
 import { expectSameInOnnx } from './both-ways.js';
 import { MISSING, runtime } from './onnx-runtime.js';
 
@@ -8,14 +9,16 @@ beforeEach(({ skip }) => skip(!runtime, MISSING));
 
 describe('an exported network gives our logits and features in ONNX Runtime', () => {
   test.each(architectures())('%s, narrow, odd image size', async (arch) => {
-    await expectSameInOnnx({ arch, classes: 5, width: 8 }, [65, 83]);
+    const config = narrow(arch);
+    await expectSameInOnnx({ ...config, classes: 5 }, config.imageSize ?? [65, 83]);
   });
 
   const heads = [...HEADS.map(({ name }) => ({ name })), { name: 'csra_original', heads: 4 }];
 
-  test.each(heads)('resnet10 and convnextv2_atto with the head %o', async (head) => {
-    for (const arch of ['resnet10', 'convnextv2_atto']) {
-      await expectSameInOnnx({ arch, classes: 5, width: 8, head }, [65, 83]);
+  test.each(heads)('resnet10, convnextv2_atto and vit_tiny with the head %o', async (head) => {
+    for (const arch of ['resnet10', 'convnextv2_atto', 'vit_tiny_patch16_224']) {
+      const config = narrow(arch);
+      await expectSameInOnnx({ ...config, classes: 5, head }, config.imageSize ?? [65, 83]);
     }
   });
 

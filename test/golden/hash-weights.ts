@@ -52,6 +52,10 @@ export function hashImages(shape: readonly [number, number, number, number], num
 /** A uniform value in [−1, 1) has variance 1/3. */
 function rule(name: string, shape: readonly number[]): { scale: number; offset: number } {
   const [outputs = 1, inputs = 1, height = 1, width = 1] = shape;
+  // a DenseNet's: Kaiming normal's variance, fan-in
+  if (shape.length === 4 && name.startsWith('features.')) {
+    return { scale: Math.sqrt(6 / (inputs * height * width)), offset: 0 };
+  }
   // Kaiming normal's variance, fan-out
   if (shape.length === 4) return { scale: Math.sqrt(6 / (outputs * height * width)), offset: 0 };
   // the classifier

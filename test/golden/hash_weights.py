@@ -38,6 +38,8 @@ def hash_uniform(name, count):
 
 def rule(name, shape):
     """(scale, offset) of a parameter or buffer of timm's naming. A uniform value in [-1, 1) has variance 1/3."""
+    if len(shape) == 4 and name.startswith("features."):
+        return math.sqrt(6 / math.prod(shape[1:])), 0  # a DenseNet's: Kaiming normal's variance, fan-in
     if len(shape) == 4:
         return math.sqrt(6 / (shape[0] * shape[2] * shape[3])), 0  # Kaiming normal's variance, fan-out
     if len(shape) == 2:

@@ -13,6 +13,7 @@ def main():
     shapes = {
         "conv1.weight": [64, 3, 7, 7],
         "layer4.1.conv2.weight": [512, 512, 3, 3],
+        "features.denseblock1.denselayer1.conv2.weight": [32, 128, 3, 3],
         "bn1.weight": [64],
         "bn1.bias": [64],
         "layer1.0.bn1.running_mean": [64],

@@ -23,7 +23,7 @@ except ImportError:
 
 FROZEN = ("conv1.", "bn1.", "layer1.")
 FROZEN_STEPS = 5
-GROUPED = ["resnet18", "resnet50", "resnet34d", "convnext_tiny", "convnext_atto_ols", "convnextv2_atto"]
+GROUPED = ["resnet18", "resnet50", "resnet34d", "convnext_tiny", "convnext_atto_ols", "convnextv2_atto", "densenet121", "vit_tiny_patch16_224"]
 
 
 def steps(net, images, targets, norms):
@@ -88,7 +88,11 @@ def write_groups():
     content = {}
     for arch in GROUPED:
         model = timm.create_model(arch)
-        groups = param_groups_layer_decay(model, weight_decay=0.05, layer_decay=0.8)
+        # as timm's own optimizer factory passes it
+        no_decay = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
+        groups = param_groups_layer_decay(
+            model, weight_decay=0.05, layer_decay=0.8, no_weight_decay_list=no_decay
+        )
         settings = {id(p): (g["lr_scale"], g["weight_decay"]) for g in groups for p in g["params"]}
         content[arch] = {name: settings[id(p)] for name, p in model.named_parameters()}
     write_json("timm-groups.json.gz", {"timm": timm.__version__, "architectures": content}, digits=12)

@@ -14,7 +14,11 @@ except ImportError:
 RESNETS = [f"resnet{size}{d}" for size in (18, 34, 50, 101, 152) for d in ("", "d")]
 SIZES = ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large"]
 CONVNEXTS = [f"convnext_{size}{stem}" for size in SIZES for stem in (["", "_ols"] if size in SIZES[:4] else [""])]
-ARCHITECTURES = [*RESNETS, *CONVNEXTS, *(f"convnextv2_{size}" for size in SIZES)]
+TRANSFORMERS = [
+    *(f"vit_{size}_patch16_224" for size in ("tiny", "small", "base")),
+    *(f"vit_base_patch14_{kind}dinov2" for kind in ("", "reg4_")),
+]
+ARCHITECTURES = [*RESNETS, "densenet121", *CONVNEXTS, *(f"convnextv2_{size}" for size in SIZES), *TRANSFORMERS]
 
 
 def main():
@@ -23,7 +27,7 @@ def main():
         return
     content = {}
     for arch in ARCHITECTURES:
-        model = timm.create_model(arch)
+        model = timm.create_model(arch, num_classes=1000)
         # batch norm's counter is a scalar and of no use here
         content[arch] = {name: list(t.shape) for name, t in model.state_dict().items() if t.is_floating_point()}
         print(f"{arch}: {sum(p.numel() for p in model.parameters()):,} parameters")

@@ -10,6 +10,7 @@ import { hashImages, hashTensor } from './hash-weights.js';
 export interface ModelGolden {
   readonly arch: string;
   readonly stem?: Stem;
+  readonly width?: number;
   readonly head?: HeadSettings;
   readonly classes: number;
   /** [n, h, w, c] */
@@ -32,11 +33,19 @@ export interface PassGolden {
 }
 
 /** The network, with the hashed weights as a checkpoint would hold them. */
-export function goldenModel({ arch, stem, head, classes, images, shapes }: ModelGolden): {
+export function goldenModel({ arch, stem, width, head, classes, images, shapes }: ModelGolden): {
   definition: ModelDefinition;
   weights: ModelWeights;
 } {
-  const definition = defineModel({ arch, stem, classes, inChannels: images[3], ...(head && { head }) });
+  const definition = defineModel({
+    arch,
+    stem,
+    width,
+    classes,
+    inChannels: images[3],
+    imageSize: [images[1], images[2]],
+    ...(head && { head }),
+  });
   return { definition, weights: hashWeights(definition, shapes) };
 }
 

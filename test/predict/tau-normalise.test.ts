@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { preprocessingSchema } from '../../src/data/images/preprocessing.js';
 import { Random } from '../../src/engine/random.js';
 import { summarize } from '../../src/eval/metrics/summarize.js';
 import { tauFactors } from '../../src/eval/tau-normalisation.js';
@@ -18,6 +19,7 @@ import { freshWeights } from '../../src/weights/initial-weights.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 
+const PREPROCESSING = preprocessingSchema.parse({ size: [64, 64] });
 const CLASSES = ['common', 'middling', 'rare'];
 const CONFIG = { arch: 'resnet10', stem: 'small-stride2', width: 4, classes: CLASSES.length } as const;
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
@@ -60,7 +62,7 @@ function predictionsOf(logits: Float32Array): Predictions {
 describe('a τ-normalised classifier', () => {
   test.each([0, 0.5, 1])('gives what the network with those rows gives: τ %d', async (tau) => {
     const { model, tensors, width, longer } = unequalRows();
-    const rows = classifierRows({ model, tensors });
+    const rows = classifierRows({ model, preprocessing: PREPROCESSING, tensors });
     expect(rows.biases).toEqual([-0.5, -1.5, -2.5]);
     const norms = [0, 1, 2].map((c) => Math.hypot(...longer.subarray(c * width, (c + 1) * width)));
     for (const [c, norm] of norms.entries()) expect(rows.lengths[c]).toBeCloseTo(norm, 10);
@@ -85,7 +87,9 @@ describe('a τ-normalised classifier', () => {
 
   test('is refused for a head that is no linear layer', () => {
     const { config } = defineModel({ ...CONFIG, head: 'csra' });
-    expect(() => classifierRows({ model: config, tensors: new Map() })).toThrow(/linear heads.*"csra"/);
+    expect(() => classifierRows({ model: config, preprocessing: PREPROCESSING, tensors: new Map() })).toThrow(
+      /linear heads.*"csra"/,
+    );
   });
 });
 

@@ -12,14 +12,25 @@ export interface Architecture {
   readonly stem: Stem;
   /** Channels of the first stage of the published network; doubled at each of the others. */
   readonly width: number;
-  /** @param images [n, h, w, c] @returns [n, h', w', f] */
-  featureMap(scope: ModelScope, images: Tensor, options: BackboneOptions): Tensor;
-  /**
-   * The norm that stands between the backbone and its classifier, if there is one: of pooled features [n, f] (what
-   * timm calls the pre-logits then), or of a map [n, h', w', f] position by position (timm's `global_pool=''`).
-   */
-  normalize(scope: ModelScope, x: Tensor): Tensor;
+  /** [height, width] of the images that the published network was made for. */
+  readonly imageSize: ImageSize;
+  /** @param images [n, h, w, c] */
+  encode(scope: ModelScope, images: Tensor, options: BackboneOptions): Encoded;
   readonly classifier: LinearClassifier;
+}
+
+/** [height, width] in pixels */
+export type ImageSize = readonly [number, number];
+
+/**
+ * What a backbone makes of images, in the two forms that heads read. The norm between the backbone and its classifier, if
+ * there is one, is applied in both. Each is traced when it is asked for, and only one is: both own that norm.
+ */
+export interface Encoded {
+  /** [n, f], what timm calls the pre-logits. */
+  features(): Tensor;
+  /** [n, h', w', f], as timm's `global_pool=''`. */
+  map(): Tensor;
 }
 
 /** The linear layer that a network was published with. */
@@ -32,6 +43,7 @@ export interface LinearClassifier {
 export interface BackboneOptions {
   readonly stem: Stem;
   readonly width: number;
+  readonly imageSize: ImageSize;
   /** Of the last residual block; see `blockDropRate`. */
   readonly dropPathRate: number;
 }
@@ -46,7 +58,7 @@ export const STEMS = [
   'overlap_tiered',
 ] as const;
 
-/** How an image becomes the first stage's map; resnet.ts and convnext.ts say what each name means. */
+/** How an image becomes the first stage's map; the file of each family says what its names mean. */
 export type Stem = (typeof STEMS)[number];
 
 /**

@@ -1,6 +1,7 @@
 import { ShapeError } from '../../engine/errors.js';
 import { at, type Tensor } from '../../engine/graph/tensor.js';
 import { add, gelu, mul } from '../../kernels/pointwise/pointwise-table.js';
+import { globalAveragePool } from '../../kernels/shape/pool.js';
 import { type Initializer, ZEROS } from '../initializer.js';
 import type { ModelScope } from '../model-scope.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
@@ -78,8 +79,12 @@ function convnext(config: ConvNeXtConfig): Architecture {
     stems: ['patch', 'overlap', 'overlap_tiered'],
     stem: config.stem ?? 'patch',
     width: config.width,
-    featureMap: (scope, images, options) => featureMap(scope, images, config, options),
-    normalize: (scope, x) => scope.layerNorm('head.norm', x),
+    imageSize: [224, 224],
+    encode(scope, images, options) {
+      const map = featureMap(scope, images, config, options);
+      const norm = (x: Tensor) => scope.layerNorm('head.norm', x);
+      return { features: () => norm(globalAveragePool(map)), map: () => norm(map) };
+    },
     classifier: { name: 'head.fc', initial: INITIAL },
   };
 }

@@ -1,6 +1,6 @@
 import { at, type Tensor } from '../../engine/graph/tensor.js';
 import { add, relu } from '../../kernels/pointwise/pointwise-table.js';
-import { averagePool2d, maxPool2d } from '../../kernels/shape/pool.js';
+import { averagePool2d, globalAveragePool, maxPool2d } from '../../kernels/shape/pool.js';
 import type { ModelScope } from '../model-scope.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
 
@@ -56,8 +56,11 @@ function resnet(config: ResNetConfig): Architecture {
     stems: ['imagenet', 'deep', 'small', 'small-stride2'],
     stem: config.stem ?? 'imagenet',
     width: 64,
-    featureMap: (scope, images, options) => featureMap(scope, images, config, options),
-    normalize: (_scope, x) => x,
+    imageSize: [224, 224],
+    encode(scope, images, options) {
+      const map = featureMap(scope, images, config, options);
+      return { features: () => globalAveragePool(map), map: () => map };
+    },
     classifier: { name: 'fc' },
   };
 }

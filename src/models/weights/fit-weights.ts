@@ -3,6 +3,7 @@ import { initialParameters, initialStatistics, type ModelDefinition } from '../m
 import type { SafetensorsTensor } from '../safetensors/safetensors.js';
 import { headModules, moduleOf } from './head-tensors.js';
 import { adaptInputChannels, inputParameters } from './input-channels.js';
+import { resamplePositions } from './positions.js';
 import { compareTensors, exportTimm, importTimm, type ModelWeights, timmShapes } from './timm-weights.js';
 import { WeightsError } from './weights-error.js';
 
@@ -24,15 +25,17 @@ export interface FittedWeights extends ModelWeights {
 
 /**
  * @param tensors under timm's names, with PyTorch's shapes
- * @throws WeightsError with every tensor that differs, unless it is the head's and that starts afresh, or a stem that
- *   can be adapted to the number of image channels
+ * @throws WeightsError with every tensor that differs, unless it is the head's and that starts afresh, a stem that can
+ *   be adapted to the number of image channels, or position embeddings that can be resized to the grid of patches
  */
 export function fitWeights(
   definition: ModelDefinition,
   tensors: ReadonlyMap<string, SafetensorsTensor>,
   { head, seed }: FitOptions,
 ): FittedWeights {
-  const adapted = withInputChannels(definition, tensors);
+  const channels = withInputChannels(definition, tensors);
+  const positions = withPositions(definition, channels.tensors);
+  const adapted = { tensors: positions.tensors, notes: [...channels.notes, ...positions.notes] };
   const reset = head === 'reset' ? withFreshHead(definition, adapted.tensors, seed) : adapted;
   const differences = compareTensors(definition, reset.tensors, headModules(definition));
   if (differences.length > 0) throw new WeightsError(differences);
@@ -64,6 +67,23 @@ function withInputChannels(definition: ModelDefinition, tensors: Step['tensors']
       inChannels === 1
         ? `${name} reads one grey channel: the sum of its weights for ${channels} channels.`
         : `${name} reads ${inChannels} channels: its weights for ${channels} repeated, times ${channels}/${inChannels}.`,
+    );
+  }
+  return { tensors: result, notes };
+}
+
+function withPositions(definition: ModelDefinition, tensors: Step['tensors']): Step {
+  const result = new Map(tensors);
+  const notes: string[] = [];
+  for (const { name, shape, positions } of definition.parameters) {
+    const found = tensors.get(name);
+    if (!positions || !found || sameShape(found.shape, shape)) continue;
+    const resampled = resamplePositions(found, positions);
+    if (!resampled || !sameShape(resampled.tensor.shape, shape)) continue;
+    result.set(name, resampled.tensor);
+    const { rows, columns } = positions;
+    notes.push(
+      `${name} of ${resampled.side} × ${resampled.side} patches is resized to ${rows} × ${columns}.`,
     );
   }
   return { tensors: result, notes };

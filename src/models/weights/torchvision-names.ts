@@ -2,8 +2,12 @@ import type { SafetensorsTensor } from '../safetensors/safetensors.js';
 
 /**
  * torchvision's ConvNeXts hold the same tensors as timm's under names that count modules, its stages at the odd numbers
- * of `features` and the downsampling between them at the even ones. Its ResNets have timm's names already.
+ * of `features` and the downsampling between them at the even ones. Its ResNets and DenseNets have timm's names already,
+ * but for DenseNets from before PyTorch 0.4, whose layers call `norm1` `norm.1`.
  */
+
+/** Where a name of an old DenseNet has a dot too many. */
+const OLD_DENSE_LAYER = /^(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.([12]\.)/;
 
 /** The parts of a block, by their place in torchvision's `block`. */
 const BLOCK_PARTS: ReadonlyMap<string, string> = new Map([
@@ -19,10 +23,16 @@ const CLASSIFIER_PARTS: ReadonlyMap<string, string> = new Map([
   ['2', 'fc'],
 ]);
 
-/** A file's tensors under timm's names, if it is one of torchvision's ConvNeXts; any other file as it is. */
+/**
+ * A file's tensors under timm's names, if it is one of torchvision's ConvNeXts or a DenseNet of its older ones; any other
+ * file as it is.
+ */
 export function fromTorchvision(
   tensors: ReadonlyMap<string, SafetensorsTensor>,
 ): ReadonlyMap<string, SafetensorsTensor> {
+  if ([...tensors.keys()].some((name) => OLD_DENSE_LAYER.test(name))) {
+    return new Map([...tensors].map(([name, tensor]) => [name.replace(OLD_DENSE_LAYER, '$1$2'), tensor]));
+  }
   if (![...tensors.keys()].some((name) => /^features\.\d+\.\d+\.layer_scale$/.test(name))) return tensors;
   return new Map(
     [...tensors].map(([name, tensor]) =>

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { defineModel, parameterCount } from '../../models/model.js';
-import { type CheckpointAbout, readCheckpoint } from '../../weights/checkpoint.js';
+import { parameterCount } from '../../models/model.js';
+import { type CheckpointAbout, networkOf, readCheckpoint } from '../../weights/checkpoint.js';
 import { type ExaminedRun, type ExamineOptions, examineRun } from '../examine-run.js';
 
 /** All that a model card tells, from the checkpoint and, where it lies in one, its run directory. */
@@ -27,7 +27,7 @@ export async function readCardFacts(path: string, options: ExamineOptions = {}):
   return {
     name: run?.record.name ?? basename(path).replace(/\.safetensors$/, ''),
     about,
-    parameters: parameterCount(defineModel(about.model)),
+    parameters: parameterCount(networkOf(about)),
     simulated: run?.simulated ?? about.simulated ?? null,
     run,
   };

@@ -1,6 +1,6 @@
-import { defineModel } from '../../models/model.js';
+import { defineModel, parameterCount } from '../../models/model.js';
 import { count } from '../../text/numbers.js';
-import type { CheckpointAbout } from '../../weights/checkpoint.js';
+import { type CheckpointAbout, networkOf } from '../../weights/checkpoint.js';
 import { code } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 
@@ -17,9 +17,20 @@ export function describeNetwork({ about, parameters }: Pick<CardFacts, 'about' |
 }
 
 /** The arguments for `timm.create_model`; null for a network that timm doesn't have. */
-export function timmArguments({ model }: CheckpointAbout): string | null {
+export function timmArguments({ model, preprocessing }: CheckpointAbout): string | null {
   if (NOT_TIMM.has(model.arch) || changesFromPublished(model).length > 0) return null;
-  return `'${model.arch}', num_classes=${model.classes}, in_chans=${model.inChannels}`;
+  const size = ofPublishedSize({ model, preprocessing })
+    ? ''
+    : `, img_size=(${preprocessing.size.join(', ')})`;
+  return `'${model.arch}', num_classes=${model.classes}, in_chans=${model.inChannels}${size}`;
+}
+
+/** Whether the network is the same for the images that it was published for: a vision transformer has parameters for each position. */
+function ofPublishedSize({
+  model,
+  preprocessing,
+}: Pick<CheckpointAbout, 'model' | 'preprocessing'>): boolean {
+  return parameterCount(defineModel(model)) === parameterCount(networkOf({ model, preprocessing }));
 }
 
 function changesFromPublished(model: CheckpointAbout['model']): string[] {

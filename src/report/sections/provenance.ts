@@ -1,9 +1,10 @@
-import { defineModel, parameterCount } from '../../models/model.js';
+import { parameterCount } from '../../models/model.js';
 import { formatRecipe } from '../../recipe/recipe.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import { formatByteSize } from '../../text/byte-size.js';
 import { formatSeconds } from '../../text/duration.js';
 import { count, NOTHING } from '../../text/numbers.js';
+import { networkOf } from '../../weights/checkpoint.js';
 import { describeLoss, describeModel } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { shellWord } from '../format.js';
@@ -16,7 +17,7 @@ export function provenance({ record }: ExaminedRun): Html {
   const seconds = epochs.reduce((sum, line) => sum + line.seconds, 0);
   const images = (epochs.at(-1)?.step ?? 0) * recipe.batchSize;
   const [height, width] = recipe.preprocessing.size;
-  const parameters = checkpoint === null ? null : parameterCount(defineModel(checkpoint.model));
+  const parameters = checkpoint === null ? null : parameterCount(networkOf(checkpoint));
   const facts: [string, Content][] = [
     [
       'Model',

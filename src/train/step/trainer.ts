@@ -191,7 +191,8 @@ class Programs {
 /** The network that a recipe describes. @throws ModelError */
 export function modelOf({ model, preprocessing }: Recipe, classes: number): ModelDefinition {
   const { weights: _weights, weightsHead: _head, ...config } = model;
-  return defineModel({ ...config, classes, inChannels: preprocessing.channels });
+  const { channels, size } = preprocessing;
+  return defineModel({ ...config, classes, inChannels: channels, imageSize: size });
 }
 
 /** The learning-rate schedule in steps. */

@@ -3,12 +3,13 @@ import { architectures, defineModel } from '../../../src/models/model.js';
 import { fitWeights } from '../../../src/models/weights/fit-weights.js';
 import { adaptInputChannels, inputParameters } from '../../../src/models/weights/input-channels.js';
 import { f32, stateDict } from '../named-tensors.js';
+import { narrow } from '../narrow.js';
 
 const keep = { head: 'keep', seed: 0 } as const;
 
 describe('a stem for other image channels', () => {
   test.each(architectures())('%s: the one layer that reads images is found', (arch) => {
-    const definition = defineModel({ arch, classes: 2, width: 8 });
+    const definition = defineModel({ ...narrow(arch), classes: 2 });
     const [first] = definition.parameters.filter(({ layout }) => layout === 'conv');
     expect(inputParameters(definition)).toEqual([first?.name]);
   });

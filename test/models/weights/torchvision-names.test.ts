@@ -24,6 +24,23 @@ describe('torchvision’s names', () => {
     },
   );
 
+  test('DenseNets of before PyTorch 0.4 have a dot too many', () => {
+    const layer = 'features.denseblock1.denselayer12';
+    const names = [
+      `${layer}.norm.1.weight`,
+      `${layer}.conv.2.weight`,
+      'features.norm5.bias',
+      'classifier.bias',
+    ];
+    const renamed = fromTorchvision(new Map(names.map((name) => [name, tensor(1)])));
+    expect([...renamed.keys()]).toEqual([
+      `${layer}.norm1.weight`,
+      `${layer}.conv2.weight`,
+      'features.norm5.bias',
+      'classifier.bias',
+    ]);
+  });
+
   test('other files stay as they are', () => {
     const file = new Map([
       ['stages.0.blocks.0.gamma', tensor(4)],
