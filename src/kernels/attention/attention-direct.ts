@@ -10,6 +10,7 @@ import {
   otherBindings,
   type PassProblem,
   passDims,
+  sizeNames,
   storeResult,
 } from './attention-step.js';
 
@@ -33,7 +34,7 @@ export function directStep(problem: PassProblem, traits: DeviceTraits): KernelSt
   const { n, heads, width, scale, causal } = geometry;
   const loads = bufferRows(problem, 1);
   const byQueries = pass.rowsAre === 'queries';
-  const [rowSize, columnSize] = byQueries ? ['dims.queries', 'dims.keys'] : ['dims.keys', 'dims.queries'];
+  const { rowSize, columnSize } = sizeNames(problem);
   const [query, key] = byQueries ? ['row', 'j'] : ['j', 'row'];
   const value = (name: Rows, of: 'row' | 'j') =>
     loads.load(name, `n * ${of === 'row' ? rowSize : columnSize} + ${of}`, `head * ${width}u + e`);

@@ -4,12 +4,15 @@ import { literal } from '../pointwise/expression.js';
 import type { Rows } from './attention-geometry.js';
 import {
   bufferRows,
+  columnSpan,
   extent,
   keyLimit,
   LOWEST,
   otherBindings,
   type PassProblem,
   passDims,
+  seen,
+  sizeNames,
   storeResult,
 } from './attention-step.js';
 
@@ -121,9 +124,9 @@ function lanesCode(
 ): string {
   const { rows, columns } = STYLE;
   const { pass, geometry } = problem;
-  const { width, scale, causal } = geometry;
+  const { width, scale } = geometry;
   const byQueries = pass.rowsAre === 'queries';
-  const [rowSize, columnSize] = byQueries ? ['dims.queries', 'dims.keys'] : ['dims.keys', 'dims.queries'];
+  const { rowSize, columnSize } = sizeNames(problem);
   /** Texels of a sum that a lane owns; the last may lie beyond the head. */
   const owned = Math.ceil(width / 4 / lanes);
   const whole = (width / 4) % lanes === 0;
@@ -151,15 +154,10 @@ ${lines(columns, (i) => `      ${name}${r}_${i} = fma(${a}, b${i}[${q}], ${name}
   });
   const columnAt = (i: number) => `column${i}`;
   const rowAt = (r: number) => `(first + ${r}u)`;
-  const seen = (r: number, i: number) => {
-    const [query, key] = byQueries ? [rowAt(r), columnAt(i)] : [columnAt(i), rowAt(r)];
-    const inside = byQueries ? `${key} < limit` : `${key} < limit && ${query} < dims.queries`;
-    return causal ? `${inside} && ${key} <= ${query}` : inside;
-  };
   const forward = lines(
     rows,
     (r) => `    {
-${lines(columns, (i) => `      let t${i} = select(${LOWEST}, s${r}_${i} * ${literal(scale)}, ${seen(r, i)});`)}
+${lines(columns, (i) => `      let t${i} = select(${LOWEST}, s${r}_${i} * ${literal(scale)}, ${seen(problem, rowAt(r), columnAt(i))});`)}
       let next = max(m${r}, subgroupMax(${Array.from({ length: columns }, (_, i) => `t${i}`).reduce((a, b) => `max(${a}, ${b})`)}));
       let shrink = exp(m${r} - next);
       m${r} = next;
@@ -172,7 +170,7 @@ ${lines(owned, (t) => `      o0_${r}_${t} *= shrink;`)}
     lines(columns, (i) => {
       const [lse, delta] = byQueries ? [`lse${r}`, `delta${r}`] : [`columnLse${i}`, `columnDelta${i}`];
       // A score becomes its weight, and the slope of the weight that of the score.
-      return `    s${r}_${i} = select(0.0, exp(s${r}_${i} * ${literal(scale)} - ${lse}), ${seen(r, i)});
+      return `    s${r}_${i} = select(0.0, exp(s${r}_${i} * ${literal(scale)} - ${lse}), ${seen(problem, rowAt(r), columnAt(i))});
     u${r}_${i} = ${literal(scale)} * s${r}_${i} * (u${r}_${i} - ${delta});`;
     }),
   );
@@ -197,11 +195,7 @@ ${lines(owned, (t) => `      o${k}_${r}_${t} = fma(w${k}_${r}, c${k}_${t}, o${k}
     }`,
     ),
   );
-  const span = causal
-    ? byQueries
-      ? { begin: '0u', end: `min(limit, first + ${rows}u)` }
-      : { begin: `first / ${block}u * ${block}u`, end: 'dims.queries' }
-    : { begin: '0u', end: byQueries ? 'limit' : 'dims.queries' };
+  const span = columnSpan(problem, rows, block);
   const store = (k: number) => `  {
     var sums = array<vec4f, ${rows * owned}>(${Array.from({ length: rows * owned }, (_, i) => `o${k}_${Math.floor(i / owned)}_${i % owned}`).join(', ')});
     for (var r = 0u; r < ${rows}u && first + r < ${rowSize}; r++) {

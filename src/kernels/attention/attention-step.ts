@@ -63,6 +63,34 @@ export function extent({ pass, geometry: { queries, keys } }: PassProblem): {
   return pass.rowsAre === 'queries' ? { rows: queries, columns: keys } : { rows: keys, columns: queries };
 }
 
+/** WGSL of how many rows and columns an image has. */
+export function sizeNames({ pass }: PassProblem): { rowSize: string; columnSize: string } {
+  return pass.rowsAre === 'queries'
+    ? { rowSize: 'dims.queries', columnSize: 'dims.keys' }
+    : { rowSize: 'dims.keys', columnSize: 'dims.queries' };
+}
+
+/** WGSL: whether the query of a row and a column sees the key. Rows and columns may lie beyond the image. */
+export function seen({ pass, geometry }: PassProblem, row: string, column: string): string {
+  const byQueries = pass.rowsAre === 'queries';
+  const [query, key] = byQueries ? [row, column] : [column, row];
+  const inside = byQueries ? `${key} < limit` : `${key} < limit && ${query} < dims.queries`;
+  return geometry.causal ? `${inside} && ${key} <= ${query}` : inside;
+}
+
+/** WGSL of the columns that a unit of `rows` rows from `first` on goes through, in blocks: those that it sees any of. */
+export function columnSpan(
+  { pass, geometry }: PassProblem,
+  rows: number,
+  block: number,
+): { begin: string; end: string } {
+  const byQueries = pass.rowsAre === 'queries';
+  if (!geometry.causal) return { begin: '0u', end: byQueries ? 'limit' : 'dims.queries' };
+  return byQueries
+    ? { begin: '0u', end: `min(limit, first + ${rows}u)` }
+    : { begin: `first / ${block}u * ${block}u`, end: 'dims.queries' };
+}
+
 /** Sizes and places as data, so that a network of one head width compiles each pass once. */
 export function passDims({ geometry, rows, results }: PassProblem, unit: 1 | 4): Record<string, number> {
   const { queries, keys, heads, width } = geometry;

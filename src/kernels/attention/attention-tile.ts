@@ -3,12 +3,15 @@ import { literal } from '../pointwise/expression.js';
 import type { Rows } from './attention-geometry.js';
 import {
   bufferRows,
+  columnSpan,
   extent,
   keyLimit,
   LOWEST,
   otherBindings,
   type PassProblem,
   passDims,
+  seen,
+  sizeNames,
   storeResult,
 } from './attention-step.js';
 
@@ -97,11 +100,11 @@ function tileCode(
   load: (name: Rows, token: string, index: string) => string,
 ): string {
   const { pass, geometry } = problem;
-  const { width, scale, causal } = geometry;
+  const { width, scale } = geometry;
   const texels = width / 4;
   const line = lineOf(problem);
   const byQueries = pass.rowsAre === 'queries';
-  const [rowSize, columnSize] = byQueries ? ['dims.queries', 'dims.keys'] : ['dims.keys', 'dims.queries'];
+  const { rowSize, columnSize } = sizeNames(problem);
   /** What a lane owns: rows and columns of the scores, texels of each of its rows' sums. */
   const [ownRows, ownColumns, ownTexels] = [rows / SIDE, columns / SIDE, Math.ceil(texels / SIDE)];
   const lines = (count: number, text: (i: number) => string) =>
@@ -126,17 +129,12 @@ ${lines(ownColumns, (i) => `      let b${i} = ${columnTile(column)}[(x + ${i * S
 ${lines(ownRows, (r) => lines(ownColumns, (i) => `      ${name}${r}_${i} += dot(a${r}, b${i});`))}
     }`;
   });
-  const seen = (row: string, column: string) => {
-    const [query, key] = byQueries ? [row, column] : [column, row];
-    const inside = byQueries ? `${key} < limit` : `${key} < limit && ${query} < dims.queries`;
-    return causal ? `${inside} && ${key} <= ${query}` : inside;
-  };
   const place = (r: number, i: number) => `(y * ${ownRows}u + ${r}u) * ${columns + 1}u + x + ${i * SIDE}u`;
   const each = (text: (r: number, i: number) => string) =>
     lines(ownRows, (r) => lines(ownColumns, (i) => text(r, i)));
   const rowAt = (r: number) => `first + y * ${ownRows}u + ${r}u`;
   const columnAt = (i: number) => `block + x + ${i * SIDE}u`;
-  const forward = `${each((r, i) => `    weights0[${place(r, i)}] = select(${LOWEST}, s${r}_${i} * ${literal(scale)}, ${seen(rowAt(r), columnAt(i))});`)}
+  const forward = `${each((r, i) => `    weights0[${place(r, i)}] = select(${LOWEST}, s${r}_${i} * ${literal(scale)}, ${seen(problem, rowAt(r), columnAt(i))});`)}
     workgroupBarrier();
     if (lane < ${rows}u) {
       let begin = lane * ${columns + 1}u;
@@ -164,7 +162,7 @@ ${lines(ownTexels, (t) => `      o0_${r}_${t} *= shrink;`)} }`,
     const query = byQueries ? rowAt(r) : columnAt(i);
     return `    {
       let at = ofHead + min(${query}, dims.queries - 1u);
-      let p = select(0.0, exp(s${r}_${i} * ${literal(scale)} - lse[at]), ${seen(rowAt(r), columnAt(i))});
+      let p = select(0.0, exp(s${r}_${i} * ${literal(scale)} - lse[at]), ${seen(problem, rowAt(r), columnAt(i))});
       weights0[${place(r, i)}] = p;
       weights1[${place(r, i)}] = ${literal(scale)} * p * (u${r}_${i} - delta[at]);
     }`;
@@ -187,11 +185,7 @@ ${lines(ownTexels, (t) => `      o${k}_${r}_${t} = fma(w${r}, c${t}, o${k}_${r}_
 )}
     }`;
   });
-  const span = causal
-    ? byQueries
-      ? { begin: '0u', end: `min(limit, first + ${rows}u)` }
-      : { begin: `first / ${columns}u * ${columns}u`, end: 'dims.queries' }
-    : { begin: '0u', end: byQueries ? 'limit' : 'dims.queries' };
+  const span = columnSpan(problem, rows, columns);
   const store = lines(pass.sums.length, (k) =>
     lines(
       ownRows,
