@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type Arena, ArenaLayout, ArenaPlan, createArenas } from '../engine/arena.js';
+import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
-import { elementCount } from '../engine/graph/tensor.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { CLIPS, type ClipConfig, checked } from '../models/clip/clip-config.js';
 import { clipWeights } from '../models/clip/clip-weights.js';
 import { imageTower } from '../models/clip/image-tower.js';
 import { embeddedTextTower, TOKEN_TABLE, textTower } from '../models/clip/text-tower.js';
 import { initialParameters } from '../models/model.js';
-import type { ParameterSpec } from '../models/model-scope.js';
 import type { Network } from '../models/network.js';
+import { createWeightArenas } from '../models/weight-arenas.js';
 import { NetworkProgram } from '../predict/network-program.js';
 import { readWeights } from '../weights/checkpoint.js';
 import { ClipError } from './clip-error.js';
@@ -169,14 +168,14 @@ export class Clip {
 
   /** SHA-256 of all that decides the embedding of a text: the text tower's values, its sizes, the tokenizer. */
   textDigest(): string {
-    const { values, table, tokenizer } = this.#parts;
+    const { table, tokenizer } = this.#parts;
     const hash = createHash('sha256');
     const { text, embedding, activation } = this.config;
     hash.update(JSON.stringify({ text, embedding, activation, tokenizer: tokenizer?.digest ?? null }));
     hash.update(bytesOf(table));
     for (const { name } of embeddedTextTower(this.config).parameters) {
       hash.update(name);
-      hash.update(bytesOf(values.get(name) ?? new Float32Array()));
+      hash.update(bytesOf(this.#valuesOf(name)));
     }
     return hash.digest('hex');
   }
@@ -187,6 +186,12 @@ export class Clip {
       tower?.program.destroy();
       tower?.params.destroy();
     }
+  }
+
+  #valuesOf(name: string): Float32Array {
+    const values = this.#parts.values.get(name);
+    if (!values) throw new RangeError(`there are no values for ${name}`);
+    return values;
   }
 
   async #inBatches(
@@ -203,11 +208,8 @@ export class Clip {
   }
 
   async #open<Inputs extends string>(network: Network<Inputs, 'embedding'>): Promise<Tower<Inputs>> {
-    const layout = new ArenaLayout(network.parameters, this.#device.traits.maxBindingBytes);
-    const { params } = await createArenas(this.#device, { params: new ArenaPlan('params', layout) });
-    for (const { name, shape } of network.parameters as readonly ParameterSpec[]) {
-      params.write(name, this.#parts.values.get(name) ?? new Float32Array(elementCount(shape)));
-    }
+    const parameters = new Map(network.parameters.map(({ name }) => [name, this.#valuesOf(name)]));
+    const { params } = await createWeightArenas(this.#device, network, { parameters, statistics: new Map() });
     const { batchSize } = this.#parts;
     const program = await NetworkProgram.create(this.#device, { network, batchSize, arenas: { params } });
     return { program, params };

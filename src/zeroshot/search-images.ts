@@ -1,3 +1,5 @@
+import { dot } from './scoring/vectors.js';
+
 /** Images by their likeness to a text. */
 export interface Found {
   /** Position among the embedded images. */
@@ -13,9 +15,7 @@ export interface Found {
 export function searchImages(images: Float32Array, text: Float32Array, top: number): Found[] {
   const width = text.length;
   const found = Array.from({ length: images.length / width }, (_, position): Found => {
-    let cosine = 0;
-    for (let i = 0; i < width; i++) cosine += (images[position * width + i] ?? 0) * (text[i] ?? 0);
-    return { position, cosine };
+    return { position, cosine: dot(images.subarray(position * width, (position + 1) * width), text) };
   });
   return found.sort((a, b) => b.cosine - a.cosine || a.position - b.position).slice(0, top);
 }
