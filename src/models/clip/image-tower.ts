@@ -6,11 +6,8 @@ import { reshape } from '../../kernels/shape/reshape.js';
 import type { Initializer } from '../initializer.js';
 import type { ModelScope } from '../model-scope.js';
 import { defineNetwork, type Network } from '../network.js';
-import { OPEN_CLIP_BLOCK, transformerBlock } from '../transformer/block.js';
+import { CLIP_EPSILON, clipBlocks } from './clip-blocks.js';
 import type { ClipConfig } from './clip-config.js';
-
-/** Of all norms of a CLIP. */
-export const CLIP_EPSILON = 1e-5;
 
 /**
  * A CLIP's image tower: a vision transformer whose class token, normalised and projected, is the image's embedding.
@@ -27,7 +24,7 @@ export function imageTower(config: ClipConfig): Network<'images', 'embedding'> {
 
 /** @param images [n, h, w, 3], normalised @returns [n, embedding], of any length */
 function features(scope: ModelScope, images: Tensor, { image, embedding, activation }: ClipConfig): Tensor {
-  const { width, patch, size, layers, heads, hidden } = image;
+  const { width, patch, size } = image;
   const n = at(images.shape, 0);
   const patches = (size[0] / patch) * (size[1] / patch);
   const normal: Initializer = { kind: 'normal', deviation: width ** -0.5 };
@@ -35,18 +32,8 @@ function features(scope: ModelScope, images: Tensor, { image, embedding, activat
   const positions = scope.parameter('positional_embedding', [patches + 1, width], 'same', normal);
   const map = scope.conv('conv1', images, width, patch, { stride: patch });
   const tokens = concat([broadcastTo(classToken, [n, 1, width]), reshape(map, [n, patches, width])], 1);
-  let x = scope.layerNorm('ln_pre', add(tokens, positions), { epsilon: CLIP_EPSILON });
-  for (let layer = 0; layer < layers; layer++) {
-    x = scope.within(`transformer.resblocks.${layer}`, () =>
-      transformerBlock(scope, x, {
-        names: OPEN_CLIP_BLOCK,
-        heads,
-        hidden,
-        activation,
-        epsilon: CLIP_EPSILON,
-      }),
-    );
-  }
+  const normalized = scope.layerNorm('ln_pre', add(tokens, positions), { epsilon: CLIP_EPSILON });
+  const x = clipBlocks(scope, normalized, image, { activation, causal: false });
   const pooled = reshape(slice(x, [0, 0, 0], [n, 1, width]), [n, width]);
   return scope.projection(
     'proj',

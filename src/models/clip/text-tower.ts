@@ -5,9 +5,8 @@ import { add } from '../../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import type { ModelScope } from '../model-scope.js';
 import { defineNetwork, type Network } from '../network.js';
-import { OPEN_CLIP_BLOCK, transformerBlock } from '../transformer/block.js';
+import { CLIP_EPSILON, clipBlocks } from './clip-blocks.js';
 import type { ClipConfig } from './clip-config.js';
-import { CLIP_EPSILON } from './image-tower.js';
 
 /** The table of token embeddings, [vocabulary, width]. */
 export const TOKEN_TABLE = 'token_embedding.weight';
@@ -52,24 +51,12 @@ function features(
   ends: Tensor,
   { text, embedding, activation }: ClipConfig,
 ): Tensor {
-  const { context, width, layers, heads, hidden } = text;
+  const { context, width } = text;
   const positions = scope.parameter('positional_embedding', [context, width], 'same', {
     kind: 'normal',
     deviation: 0.01,
   });
-  let x = add(embedded, positions);
-  for (let layer = 0; layer < layers; layer++) {
-    x = scope.within(`transformer.resblocks.${layer}`, () =>
-      transformerBlock(scope, x, {
-        names: OPEN_CLIP_BLOCK,
-        heads,
-        hidden,
-        activation,
-        epsilon: CLIP_EPSILON,
-        causal: true,
-      }),
-    );
-  }
+  const x = clipBlocks(scope, add(embedded, positions), text, { activation, causal: true });
   // The norm works token by token: only the tokens that are kept need it.
   const pooled = lookup(reshape(x, [at(x.shape, 0) * context, width]), ends);
   return scope.projection(
