@@ -8,6 +8,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/properties.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: 'forks',

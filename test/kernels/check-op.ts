@@ -24,6 +24,11 @@ export interface OpCheck {
   readonly preferences?: readonly Readonly<Record<string, string>>[];
   /** Relative to the largest magnitude of the compared tensor (forward) and gradient. */
   readonly tolerance?: number;
+  /**
+   * The least magnitude that a gradient's error is related to; 1e-3 by default. More where a small gradient is the
+   * difference of larger terms, so that f32 can't know its last digits.
+   */
+  readonly leastGradient?: number;
 }
 
 export async function checkOp(check: OpCheck): Promise<void> {
@@ -71,7 +76,7 @@ export async function checkOp(check: OpCheck): Promise<void> {
       if (!differentiable[k]) continue;
       const gradient = gradients[next++]!;
       // Relative to the whole gradient: a sampled element alone may be a cancelled zero.
-      const scale = Math.max(...gradient.map(Math.abs), 1e-3);
+      const scale = Math.max(...gradient.map(Math.abs), check.leastGradient ?? 1e-3);
       for (const { index, value } of slope) {
         const error = Math.abs(gradient[index]! - value) / scale;
         expect(
