@@ -58,6 +58,7 @@ export {
 export { registeredLosses, registerLoss } from './losses/registry.js';
 export * as metrics from './metrics.js';
 export { type ClipConfig, huggingFaceClipConfig, openClipConfig } from './models/clip/clip-config.js';
+export type { Lora, LoraLayers } from './models/lora.js';
 export { architectures, defineModel, type ModelConfig, type ModelDefinition } from './models/model.js';
 export {
   readSafetensors,
@@ -65,6 +66,7 @@ export {
   type SafetensorsTensor,
   writeSafetensors,
 } from './models/safetensors/safetensors.js';
+export { mergeAdapters } from './models/weights/merge-adapters.js';
 export type { TensorDifference } from './models/weights/tensor-differences.js';
 export { exportTimm, importTimm, type ModelWeights } from './models/weights/timm-weights.js';
 export { fromTorchvision } from './models/weights/torchvision-names.js';

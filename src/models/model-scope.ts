@@ -7,6 +7,7 @@ import { layerNorm } from '../kernels/norm/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../kernels/shape/reshape.js';
 import { type Initializer, ONES, ZEROS } from './initializer.js';
+import { type Adapts, adapterSpecs, type Lora, type LoraLayers } from './lora.js';
 
 /**
  * What a model function works with: named parameters and running statistics, and the layers that own some. A model is
@@ -31,6 +32,10 @@ export interface ParameterSpec {
   readonly layer: number;
   /** Of position embeddings [1, tokens, c]: which positions they stand for. */
   readonly positions?: PositionGrid | undefined;
+  /** Whether it is the weight of a linear layer, beside which adapters can be put; see lora.ts. */
+  readonly adaptable: boolean;
+  /** Of an adapter: what it adapts. */
+  readonly adapts?: Adapts | undefined;
 }
 
 /** Positions row by row, and in front of them those of tokens that have no place in the image. */
@@ -64,6 +69,8 @@ export interface ScopeOptions {
    * them as they are. Absent: none does.
    */
   readonly holdsStatistics?: ((norm: readonly string[]) => boolean) | undefined;
+  /** The linear layers that have adapters. Absent: none. */
+  readonly adapters?: LoraLayers | undefined;
 }
 
 /** Where a layer's values start, if not as PyTorch's layers do. */
@@ -128,18 +135,17 @@ export class ModelScope {
 
   #parameter(
     name: string,
-    spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed' | 'positions'> & { decay?: boolean },
+    spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed' | 'positions'> &
+      Partial<Pick<ParameterSpec, 'decay' | 'adaptable'>>,
   ): Tensor {
-    const full = this.#name(name);
-    this.parameters.push({
-      decay: spec.shape.length > 1 && !spec.fixed,
-      ...spec,
-      name: full,
-      dtype: 'f32',
-      group: this.group,
-      layer: this.#layer,
-    });
-    return this.graph.variable(PARAMETERS, full, spec.shape);
+    const decay = spec.shape.length > 1 && !spec.fixed;
+    return this.#add({ decay, adaptable: false, ...spec, name: this.#name(name) });
+  }
+
+  /** @param spec with its whole name */
+  #add(spec: Omit<ParameterSpec, 'dtype' | 'group' | 'layer'>): Tensor {
+    this.parameters.push({ ...spec, dtype: 'f32', group: this.group, layer: this.#layer });
+    return this.graph.variable(PARAMETERS, spec.name, spec.shape);
   }
 
   /** A convolution; without bias unless one is asked for. @param x [n, h, w, c] @returns [n, oh, ow, outputs] */
@@ -220,11 +226,32 @@ export class ModelScope {
     const fanIn = at(x.shape, -1);
     const inputs: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
     const { weight = inputs, bias = inputs } = init;
-    const w = this.parameter(weightName, [fanIn, outputs], 'linear', weight);
+    const shape = [fanIn, outputs];
+    const w = this.#parameter(weightName, {
+      shape,
+      layout: 'linear',
+      init: weight,
+      fixed: false,
+      adaptable: true,
+    });
     const b = this.parameter(biasName, [outputs], 'same', bias);
-    return this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () =>
+    const y = this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () =>
       add(product(x, w), b),
     );
+    const name = this.#name(weightName);
+    const lora = this.options.adapters?.get(name);
+    return lora
+      ? add(
+          y,
+          this.graph.scope('lora', () => this.#adapter(x, { name, shape }, lora)),
+        )
+      : y;
+  }
+
+  /** (alpha / rank)·(x·A)·B, beside the product with a weight. */
+  #adapter(x: Tensor, weight: { readonly name: string; readonly shape: Shape }, lora: Lora): Tensor {
+    const [a, b] = adapterSpecs(weight, lora);
+    return product(mul(product(x, this.#add(a)), lora.alpha / lora.rank), this.#add(b));
   }
 
   /** A linear layer without bias, whose weight a state dict holds as [in, out]. @param x [..., in] @returns [..., outputs] */

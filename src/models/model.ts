@@ -9,6 +9,7 @@ import { VISION_TRANSFORMERS } from './backbones/vision-transformer.js';
 import type { HeadOutput, HeadSettings } from './heads/head.js';
 import { bindHead, type HeadChoice } from './heads/registry.js';
 import { draw } from './initializer.js';
+import type { LoraLayers } from './lora.js';
 import { ModelError } from './model-error.js';
 import { ModelScope, type ParameterSpec, type ScopeOptions, type StatisticSpec } from './model-scope.js';
 
@@ -73,8 +74,13 @@ export function architectures(): string[] {
   return [...ARCHITECTURES.keys()];
 }
 
+export interface DefineOptions {
+  /** Linear layers with adapters, by the names of their weights; default: none. Not part of what the model is: see `withoutAdapters`. */
+  readonly adapters?: LoraLayers | undefined;
+}
+
 /** @throws ModelError naming the option that is wrong and what it may be */
-export function defineModel(config: ModelConfig): ModelDefinition {
+export function defineModel(config: ModelConfig, { adapters }: DefineOptions = {}): ModelDefinition {
   const architecture = ARCHITECTURES.get(config.arch);
   if (!architecture) {
     throw new ModelError(
@@ -99,18 +105,24 @@ export function defineModel(config: ModelConfig): ModelDefinition {
   };
   // One trace on a throw-away graph tells all parameters.
   const dry = new Graph();
-  const scope = new ModelScope(dry, { mode: 'eval' });
+  const scope = new ModelScope(dry, { mode: 'eval', adapters });
   trace(scope, dry.input('images', [1, ...full.imageSize, full.inChannels]));
+  requireAdapted(scope, full.arch, adapters);
   return {
     config: full,
     usesDropout: full.dropRate > 0 || full.dropPathRate > 0 || head.usesDropout,
     parameters: scope.parameters,
     statistics: scope.statistics,
     trace(graph, images, mode, options = {}) {
-      const own = new ModelScope(graph, { ...options, mode });
+      const own = new ModelScope(graph, { ...options, mode, adapters });
       return { ...trace(own, images), observed: own.observed };
     },
   };
+}
+
+/** The network whose weights those of this one are once its adapters are merged into them; itself where it has none. */
+export function withoutAdapters(definition: ModelDefinition): ModelDefinition {
+  return definition.parameters.some(({ adapts }) => adapts) ? defineModel(definition.config) : definition;
 }
 
 /** Fresh parameters; each tensor draws from a stream of its own name, so that adding a layer changes no other. */
@@ -138,6 +150,21 @@ export function initialStatistics(definition: ModelDefinition): Map<string, Floa
 /** Trainable values. */
 export function parameterCount(definition: ModelDefinition): number {
   return definition.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
+/** @throws ModelError for an adapter of a layer that there is not */
+function requireAdapted(
+  { parameters }: Pick<ModelScope, 'parameters'>,
+  arch: string,
+  adapters: LoraLayers = new Map(),
+): void {
+  const adapted = new Set(parameters.map(({ adapts }) => adapts?.weight));
+  const missing = [...adapters.keys()].find((weight) => !adapted.has(weight));
+  if (missing === undefined) return;
+  const linear = parameters.flatMap(({ name, adaptable }) => (adaptable ? [name] : []));
+  throw new ModelError(
+    `${missing} is no weight of a linear layer of ${arch}, so it has no adapters; such weights are ${linear.join(', ')}`,
+  );
 }
 
 function withDefaults(
