@@ -9,7 +9,7 @@ import type { ImageSize } from '../models/backbones/backbone.js';
 import { defineModel, type ModelConfig, type ModelDefinition } from '../models/model.js';
 import { ModelError } from '../models/model-error.js';
 import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
-import { freshWeights, weightsFrom } from '../weights/initial-weights.js';
+import { initialWeights } from '../weights/initial-weights.js';
 
 /** A network to call from code: numbers in, numbers out. Runs and checkpoints have programs of their own. */
 export interface CreateModelOptions extends Omit<ModelConfig, 'imageSize'> {
@@ -19,6 +19,8 @@ export interface CreateModelOptions extends Omit<ModelConfig, 'imageSize'> {
   readonly weights?: string;
   /** `reset`: a fresh head instead of the one in `weights`, which else must fit. */
   readonly weightsHead?: 'keep' | 'reset';
+  /** File of LoRA adapters to merge into `weights`: a run's `best.adapters.safetensors`, or one of PEFT's. */
+  readonly adapters?: string;
   /** How a hub is asked for `weights`: from the cache only, with progress. */
   readonly hub?: HubOptions;
   /** Of fresh weights; default 0. */
@@ -33,13 +35,10 @@ export type ImageBatchShape = readonly [number, number, number, number];
  * @throws ModelError for an unknown architecture or option; CheckpointError for a file that doesn't fit; HubError
  */
 export async function createModel(device: Device, options: CreateModelOptions): Promise<Model> {
-  const { weights, weightsHead: head = 'keep', hub, seed = 0, imageSize: side, ...config } = options;
+  const { weights, weightsHead = 'keep', adapters, hub, seed = 0, imageSize: side, ...config } = options;
   const imageSize = typeof side === 'number' ? ([side, side] as const) : side;
   const definition = defineModel({ ...config, imageSize });
-  const start =
-    weights === undefined
-      ? freshWeights(definition, seed)
-      : await weightsFrom(weights, definition, { head, seed, hub });
+  const start = await initialWeights(definition, { weights, weightsHead, adapters, seed, hub });
   const arenas = await createWeightArenas(device, definition, start);
   return new Model(device, definition, arenas, { imageSize, notes: start.notes });
 }

@@ -131,7 +131,7 @@ async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string
       `is of format ${version}, this version of tailray reads up to ${FORMAT_VERSION}: update tailray.`,
     );
   }
-  await verify(tensors, metadata, path);
+  await verifyContent(tensors, metadata, path);
   const fields = Object.keys(aboutSchema.shape).map((key) => [key, parseField(metadata[key])]);
   const about = aboutSchema.safeParse(Object.fromEntries(fields));
   if (!about.success) {
@@ -153,7 +153,7 @@ async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string
 export async function readWeights(path: string): Promise<WeightFile> {
   if (isShardIndex(path)) return readShards(path);
   const file = await readWeightFile(path);
-  if (file.metadata.format === FORMAT) await verify(file.tensors, file.metadata, path);
+  if (file.metadata.format === FORMAT) await verifyContent(file.tensors, file.metadata, path);
   return file;
 }
 
@@ -166,7 +166,8 @@ export function pretrainingOf(metadata: Readonly<Record<string, string>>): Pretr
   return { architecture: model.data.arch, mean, std };
 }
 
-async function verify(
+/** @throws CheckpointError 'damaged' where a file of ours no longer has the digest in its metadata */
+export async function verifyContent(
   tensors: ReadonlyMap<string, SafetensorsTensor>,
   metadata: Readonly<Record<string, string>>,
   path: string,

@@ -1,9 +1,14 @@
 import type { HubOptions } from '../hub/hub-settings.js';
+import { readAdapters } from './adapter-file.js';
 import { openWeightSource, requireArchitecture } from './open-weight-source.js';
 
 /** All that is asked of a recipe here: recipes lie above weights. */
 interface WithModel {
-  readonly model: { readonly arch: string; readonly weights?: string | undefined };
+  readonly model: {
+    readonly arch: string;
+    readonly weights?: string | undefined;
+    readonly adapters?: string | undefined;
+  };
 }
 
 /**
@@ -11,13 +16,14 @@ interface WithModel {
  * not after its images were read.
  * @returns the recipe with the weights' commit instead of a branch that moves: what the run directory keeps, and what
  *   repeats the run
- * @throws HubError; CheckpointError 'pickle', or 'mismatch' where they are said to be another network's
+ * @throws HubError; CheckpointError for adapters that can't be read, 'pickle', or 'mismatch' where they are said to be another network's
  */
 export async function fetchWeights<Recipe extends WithModel>(
   recipe: Recipe,
   hub: HubOptions,
 ): Promise<{ readonly recipe: Recipe; readonly notes: readonly string[] }> {
-  const { weights, arch } = recipe.model;
+  const { weights, adapters, arch } = recipe.model;
+  if (adapters !== undefined) await readAdapters(adapters);
   if (weights === undefined) return { recipe, notes: [] };
   const source = openWeightSource(weights, hub);
   requireArchitecture(await source.config(), arch, source.place);

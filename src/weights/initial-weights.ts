@@ -7,6 +7,8 @@ import type { ModelWeights } from '../models/weights/timm-weights.js';
 import { fromTorchvision } from '../models/weights/torchvision-names.js';
 import { WeightsError } from '../models/weights/weights-error.js';
 import { fromWrapped } from '../models/weights/wrapper-prefix.js';
+import { readAdapters } from './adapter-file.js';
+import { applyAdapters } from './apply-adapters.js';
 import { pretrainingOf, readWeights } from './checkpoint.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { normalisationNote } from './normalisation-note.js';
@@ -23,6 +25,32 @@ export interface WeightsFromOptions extends FitOptions {
   readonly preprocessing?: Preprocessing | undefined;
   /** How a hub is asked, where the weights are on one. */
   readonly hub?: HubOptions | undefined;
+}
+
+export interface StartOptions extends Omit<WeightsFromOptions, 'head'> {
+  /** Absent: fresh weights. */
+  readonly weights?: string | undefined;
+  readonly weightsHead: FitOptions['head'];
+  /** A file of LoRA adapters to merge into these weights; see adapter-file.ts. */
+  readonly adapters?: string | undefined;
+}
+
+/**
+ * What a network starts from.
+ * @param definition without adapters
+ * @throws as `weightsFrom` and `readAdapters`, `applyAdapters`
+ */
+export async function initialWeights(
+  definition: ModelDefinition,
+  { weights: source, weightsHead: head, adapters, ...options }: StartOptions,
+): Promise<InitialWeights> {
+  const start =
+    source === undefined
+      ? freshWeights(definition, options.seed)
+      : await weightsFrom(source, definition, { ...options, head });
+  if (adapters === undefined) return start;
+  const adapted = await applyAdapters(await readAdapters(adapters), definition, start);
+  return { ...adapted, notes: [...start.notes, ...adapted.notes] };
 }
 
 /** Fresh weights; the same seed gives the same. */
