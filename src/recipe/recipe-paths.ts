@@ -20,7 +20,7 @@ export function mapPaths<T>(recipe: T, change: (path: string) => string): T {
   const data = (section: unknown) => replace(replace(section, 'path', path), 'images', path);
   const stages = (list: unknown) =>
     Array.isArray(list) ? list.map((stage: unknown) => replace(stage, 'loss', loss)) : list;
-  const model = (section: unknown) => replace(section, 'weights', weights);
+  const model = (section: unknown) => replace(replace(section, 'weights', weights), 'adapters', path);
   const changes = { data, model, loss, stages };
   // strings are put for strings, so the type stays
   return Object.entries(changes).reduce<unknown>(

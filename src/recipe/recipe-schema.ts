@@ -105,6 +105,11 @@ const modelSchema = z.strictObject({
     .enum(['keep', 'reset'])
     .default('keep')
     .describe('reset: start with a fresh head instead of the one in the weights, which else must fit'),
+  adapters: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of LoRA adapters to merge into the weights: best.adapters.safetensors, or one of PEFT’s'),
 });
 
 /** Checked by the optimizer or loss itself (see recipe.ts): it brings its own parameters and their ranges. */

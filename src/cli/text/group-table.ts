@@ -4,7 +4,7 @@ import { paddedTable } from '../../text/padded-table.js';
 import { shorten } from '../../text/shorten.js';
 import type { ParameterGroupSettings, ParameterGroups } from '../../train/step/parameter-groups.js';
 
-/** Parameter groups as a table before training: how fast each learns, and which are frozen. */
+/** Parameter groups as a table before training: how fast each learns, which are frozen, and which have adapters. */
 
 /** A line a group under a line of titles; empty where all parameters are treated alike. */
 export function formatGroups({ groups, trained, frozen }: ParameterGroups): string[] {
@@ -27,12 +27,12 @@ export function formatGroups({ groups, trained, frozen }: ParameterGroups): stri
   return paddedTable(cells, { right: (column) => column === 1 || column === 2 });
 }
 
-function describe({ match, frozen, parameters }: ParameterGroupSettings) {
+function describe({ match, frozen, lora, parameters }: ParameterGroupSettings) {
   const rates = parameters.map(({ learningRateScale }) => learningRateScale);
   const decays = [...new Set(parameters.map(({ weightDecay }) => weightDecay))].sort((a, b) => b - a);
   const [decay = 0, spared] = decays;
   return {
-    name: shorten(match, 32),
+    name: lora ? `  LoRA of rank ${lora.rank}, alpha ${lora.alpha}` : shorten(match, 32),
     parameters: parameters.reduce((sum, { spec }) => sum + elementCount(spec.shape), 0),
     rate: frozen ? 'frozen' : range(Math.min(...rates), Math.max(...rates)),
     decay: frozen ? NOTHING : `${decay}${spared === undefined ? '' : `, norms and biases ${spared}`}`,

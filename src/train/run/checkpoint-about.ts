@@ -32,8 +32,8 @@ export function checkpointAbout({
 /** Paths are of one machine: they would make equal trainings differ, and tell strangers about folders. */
 function withoutPaths(recipe: Recipe): Record<string, unknown> {
   const { path: _path, images: _images, ...data } = recipe.data;
-  const { weights, ...network } = recipe.model;
-  const model = weights !== undefined && isHubAddress(weights) ? recipe.model : network;
+  const { weights, adapters: _adapters, ...network } = recipe.model;
+  const model = weights !== undefined && isHubAddress(weights) ? { ...network, weights } : network;
   const named = (loss: Recipe['loss']) => ({
     ...loss,
     name: isLossFile(loss.name) ? basename(loss.name) : loss.name,

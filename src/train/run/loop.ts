@@ -1,6 +1,7 @@
 import { BatchLoader } from '../../data/loader.js';
 import { datasetTargets, predictDataset } from '../../predict/predict.js';
 import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
+import { writeAdapters } from '../../weights/adapter-file.js';
 import { writeCheckpoint } from '../../weights/checkpoint.js';
 import type { StepRunner } from '../step/paced-step.js';
 import { HISTORY } from '../step/step-program.js';
@@ -219,7 +220,11 @@ class Loop {
       step: this.#progress.step,
       metrics,
     });
-    await writeCheckpoint(run.best, { ...about, tensors: await trainer.tensors() }, run.files);
+    const { tensors, adapters } = await trainer.results();
+    await writeCheckpoint(run.best, { ...about, tensors }, run.files);
+    if (adapters) await writeAdapters(run.adapters, about, adapters, run.files);
+    // those of a stage before belong to other weights
+    else await run.files.rm(run.adapters, { force: true, recursive: false });
     this.#progress = { ...this.#progress, best: { epoch, ...metrics } };
   }
 

@@ -16,6 +16,7 @@ const NAMES = {
   metrics: 'metrics.jsonl',
   summary: 'summary.json',
   best: 'best.safetensors',
+  adapters: 'best.adapters.safetensors',
   last: 'last',
   predictions: 'predictions.csv',
   report: 'report.html',
@@ -42,6 +43,11 @@ export class RunDirectory {
 
   get best(): string {
     return join(this.path, NAMES.best);
+  }
+
+  /** The LoRA adapters in the best weights, where they were trained with such. */
+  get adapters(): string {
+    return join(this.path, NAMES.adapters);
   }
 
   get card(): string {

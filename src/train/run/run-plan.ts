@@ -112,8 +112,9 @@ const ANY_CLASSES = 30;
 
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
 function checkNetwork(recipe: Recipe): void {
-  const network = modelOf(recipe, recipe.data.classes?.length ?? ANY_CLASSES);
-  for (const { optimizer } of stageRecipes(recipe)) groupParameters(network, optimizer);
+  for (const stage of stageRecipes(recipe)) {
+    groupParameters(modelOf(stage, recipe.data.classes?.length ?? ANY_CLASSES), stage.optimizer);
+  }
 }
 
 function overridesOf({

@@ -8,7 +8,7 @@ import type { PreparedRun } from './prepare-run.js';
 import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
-import { stageWeights } from './stage-weights.js';
+import { stageSeed, stageWeights } from './stage-weights.js';
 
 /**
  * One process's work on a run, stage by stage. Each stage has a trainer of its own, since freezing, batch size and loss
@@ -154,7 +154,7 @@ export class Session {
     this.#trainer.destroy();
     this.#stage = stage;
     this.#trainer = await createTrainer(device, this.#prepared, stage, keptFirst(this.#kernels, tuning));
-    this.#trainer.state.initialise(weights.parameters, weights.statistics);
+    this.#trainer.begin(weights, stageSeed('adapters', stage.recipe.seed, stage.number));
     const best = recipe.checkpoint.best === 'any-stage' ? reached.best : null;
     const progress = { ...reached, stage: stage.number, best };
     await this.#save(progress);

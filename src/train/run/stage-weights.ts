@@ -12,12 +12,14 @@ export async function stageWeights(
   before: Trainer,
   run: Pick<RunDirectory, 'best'>,
 ): Promise<ModelWeights> {
-  const { definition } = before;
+  const definition = before.base;
   const weights =
     start === 'best'
       ? importTimm(definition, (await readCheckpoint(run.best)).tensors)
       : await before.weights();
-  return head === 'reset' ? withFreshHead(definition, weights, headSeed(recipe.seed, number)) : weights;
+  return head === 'reset'
+    ? withFreshHead(definition, weights, stageSeed('head', recipe.seed, number))
+    : weights;
 }
 
 /** The head's parameters and running statistics drawn anew, the rest as it is. */
@@ -47,7 +49,7 @@ export function withFreshHead(
   };
 }
 
-/** Another one than the run's own, so that the head is not the one it had at the very start. */
-function headSeed(seed: number, stage: number): number {
-  return new Random(seed, 'head of stage', stage).uint32();
+/** Another one than the run's own, so that a head or adapters are not those of the very start. */
+export function stageSeed(part: 'head' | 'adapters', seed: number, stage: number): number {
+  return new Random(seed, `${part} of stage`, stage).uint32();
 }

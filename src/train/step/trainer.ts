@@ -2,14 +2,23 @@ import type { Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
 import { MemoryBudgetError } from '../../engine/errors.js';
 import type { BoundLoss } from '../../losses/define/loss.js';
-import { defineModel, type ModelDefinition, parameterCount } from '../../models/model.js';
+import {
+  defineModel,
+  initialParameters,
+  type ModelDefinition,
+  parameterCount,
+  withoutAdapters,
+} from '../../models/model.js';
 import type { SafetensorsTensor } from '../../models/safetensors/safetensors.js';
+import { mergeAdapters } from '../../models/weights/merge-adapters.js';
 import { exportTimm, type ModelWeights } from '../../models/weights/timm-weights.js';
 import { type InferenceOptions, InferenceProgram } from '../../predict/inference-program.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { parseByteSize } from '../../text/byte-size.js';
-import { freshWeights, type InitialWeights, weightsFrom } from '../../weights/initial-weights.js';
+import type { TrainedAdapters } from '../../weights/adapter-file.js';
+import { type InitialWeights, initialWeights } from '../../weights/initial-weights.js';
 import { memoryAdvice } from './memory-advice.js';
+import { adaptersOf } from './parameter-groups.js';
 import type { Schedule } from './schedule.js';
 import type { StepProgramOptions } from './step-options.js';
 import { StepProgram } from './step-program.js';
@@ -31,7 +40,10 @@ export interface TrainerOptions {
 }
 
 export class Trainer {
+  /** With the adapters that the recipe puts beside its layers. */
   readonly definition: ModelDefinition;
+  /** Without them: the network that weights are read for, and that comes out. */
+  readonly base: ModelDefinition;
   readonly state: TrainingState;
   readonly step: StepProgram;
   /** On the validated weights. */
@@ -52,6 +64,7 @@ export class Trainer {
   }) {
     this.#recipe = parts.recipe;
     this.definition = parts.definition;
+    this.base = withoutAdapters(parts.definition);
     this.state = parts.state;
     this.step = parts.step;
     this.inference = parts.inference;
@@ -96,27 +109,48 @@ export class Trainer {
   /** Puts the starting weights in place: the recipe's file, else fresh ones. @throws CheckpointError */
   async initialise(): Promise<InitialWeights['notes']> {
     const { seed, model, preprocessing } = this.#recipe;
-    const weights =
-      model.weights === undefined
-        ? freshWeights(this.definition, seed)
-        : await weightsFrom(model.weights, this.definition, {
-            head: model.weightsHead,
-            seed,
-            preprocessing,
-          });
-    this.state.initialise(weights.parameters, weights.statistics);
+    const weights = await initialWeights(this.base, { ...model, seed, preprocessing });
+    this.begin(weights, seed);
     return weights.notes;
   }
 
-  /** The validated weights. */
-  async weights(): Promise<ModelWeights> {
-    const { params, stats } = this.state.weights(this.validated);
-    return { parameters: await params.readAll(), statistics: await stats.readAll() };
+  /** Puts weights of the network in place, with fresh adapters beside them where there are such. */
+  begin({ parameters, statistics }: ModelWeights, seed: number): void {
+    const adapters = this.definition.parameters.filter(({ adapts }) => adapts);
+    this.state.initialise(
+      new Map([...parameters, ...initialParameters({ parameters: adapters }, seed)]),
+      statistics,
+    );
   }
 
-  /** The same under timm's names. */
-  async tensors(): Promise<Map<string, SafetensorsTensor>> {
-    return exportTimm(this.definition, await this.weights());
+  /** The validated weights, adapters merged into them. */
+  async weights(): Promise<ModelWeights> {
+    return mergeAdapters(this.definition.parameters, await this.#read());
+  }
+
+  /** The same under timm's names; and the adapters apart, where there are such. */
+  async results(): Promise<{
+    readonly tensors: Map<string, SafetensorsTensor>;
+    readonly adapters: TrainedAdapters | undefined;
+  }> {
+    const weights = await this.#read();
+    const merged = mergeAdapters(this.definition.parameters, weights);
+    const { trained, frozen, followed, held } = this.state.groups;
+    const adapters = {
+      changed: { parameters: trained, statistics: followed },
+      kept: { parameters: frozen, statistics: held },
+      weights,
+    };
+    return {
+      tensors: exportTimm(this.base, merged),
+      adapters: trained.some(({ adapts }) => adapts) ? adapters : undefined,
+    };
+  }
+
+  /** The validated values of all that `definition` has. */
+  async #read(): Promise<ModelWeights> {
+    const { params, stats } = this.state.weights(this.validated);
+    return { parameters: await params.readAll(), statistics: await stats.readAll() };
   }
 
   /** The kernel variants in use, by problem: with the same ones, a resumed run computes the same bits. */
@@ -125,7 +159,7 @@ export class Trainer {
   }
 
   get parameters(): number {
-    return parameterCount(this.definition);
+    return parameterCount(this.base);
   }
 
   /** Bytes on the device while training: state, and all that a step and an evaluation need beside it. */
@@ -188,11 +222,16 @@ class Programs {
   }
 }
 
-/** The network that a recipe describes. @throws ModelError */
-export function modelOf({ model, preprocessing }: Recipe, classes: number): ModelDefinition {
-  const { weights: _weights, weightsHead: _head, ...config } = model;
+/**
+ * The network that a recipe trains, with the adapters of its parameter groups.
+ * @throws ModelError; ParameterPatternError
+ */
+export function modelOf({ model, preprocessing, optimizer }: Recipe, classes: number): ModelDefinition {
+  const { weights: _weights, weightsHead: _head, adapters: _adapters, ...config } = model;
   const { channels, size } = preprocessing;
-  return defineModel({ ...config, classes, inChannels: channels, imageSize: size });
+  const base = defineModel({ ...config, classes, inChannels: channels, imageSize: size });
+  const adapters = adaptersOf(base, optimizer);
+  return adapters.size === 0 ? base : defineModel(base.config, { adapters });
 }
 
 /** The learning-rate schedule in steps. */

@@ -4,7 +4,7 @@ import { defineModel } from '../../../src/models/model.js';
 import { matchParameters, ParameterPatternError } from '../../../src/recipe/parameter-pattern.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { RecipeError } from '../../../src/recipe/recipe-error.js';
-import { groupParameters } from '../../../src/train/step/parameter-groups.js';
+import { adaptersOf, groupParameters } from '../../../src/train/step/parameter-groups.js';
 import { readGolden } from '../../golden/golden-files.js';
 
 const resnet = defineModel({ arch: 'resnet18', classes: 5, width: 8 });
@@ -137,9 +137,80 @@ describe('groups of a recipe', () => {
     ['{groups: {backbon: 1}}', /did you mean "backbone"\?/],
     ['{layerDecay: 1.5}', /layerDecay: .*<=1/],
     ['{layerDecay: 0}', /layerDecay: .*>0/],
+    ['{groups: [{match: fc, lora: {rank: 0}}]}', /groups\.0\.lora\.rank: .*>=1/],
+    ['{groups: [{match: fc, lora: {rang: 8}}]}', /lora\.rang.* did you mean "rank"\?/],
+    ['{groups: [{match: fc, lora: {}, freeze: true}]}', /groups\.0\.freeze: lora keeps.*leave freeze out/],
+    ['{groups: {head: {lora: {}, freeze: true}}}', /groups\.head\.freeze: lora keeps.*leave freeze out/],
   ])('a recipe with %s is refused', (text, message) => {
     expect(() => optimizer(text)).toThrow(RecipeError);
     expect(() => optimizer(text)).toThrow(message);
+  });
+});
+
+describe('groups with LoRA', () => {
+  const vit = defineModel({ arch: 'vit_tiny_patch16_224', classes: 5, width: 24, imageSize: [32, 32] });
+  const adapted = (text: string) => {
+    const settingsOf = optimizer(text);
+    const adapters = adaptersOf(vit, settingsOf);
+    return { adapters, grouped: groupParameters(defineModel(vit.config, { adapters }), settingsOf) };
+  };
+
+  test('freeze all that they match, and train adapters beside its linear layers by their rate, decay and layer', () => {
+    const { adapters, grouped } = adapted(`{weightDecay: 0.05, layerDecay: 0.5, groups: [
+      {match: "blocks.*.attn.qkv.weight", lora: {rank: 4}, lrScale: 2, weightDecay: 0.1},
+      {match: [blocks.3, norm], lora: {rank: 2, alpha: 1}}, {match: backbone, freeze: true}]}`);
+    const first = adapters.get('blocks.0.attn.qkv.weight');
+    expect([first, adapters.get('blocks.3.mlp.fc1.weight')]).toEqual([
+      { rank: 4, alpha: 16 },
+      { rank: 2, alpha: 1 },
+    ]);
+    // each queries' layer, and the other three of one block
+    expect(adapters.size).toBe(12 + 3);
+    expect(
+      grouped.trained.map(({ name }) => name).filter((name) => !/lora_[AB]\.weight$/.test(name)),
+    ).toEqual(['head.weight', 'head.bias']);
+    const found = new Map(
+      grouped.groups.flatMap(({ parameters }) => parameters).map((each) => [each.spec.name, each]),
+    );
+    // the head is layer 13, the first block 1
+    expect(found.get('blocks.0.attn.qkv.lora_A.weight')).toMatchObject({
+      learningRateScale: 2 * 0.5 ** 12,
+      weightDecay: 0.1,
+    });
+    expect(found.get('blocks.3.attn.proj.lora_B.weight')).toMatchObject({
+      learningRateScale: 0.5 ** 9,
+      weightDecay: 0.05,
+    });
+  });
+
+  test('name parameters of the network, never adapters', () => {
+    const { grouped } = adapted('{groups: [{match: blocks.0, lora: {}}, {match: "*", freeze: true}]}');
+    expect(grouped.trained.map(({ name }) => name)).toHaveLength(4 * 2);
+    expect(() => adapted('{groups: [{match: blocks.0, lora: {}}, {match: "*lora_A*"}]}')).toThrow(
+      /matches no parameter/,
+    );
+  });
+
+  test('are refused where nothing that they match is a linear layer', () => {
+    expect(() => adapted('{groups: [{match: [norm, patch_embed], lora: {}}]}')).toThrow(
+      'optimizer.groups: lora at "norm, patch_embed", where vit_tiny_patch16_224 has no linear layer; match some of its ' +
+        'weights: blocks.*.attn.qkv.weight, blocks.*.attn.proj.weight, blocks.*.mlp.fc1.weight, ' +
+        'blocks.*.mlp.fc2.weight, head.weight. Only linear layers get adapters.',
+    );
+    expect(() => adaptersOf(resnet, optimizer('{groups: {backbone: {lora: {}}}}'))).toThrow(
+      /some of its weights: fc\.weight\./,
+    );
+  });
+
+  test('have a line for the weights that rest, and one for what learns beside them', () => {
+    const { grouped } = adapted('{groups: [{match: backbone, lora: {rank: 8, alpha: 16}, lrScale: 0.5}]}');
+    const lines = formatGroups(grouped).map((line) => line.trim().split(/ {2,}/));
+    expect(lines).toEqual([
+      ['group', 'parameters', 'share', 'rate', 'weight decay'],
+      ['backbone', expect.stringMatching(/^9\d,\d{3}$/), expect.any(String), 'frozen', '–'],
+      ['LoRA of rank 8, alpha 16', '36,864', expect.any(String), '×0.5', '0.01'],
+      ['others', '125', '0.1 %', '×1', '0.01, norms and biases 0'],
+    ]);
   });
 });
 
