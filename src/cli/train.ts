@@ -44,6 +44,8 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly stopAfter?: number;
 }
 
+const ADAPTERS = 'best.adapters.safetensors';
+
 const SIMULATED =
   '*** SIMULATED DATA: no --data was given, so the pictures are phantoms drawn by a program. ***\n' +
   '*** Such a model knows nothing of patients. Never for clinical use.                     ***';
@@ -126,7 +128,8 @@ async function train(flags: TrainFlags): Promise<void> {
         explain: flags.explain !== undefined,
         listeners: [display],
       });
-      process.stdout.write(`${conclude(summary, run.path)}\n`);
+      const files = await run.traces();
+      process.stdout.write(`${conclude(summary, run.path, files)}\n`);
       if (summary.status === 'finished') await writeModelCard(run.best, { force: true });
       if (simulated) process.stderr.write(`${SIMULATED}\n`);
     } finally {
@@ -177,7 +180,8 @@ function describeData(data: TrainingData): string[] {
   ];
 }
 
-function conclude(summary: RunSummary, path: string): string {
+/** @param files what lies in the run directory */
+function conclude(summary: RunSummary, path: string, files: readonly string[]): string {
   if (summary.status === 'stopped') {
     return `stopped after step ${summary.steps} and saved. Go on with: npx tailray train --resume --out ${path}`;
   }
@@ -193,7 +197,7 @@ function conclude(summary: RunSummary, path: string): string {
     ...scores('validation', summary.validation),
     ...scores('test', summary.test),
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
-    `written    ${path}: best.safetensors, predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
+    `written    ${path}: best.safetensors, ${files.includes(ADAPTERS) ? `${ADAPTERS}, ` : ''}predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
 }
 
