@@ -58,6 +58,8 @@ async function enter(who: Who, { entries }: Workload, hosts: OpenHosts): Promise
   switch (who) {
     case 'tailray':
       return entries.tailray(hosts.tailray);
+    case 'tailray-unfused':
+      return hosts[who] && entries[who]?.(hosts[who]);
     case 'tfjs-webgpu':
       return hosts[who] && entries[who]?.(hosts[who]);
     case 'jax-js':

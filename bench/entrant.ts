@@ -34,6 +34,9 @@ export interface TensorForm {
   readonly shape: Shape;
   /** How the other libraries lay it out: `image` NHWC ↔ NCHW, `filter` HWIO ↔ OIHW; the same everywhere when absent. */
   readonly layout?: 'image' | 'filter';
-  /** Uniform in [−1, 1) when absent; `labels`: 1 with a probability of 5 %, else 0. */
-  readonly fill?: 'uniform' | 'labels' | 'ones' | 'zeros';
+  /**
+   * Uniform in [−1, 1) when absent; `labels`: 1 with a probability of 5 %, else 0; `causal`, of a square matrix: 0 up to
+   * the diagonal and −10⁹ behind it.
+   */
+  readonly fill?: 'uniform' | 'labels' | 'ones' | 'zeros' | 'causal';
 }

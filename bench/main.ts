@@ -56,7 +56,7 @@ async function measure(
   const roofline = await measureRoofline(tailray.device);
   say(rooflineLines(roofline, adapter));
   const { hosts, missing } = await openHosts(tailray, wanted);
-  const peers = peerColumns(new Set(Object.keys(hosts) as Who[]));
+  const peers = peerColumns(new Set(Object.keys(hosts) as Who[]), workloads);
   const notes = [...missing];
   const comparisons: Comparison[] = [];
   const measurements: Measurement[] = [];

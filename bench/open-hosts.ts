@@ -33,6 +33,7 @@ export async function openHosts(tailray: TailrayHost, peers: readonly Peer[]): P
   const pytorch = await host('pytorch-cpu', openPytorch);
   const hosts: OpenHosts = {
     tailray,
+    ...(peers.includes('tailray-unfused') && { 'tailray-unfused': tailray }),
     ...(tfjs && { 'tfjs-webgpu': tfjs }),
     ...(jax && { 'jax-js': jax }),
     ...(onnx && { 'onnxruntime-cpu': onnx }),

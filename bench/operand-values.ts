@@ -8,11 +8,17 @@ export function operandValues({ shape, fill = 'uniform' }: TensorForm, place: nu
   const values = new Float32Array(elementCount(shape));
   if (fill === 'zeros') return values;
   if (fill === 'ones') return values.fill(1);
+  if (fill === 'causal') return causalMask(values, shape.at(-1) ?? 1);
   const next = mulberry32(place + 1);
   for (let i = 0; i < values.length; i++) {
     values[i] = fill === 'labels' ? Number(next() < LABEL_RATE) : 2 * next() - 1;
   }
   return values;
+}
+
+/** What is added to the scores of a text's tokens, so that none of them sees a later one. */
+function causalMask(values: Float32Array, tokens: number): Float32Array {
+  return values.map((_, i) => (i % tokens > Math.floor(i / tokens) ? -1e9 : 0));
 }
 
 /** Findings of a radiograph are rare. */

@@ -6,6 +6,7 @@ export const CHART = { width: 860 };
 
 const COLOURS: Readonly<Record<Who, string>> = {
   tailray: '#1f5fa8',
+  'tailray-unfused': '#62a8d8',
   'tfjs-webgpu': '#d9822b',
   'jax-js': '#7a4fb5',
   'onnxruntime-cpu': '#3c8d5a',

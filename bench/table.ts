@@ -6,7 +6,7 @@ import type { Comparison } from './compare.js';
 import type { Cost } from './entrant.js';
 import { type Measurement, measurementOf, type Surroundings, totals } from './measurement.js';
 import { speedup } from './statistics.js';
-import { CONTENDERS, type Peer, type Who } from './workload.js';
+import { CONTENDERS, type Peer, type Who, type Workload } from './workload.js';
 
 /** The benchmark as a person reads it: a line a workload, printed as soon as it is measured. */
 
@@ -81,9 +81,15 @@ export function tableFoot(): string {
   ].join('\n');
 }
 
-/** The libraries of a table's columns: those that may take part, in the usual order. */
-export function peerColumns(present: ReadonlySet<Who>): Peer[] {
-  return CONTENDERS.filter((who): who is Peer => who !== 'tailray' && present.has(who));
+/** The libraries of a table's columns: those that are present and have one of the workloads, in the usual order. */
+export function peerColumns(
+  present: ReadonlySet<Who>,
+  workloads: readonly Pick<Workload, 'entries'>[],
+): Peer[] {
+  return CONTENDERS.filter(
+    (who): who is Peer =>
+      who !== 'tailray' && present.has(who) && workloads.some(({ entries }) => entries[who] !== undefined),
+  );
 }
 
 function ratio(ours: readonly number[], theirs: readonly number[]): string {

@@ -16,6 +16,8 @@ export interface TensorOperation extends Omit<Workload, 'entries' | 'cost' | 'dt
   /** When absent: each operand read once, each result written once. */
   readonly bytes?: number;
   readonly tailray: Trace;
+  /** The same from plain ops, where `tailray` has a kernel of its own for it. */
+  readonly unfused?: Trace;
   readonly tfjs?: Eager;
   readonly jax?: Jitted;
   /** For a single result. */
@@ -28,6 +30,7 @@ export function tensorOperation({
   operands,
   results,
   tailray,
+  unfused,
   tfjs,
   jax,
   onnx,
@@ -39,6 +42,7 @@ export function tensorOperation({
   const [result] = results;
   const entries: Entries = {
     tailray: (host) => tracedEntrant(host, operands, tailray),
+    ...(unfused && { 'tailray-unfused': (host) => tracedEntrant(host, operands, unfused) }),
     ...(tfjs && { 'tfjs-webgpu': (host) => eagerEntrant(host, operands, tfjs) }),
     ...(jax && { 'jax-js': (host) => jittedEntrant(host, { operands, results }, jax) }),
     ...(onnx && result && { 'onnxruntime-cpu': (host) => onnxEntrant(host, { operands, result }, onnx) }),

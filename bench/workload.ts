@@ -10,14 +10,25 @@ import type { Cost, Entrant } from './entrant.js';
  * library is loaded, fed and waited for is in contenders/.
  */
 
-/** The libraries, in the order in which the table shows them. */
-export const CONTENDERS = ['tailray', 'tfjs-webgpu', 'jax-js', 'onnxruntime-cpu', 'pytorch-cpu'] as const;
+/**
+ * The libraries, in the order in which the table shows them. `tailray-unfused` is tailray without the kernel that does the
+ * work in one go: the same from its plain ops.
+ */
+export const CONTENDERS = [
+  'tailray',
+  'tailray-unfused',
+  'tfjs-webgpu',
+  'jax-js',
+  'onnxruntime-cpu',
+  'pytorch-cpu',
+] as const;
 export type Who = (typeof CONTENDERS)[number];
 export type Peer = Exclude<Who, 'tailray'>;
 
 /** What a library needs to take part, opened once a run. */
 export interface Hosts {
   readonly tailray: TailrayHost;
+  readonly 'tailray-unfused': TailrayHost;
   readonly 'tfjs-webgpu': TfjsHost;
   readonly 'jax-js': JaxHost;
   readonly 'onnxruntime-cpu': OnnxHost;

@@ -30,6 +30,7 @@ export interface Jax {
   ): [value: JaxArray, pull: (gradient: JaxArray) => JaxArray[]];
   valueAndGrad(f: (x: JaxArray) => JaxArray): (x: JaxArray) => [value: JaxArray, gradient: JaxArray];
   readonly nn: {
+    softmax(x: JaxArray): JaxArray;
     sigmoid(x: JaxArray): JaxArray;
     softplus(x: JaxArray): JaxArray;
     relu(x: JaxArray): JaxArray;

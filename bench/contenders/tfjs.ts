@@ -53,7 +53,7 @@ export interface Tf {
     variables: readonly TfVariable[],
   ): { value: TfTensor; grads: Record<string, TfTensor> };
 
-  matMul(a: TfTensor, b: TfTensor): TfTensor;
+  matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor;
   conv2d(
     x: TfTensor,
     filter: TfTensor,
@@ -83,6 +83,7 @@ export interface Tf {
     epsilon: number,
   ): TfTensor;
   reshape(x: TfTensor, shape: Shape): TfTensor;
+  transpose(x: TfTensor, axes: readonly number[]): TfTensor;
   pad(x: TfTensor, paddings: readonly (readonly [number, number])[]): TfTensor;
   add(a: Operand, b: Operand): TfTensor;
   sub(a: Operand, b: Operand): TfTensor;
@@ -101,6 +102,7 @@ export interface Tf {
   square(x: TfTensor): TfTensor;
   sum(x: TfTensor, axes?: readonly number[], keepDims?: boolean): TfTensor;
   max(x: TfTensor, axis: number): TfTensor;
+  softmax(x: TfTensor): TfTensor;
   logSumExp(x: TfTensor, axis: number): TfTensor;
   /** 1 where positive, else 0. */
   step(x: TfTensor): TfTensor;

@@ -1,6 +1,7 @@
 import type { Workload } from '../workload.js';
 import { optimizers } from './adamw.js';
 import { asymmetricLosses } from './asymmetric-loss.js';
+import { attentions } from './attention.js';
 import { convolutions } from './convolution.js';
 import { losses } from './losses.js';
 import { matmuls } from './matmul.js';
@@ -12,6 +13,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...matmuls,
   ...convolutions,
   ...normalizations,
+  ...attentions,
   ...asymmetricLosses,
   ...losses,
   ...optimizers,

@@ -85,7 +85,8 @@ describe('a comparison', () => {
       'tfjs-webgpu',
       7,
     ]);
-    const columns = peerColumns(new Set(['tailray', 'tfjs-webgpu']));
+    const columns = peerColumns(new Set(['tailray', 'tfjs-webgpu', 'jax-js']), [comparison.workload]);
+    expect(columns).toEqual(['tfjs-webgpu']);
     expect(tableHead(columns)).toMatch(/× tfjs-webgpu/);
     expect(tableLine(comparison, columns, surroundings)).toMatch(/^tiny +forward .* \S+ \(\S+–\S+\)$/);
   });

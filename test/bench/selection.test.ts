@@ -26,7 +26,7 @@ describe('--work', () => {
 
 describe('--against', () => {
   test('takes parts of names in the order of the table, or none', () => {
-    expect(selectPeers([])).toHaveLength(4);
+    expect(selectPeers([])).toHaveLength(5);
     expect(selectPeers(['jax', 'tfjs'])).toEqual(['tfjs-webgpu', 'jax-js']);
     expect(selectPeers(['none'])).toEqual([]);
     expect(() => selectPeers(['mxnet'])).toThrow(/"mxnet".*tfjs-webgpu/);
