@@ -133,7 +133,9 @@ export function initialParameters(
   return new Map(
     definition.parameters.map(({ name, shape, init }) => {
       const random = new Random(seed, 'init', name);
-      return [name, Float32Array.from({ length: elementCount(shape) }, () => draw(init, random))];
+      const values = new Float32Array(elementCount(shape));
+      for (let i = 0; i < values.length; i++) values[i] = draw(init, random);
+      return [name, values];
     }),
   );
 }

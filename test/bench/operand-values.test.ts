@@ -18,6 +18,12 @@ describe('operands', () => {
     const labels = operandValues({ shape: [20_000], fill: 'labels' }, 0);
     expect(new Set(labels)).toEqual(new Set([0, 1]));
   });
+
+  test('hide later tokens from earlier ones', () => {
+    expect([...operandValues({ shape: [3, 3], fill: 'causal' }, 0)]).toEqual(
+      [0, 1, 1, 0, 0, 1, 0, 0, 0].map((hidden) => -1e9 * hidden || 0),
+    );
+  });
 });
 
 describe('channels first', () => {
