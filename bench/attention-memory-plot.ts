@@ -34,8 +34,7 @@ export function attentionMemoryPlot(rows: readonly AttentionMemory[], adapter: s
   const half = CHART.width / 2;
   const first = Math.min(...rows.map(({ tokens }) => tokens));
   const last = Math.max(...rows.map(({ tokens }) => tokens));
-  return chart(HEIGHT, [
-    text(16, 24, 'Memory of attention with its gradients, MiB on the device', 'title'),
+  return chart(HEIGHT, 'Memory of attention with its gradients, MiB on the device', [
     text(16, 42, `one image, 8 heads of 64 values; planned for ${adapter}`, 'muted'),
     ...legend(),
     ...panel({

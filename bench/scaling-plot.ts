@@ -37,8 +37,7 @@ export function scalingPlot(
     .filter((step) => step.batch === batch)
     .map((step) => ({ x: step.image ** 2, ms: step.ms, label: `${step.image}²` }));
   const half = CHART.width / 2;
-  return chart(HEIGHT, [
-    text(16, 24, 'A training step of ResNet-18, milliseconds', 'title'),
+  return chart(HEIGHT, 'A training step of ResNet-18, milliseconds', [
     text(16, 42, `${adapter}, ${date.slice(0, 10)}; median; dashed: proportional to the largest`, 'muted'),
     ...panel(byBatch, `batch, at ${image} pixels`, 60, half - 30),
     ...panel(byPixels, `pixels of an image, at batch ${batch}`, half + 50, CHART.width - 44),

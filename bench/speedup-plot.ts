@@ -33,8 +33,7 @@ export function speedupPlot(
   const bottom = height - 36;
   const whos = [...new Set(all.map(({ who }) => who))];
   const ticks = x.ticks(6).filter((tick) => Number.isInteger(Math.round(Math.log10(tick) * 1e6) / 1e6));
-  return chart(height, [
-    text(16, 24, 'How many times faster tailray is', 'title'),
+  return chart(height, 'How many times faster tailray is', [
     text(16, 42, `${adapter}, ${date.slice(0, 10)}; median of the rounds, lowest to highest`, 'muted'),
     ...legend(whos),
     ...ticks.map((tick) => axis(x(tick), TOP - 6, bottom, String(tick), tick === 1)),

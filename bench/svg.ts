@@ -17,11 +17,13 @@ export function colourOf(who: Who): string {
   return COLOURS[who];
 }
 
-export function chart(height: number, parts: readonly string[]): string {
+/** @param title its heading, which is told to screen readers, too */
+export function chart(height: number, title: string, parts: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${CHART.width} ${height}" width="${CHART.width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <style>text{fill:#222}.title{font-size:16px;font-weight:600}.muted{fill:#666}.label{text-anchor:end}.middle{text-anchor:middle;fill:#666}</style>
 <rect width="100%" height="100%" fill="#fff"/>
-${parts.join('\n')}
+${[text(16, 24, title, 'title'), ...parts].join('\n')}
 </svg>
 `;
 }
