@@ -55,6 +55,17 @@ export function pixelwise(g: ConvGeometry, channels: number, stored: Stored, max
   return side === undefined ? g : { ...g, n: pixels / side, h: 1, w: side, oh: 1, ow: side };
 }
 
+/**
+ * Where an image is cut into patches, a row of a patch is one pixel with all its channels: image and weights lie in memory
+ * in the same way. So the few channels of an image fill texels, which would be padded and packed otherwise.
+ */
+export function patchwise(g: ConvGeometry): ConvGeometry {
+  const { w, ow, c, kw, strideX, dilationX, padLeft, groups } = g;
+  const sideBySide =
+    kw > 1 && strideX === kw && dilationX === 1 && padLeft === 0 && ow * kw === w && groups === 1;
+  return sideBySide ? { ...g, w: ow, c: kw * c, kw: 1, strideX: 1 } : g;
+}
+
 export function forwardGather(g: ConvGeometry): Gather {
   const image = {
     n: g.n,

@@ -30,6 +30,13 @@ describe('conv2d, its input gradient and its weight gradient', () => {
     '7×7 stride 2 stem on grey': { x: [2, 15, 17, 1], w: [7, 7, 1, 16], padding: 3, stride: 2 },
     '7×7 stride 2 stem on colour': { x: [1, 14, 14, 3], w: [7, 7, 3, 8], padding: 3, stride: 2 },
     dilated: { x: [1, 11, 10, 4], w: [3, 3, 4, 8], padding: 2, dilation: 2 },
+    'patches of colour': { x: [2, 8, 12, 3], w: [4, 4, 3, 8], stride: 4 },
+    'patches whose rows fill no texels': { x: [2, 6, 9, 3], w: [3, 3, 3, 8], stride: 3 },
+    'patches of other sizes than the steps between their rows': {
+      x: [1, 9, 8, 6],
+      w: [3, 2, 6, 8],
+      stride: [2, 2],
+    },
     'stride and dilation together': {
       x: [1, 13, 12, 4],
       w: [3, 3, 4, 4],

@@ -17,7 +17,14 @@ import {
   type Stored,
   stageImage,
 } from '../../common/texture-operand.js';
-import { forwardGather, type Gather, inputGradientGather, pixelwise, type TapAxis } from '../conv-gather.js';
+import {
+  forwardGather,
+  type Gather,
+  inputGradientGather,
+  patchwise,
+  pixelwise,
+  type TapAxis,
+} from '../conv-gather.js';
 import type { ConvGeometry } from '../conv-geometry.js';
 import { columnsBinding, gatherCode, textureBinding } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
@@ -34,15 +41,15 @@ import { laneGroup, laneStyle, unfitForLanes } from './lane-group.js';
  *
  * Forward and input gradient are the same gather, see conv-gather.ts.
  */
-export const forward = gatherVariant((g) => g.c, forwardGather);
+export const forward = gatherVariant(onImage, forwardGather);
 
-export const inputGradient = gatherVariant((g) => g.o, inputGradientGather);
+export const inputGradient = gatherVariant(onGradient, inputGradientGather);
 
 export const weightGradient: Variant<ConvGeometry> = {
   name: 'lanes',
-  unfit({ inputs, attributes }, traits) {
-    const [x, dy] = [at(inputs, 0), at(inputs, 1)];
-    const g = pixelwise(attributes, attributes.c, x, traits.maxTextureSide);
+  unfit(problem, traits) {
+    const [x, dy] = [at(problem.inputs, 0), at(problem.inputs, 1)];
+    const g = onImage(problem, traits);
     const pixels = g.n * g.oh * g.ow;
     if (pixels > MAX_PIXELS) return `more than ${MAX_PIXELS} pixels`;
     if (g.o % 4 !== 0) return 'channels are not a multiple of 4';
@@ -51,20 +58,34 @@ export const weightGradient: Variant<ConvGeometry> = {
     return unfitForLanes(g, traits) ?? (fits ? undefined : 'the operands do not fit a texture');
   },
   rank: (_, traits) => (traits.kind === 'software' ? 1 : 20),
-  build({ inputs, attributes }, traits) {
-    const [x, dy] = [at(inputs, 0), at(inputs, 1)];
-    const g = pixelwise(attributes, attributes.c, x, traits.maxTextureSide);
+  build(problem, traits) {
+    const [x, dy] = [at(problem.inputs, 0), at(problem.inputs, 1)];
+    const g = onImage(problem, traits);
     return weightGradientKernel(g, { image: forwardGather(g).image, x, dy }, traits);
   },
 };
 
-/** @param channels of the image that is gathered from */
+/** The sizes of a kernel that reads the image x. */
+function onImage(
+  { inputs, attributes }: Problem<ConvGeometry>,
+  { maxTextureSide }: DeviceTraits,
+): ConvGeometry {
+  const g = patchwise(attributes);
+  return pixelwise(g, g.c, at(inputs, 0), maxTextureSide);
+}
+
+/** The sizes of a kernel that reads the gradient dy. */
+function onGradient(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  { maxTextureSide }: DeviceTraits,
+): ConvGeometry {
+  return pixelwise(g, g.o, at(inputs, 0), maxTextureSide);
+}
+
 function gatherVariant(
-  channels: (g: ConvGeometry) => number,
+  geometry: (problem: Problem<ConvGeometry>, traits: DeviceTraits) => ConvGeometry,
   gatherOf: (g: ConvGeometry) => Gather,
 ): FinishingVariant<ConvGeometry> {
-  const geometry = ({ inputs, attributes: g }: Problem<ConvGeometry>, traits: DeviceTraits) =>
-    pixelwise(g, channels(g), at(inputs, 0), traits.maxTextureSide);
   return {
     name: 'lanes',
     finishes: true,
