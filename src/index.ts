@@ -124,7 +124,7 @@ export {
   embedPrompts,
   type TextEmbeddings,
 } from './zeroshot/scoring/text-embeddings.js';
-export { ClipTokenizer, type TokenizedTexts } from './zeroshot/tokenizer.js';
+export { ClipTokenizer, type TokenizedTexts } from './zeroshot/tokens/tokenizer.js';
 
 // a loss file imports 'tailray', which is this module; by its address, so that it stays so in a bundle
 offerToLossFiles('tailray', () => import(import.meta.url));

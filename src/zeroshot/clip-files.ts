@@ -6,7 +6,7 @@ import type { HubOptions } from '../hub/hub-settings.js';
 import { type ClipConfig, huggingFaceClipConfig, openClipConfig } from '../models/clip/clip-config.js';
 import { RegularFileError, readRegularText } from '../storage/regular-file.js';
 import { ClipError } from './clip-error.js';
-import type { TokenizerSource } from './tokenizer-files.js';
+import type { TokenizerSource } from './tokens/tokenizer-files.js';
 
 /** The files of one CLIP: a folder as a hub's repository has it, or the repository itself. */
 export interface ClipFiles {

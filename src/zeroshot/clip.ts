@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Preprocessing } from '../data/images/preprocessing.js';
 import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import type { HubOptions } from '../hub/hub-settings.js';
@@ -13,8 +14,9 @@ import { NetworkProgram } from '../predict/network-program.js';
 import { readWeights } from '../weights/checkpoint.js';
 import { ClipError } from './clip-error.js';
 import { findClip } from './clip-files.js';
-import { ClipTokenizer } from './tokenizer.js';
-import type { TokenizerSource } from './tokenizer-files.js';
+import type { ImageTextModel, TextSide } from './image-text-model.js';
+import { ClipTokenizer } from './tokens/tokenizer.js';
+import type { TokenizerSource } from './tokens/tokenizer-files.js';
 
 /** A CLIP to call from code: images and texts in, embeddings of length 1 out. */
 export interface CreateClipOptions {
@@ -84,7 +86,7 @@ interface Tower<Inputs extends string> {
   readonly params: Arena;
 }
 
-export class Clip {
+export class Clip implements ImageTextModel {
   readonly config: ClipConfig;
   /** Sentences about where the files came from. */
   readonly notes: readonly string[];
@@ -104,6 +106,19 @@ export class Clip {
   /** Values of an embedding. */
   get width(): number {
     return this.config.embedding;
+  }
+
+  /** Grey values between two percentiles become 0 to 1: radiographs use a part of their range. */
+  get preprocessing(): Preprocessing {
+    const { image, preprocessing } = this.config;
+    return {
+      size: [image.size[0], image.size[1]],
+      channels: 3,
+      window: { kind: 'percentile', low: 0.5, high: 99.5 },
+      resize: 'bilinear',
+      mean: [...preprocessing.mean],
+      std: [...preprocessing.std],
+    };
   }
 
   /** Undefined where none lies beside the weights. */
@@ -132,14 +147,24 @@ export class Clip {
    * @throws ClipError where the CLIP came without a tokenizer
    */
   async encodeTexts(texts: readonly string[]): Promise<Float32Array> {
+    return this.textSide().encode(texts);
+  }
+
+  /** @throws ClipError where the CLIP came without a tokenizer */
+  textSide(): TextSide {
     const { tokenizer } = this.#parts;
     if (!tokenizer) {
       throw new ClipError(
         'no tokenizer lies beside the weights (tokenizer.json, or vocab.json and merges.txt): name one.',
       );
     }
-    const { tokens, ends } = tokenizer.encode(texts);
-    return this.encodeTokens(tokens, ends);
+    return {
+      encode: async (texts) => {
+        const { tokens, ends } = tokenizer.encode(texts);
+        return this.encodeTokens(tokens, ends);
+      },
+      digest: () => this.textDigest(),
+    };
   }
 
   /** The same for texts that are tokens already. @param tokens [n, context] @param ends [n]: place of the first end-of-text token */

@@ -7,7 +7,7 @@ import { parseYaml, readYamlText, type YamlText } from '../recipe/yaml-text.js';
 import { sha256 } from '../storage/content-digest.js';
 import { count } from '../text/numbers.js';
 import { shorten } from '../text/shorten.js';
-import { cleanText } from './clean-text.js';
+import { cleanText } from './tokens/clean-text.js';
 
 /**
  * Files of prompts: for each finding, short texts that say what an image with the finding shows, in four groups. Scores

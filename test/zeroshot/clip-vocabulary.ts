@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { byteSymbols, WORD_END } from '#src/zeroshot/byte-pairs.js';
+import { byteSymbols, WORD_END } from '#src/zeroshot/tokens/byte-pairs.js';
 
 /** CLIP's true vocabulary, from a development dependency that ships it, in the forms in which models carry it. */
 

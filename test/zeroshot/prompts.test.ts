@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FINDINGS, OUT_OF_DISTRIBUTION } from '#src/data/tables/findings.js';
-import { cleanText } from '#src/zeroshot/clean-text.js';
 import {
   PROMPT_GROUPS,
   PromptError,
@@ -10,7 +9,8 @@ import {
   parsePrompts,
   readPrompts,
 } from '#src/zeroshot/prompts.js';
-import { ClipTokenizer } from '#src/zeroshot/tokenizer.js';
+import { cleanText } from '#src/zeroshot/tokens/clean-text.js';
+import { ClipTokenizer } from '#src/zeroshot/tokens/tokenizer.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { openClipMerges } from './clip-vocabulary.js';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TokenizerError } from '#src/zeroshot/byte-pairs.js';
-import { cleanText, unescapeHtml } from '#src/zeroshot/clean-text.js';
-import { ClipTokenizer } from '#src/zeroshot/tokenizer.js';
+import { TokenizerError } from '#src/zeroshot/tokens/byte-pairs.js';
+import { cleanText, unescapeHtml } from '#src/zeroshot/tokens/clean-text.js';
+import { ClipTokenizer } from '#src/zeroshot/tokens/tokenizer.js';
 import { readGolden } from '../golden/golden-files.js';
 import { huggingFaceFiles, openClipMerges } from './clip-vocabulary.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { TailrayError } from '../engine/errors.js';
-import { shorten } from '../text/shorten.js';
+import { TailrayError } from '../../engine/errors.js';
+import { shorten } from '../../text/shorten.js';
 
 /**
  * The vocabulary of a byte-pair tokenizer of CLIP's kind, out of the three forms in which models carry it. Every symbol

@@ -1,6 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { sha256 } from '../storage/content-digest.js';
-import { count } from '../text/numbers.js';
+import { sha256 } from '../../storage/content-digest.js';
+import { count } from '../../text/numbers.js';
 import { type BytePairs, TokenizerError, WORD_END } from './byte-pairs.js';
 import { CLEANING_VERSION, cleanText } from './clean-text.js';
 import { readBytePairs, type TokenizerSource } from './tokenizer-files.js';

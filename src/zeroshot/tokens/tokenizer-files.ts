@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { RegularFileError, readRegularFile } from '../storage/regular-file.js';
-import { formatByteSize } from '../text/byte-size.js';
+import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
+import { formatByteSize } from '../../text/byte-size.js';
 import {
   type BytePairs,
   mergeList,

@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
+import { predictionRows } from '../../predict/predict.js';
+import { openPredictionSource } from '../../predict/prediction-source.js';
+import { writePredictions } from '../../predict/predictions.js';
+import { submissionText } from '../../predict/submission.js';
+import { writeAtomically } from '../../storage/atomic-file.js';
+import { counted } from '../../text/numbers.js';
+import { ClipError } from '../../zeroshot/clip-error.js';
+import { embedTexts } from '../../zeroshot/embed-texts.js';
+import { readPrompts } from '../../zeroshot/prompts.js';
+import type { RuleChoice } from '../../zeroshot/scoring/rule.js';
+import { scoreZeroShot } from '../../zeroshot/scoring/score-zeroshot.js';
+import { bindRules, describeRules } from '../../zeroshot/scoring/scoring-rules.js';
+import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
+import { nameList, promptsOption, ruleList } from './prompt-options.js';
+import {
+  describeImages,
+  type ModelFlags,
+  modelCommand,
+  prepareOut,
+  textCache,
+  withModel,
+} from './with-model.js';
+
+interface ScoreFlags extends ModelFlags {
+  readonly prompts: string;
+  readonly classes: readonly string[];
+  readonly rules: readonly RuleChoice[];
+  readonly out: string;
+  readonly submission?: string;
+}
+
+export function addScore(program: Command): void {
+  modelCommand(
+    program,
+    'score',
+    'score images for findings by prompts: predictions, and the challenge’s Task 2 submission',
+  )
+    .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
+    .addOption(promptsOption())
+    .option('--classes <names>', 'findings to score, with commas between', nameList, [...OUT_OF_DISTRIBUTION])
+    .option(
+      '--rules <list>',
+      'how similarities become scores, e.g. "centred, {name: max}, sigmoid"; the last is sigmoid or softmax',
+      ruleList,
+      ruleList('mean, sigmoid'),
+    )
+    .option('--out <file>', 'where to write', 'predictions.csv')
+    .option('--submission <file>', 'the same as a submission: a row for every image, no notes')
+    .action(score);
+}
+
+/** Rules whose scores lie in 0 to 1. */
+const PROBABILITIES: ReadonlySet<string> = new Set(['sigmoid', 'softmax', 'normal-gating']);
+
+async function score(path: string, data: string, flags: ScoreFlags): Promise<void> {
+  const { classes, rules, out, submission } = flags;
+  await prepareOut(out, flags);
+  if (submission !== undefined) await prepareOut(submission, flags, '--submission');
+  const bound = bindRules(rules);
+  if (!PROBABILITIES.has(bound.at(-1)?.rule.name ?? '')) {
+    throw new ClipError(
+      `--rules: the last must be ${[...PROBABILITIES].join(' or ')}, for scores in 0 to 1.`,
+    );
+  }
+  const prompts = await readPrompts(flags.prompts, { wanted: classes });
+  await withModel(path, flags, async ({ model, embed }) => {
+    const source = await openPredictionSource(data, { images: flags.images, classes: [] });
+    const texts = await embedPrompts(prompts, model.width, (given) => embedTexts(model, given, textCache()));
+    const embedded = await embed(source);
+    const { scores } = scoreZeroShot({ images: embedded.embeddings, texts, classes, rules });
+    const rows = predictionRows(embedded, Float32Array.from(scores), classes.length);
+    await writePredictions(out, { classes, rows });
+    const said = [
+      describeImages(embedded),
+      `rules      ${describeRules(bound)}`,
+      `${counted(rows.length, 'row')} for ${classes.join(', ')} in ${out}`,
+    ];
+    if (submission !== undefined) {
+      await writeAtomically(submission, submissionText(classes, rows));
+      const missing = rows.filter(({ probabilities }) => probabilities === null).length;
+      said.push(
+        `submission ${submission}` +
+          (missing > 0 ? `; ${missing} unreadable have each class's mean over the others` : ''),
+      );
+    }
+    return said.join('\n');
+  });
+}
