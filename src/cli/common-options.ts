@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { VIEW_SETS } from '../predict/views.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
 
 /** Options that mean the same in several commands: one spelling and one description of each. */
@@ -45,6 +46,13 @@ export function tauNormOption(parse: (text: string) => unknown, more: string): O
     '--tau-norm <tau>',
     `normalise the rows of a linear head (Kang et al.); 1: equal lengths; ${more}`,
   ).argParser(parse);
+}
+
+/** @param what is averaged over the views */
+export function ttaOption(what: string): Option {
+  return new Option('--tta <views>', `average ${what} over views of each image: mirrored, ±5 % in size`)
+    .choices(VIEW_SETS)
+    .default('none');
 }
 
 /** An option under the name that it had once: it still works, and no help page shows it. */

@@ -4,12 +4,13 @@ import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { CLIPS, type ClipConfig, checked } from '../models/clip/clip-config.js';
-import { clipWeights } from '../models/clip/clip-weights.js';
+import { clipWeights, hasTextTower } from '../models/clip/clip-weights.js';
 import { imageTower } from '../models/clip/image-tower.js';
 import { embeddedTextTower, TOKEN_TABLE, textTower } from '../models/clip/text-tower.js';
 import { initialParameters } from '../models/model.js';
 import type { Network } from '../models/network.js';
 import { createWeightArenas } from '../models/weight-arenas.js';
+import type { Grid } from '../models/weights/positions.js';
 import { NetworkProgram } from '../predict/network-program.js';
 import { readWeights } from '../weights/checkpoint.js';
 import { ClipError } from './clip-error.js';
@@ -24,6 +25,8 @@ export interface CreateClipOptions {
   readonly weights?: string;
   /** Without `weights`: the towers, by open_clip's name (`ViT-B-32`) or as sizes, with fresh weights. */
   readonly config?: string | ClipConfig;
+  /** Side of the images in pixels, a multiple of the patch; those of the config when absent. Positions are resampled. */
+  readonly imageSize?: number | undefined;
   /** Instead of the tokenizer beside the weights. */
   readonly tokenizer?: TokenizerSource;
   /** Of fresh weights; default 0. */
@@ -44,24 +47,52 @@ export async function createClip(device: Device, options: CreateClipOptions): Pr
     throw new ClipError('createClip needs weights, or a config for fresh ones, and not both.');
   }
   const files = weights === undefined ? undefined : await findClip(weights, hub);
-  const config = files?.config ?? configOf(given);
-  const image = imageTower(config);
-  const text = textTower(config);
-  const parameters = [...image.parameters, ...text.parameters];
-  const values = files
-    ? clipWeights(parameters, (await readWeights(files.weights)).tensors).parameters
-    : initialParameters({ parameters }, seed);
+  const trained = files?.config ?? configOf(given);
+  const config = withImageSize(trained, options.imageSize);
+  const [image, text] = [imageTower(config).parameters, textTower(config).parameters];
+  const notes = [...(files?.notes ?? [])];
+  let values: ReadonlyMap<string, Float32Array>;
+  if (files) {
+    const { tensors } = await readWeights(files.weights);
+    const grids = { from: gridOf(trained), to: gridOf(config) };
+    const same = grids.from.rows === grids.to.rows && grids.from.columns === grids.to.columns;
+    const parameters = hasTextTower(text, tensors) ? [...image, ...text] : image;
+    values = clipWeights(parameters, tensors, same ? undefined : grids).parameters;
+    if (!same) notes.push(`positions of ${sides(grids.from)} patches are resized to ${sides(grids.to)}.`);
+  } else {
+    values = initialParameters({ parameters: [...image, ...text] }, seed);
+  }
   const source = ownTokenizer ?? files?.tokenizer;
+  const table = values.get(TOKEN_TABLE);
   const tokenizer =
-    source === undefined
+    source === undefined || table === undefined
       ? undefined
       : await ClipTokenizer.fromFiles(source, {
           context: config.text.context,
           vocabularySize: config.text.vocabulary,
         });
-  const table = values.get(TOKEN_TABLE);
-  if (!table) throw new ClipError(`there is no ${TOKEN_TABLE}: such weights have no text tower.`);
-  return new Clip(device, { config, values, table, tokenizer, batchSize, notes: files?.notes ?? [] });
+  return new Clip(device, { config, values, table, tokenizer, batchSize, notes });
+}
+
+/** @throws ClipError where the size is no multiple of the patch */
+function withImageSize(config: ClipConfig, size: number | undefined): ClipConfig {
+  if (size === undefined) return config;
+  const { patch } = config.image;
+  if (!(Number.isInteger(size) && size > 0 && size % patch === 0)) {
+    const below = Math.max(1, Math.floor(size / patch)) * patch;
+    throw new ClipError(
+      `image size ${size}: is no multiple of the patch of ${patch} pixels; ${below} and ${below + patch} are.`,
+    );
+  }
+  return { ...config, image: { ...config.image, size: [size, size] } };
+}
+
+function gridOf({ image: { size, patch } }: ClipConfig): Grid {
+  return { rows: size[0] / patch, columns: size[1] / patch };
+}
+
+function sides({ rows, columns }: Grid): string {
+  return `${rows} × ${columns}`;
 }
 
 function configOf(given: string | ClipConfig | undefined): ClipConfig {
@@ -75,7 +106,8 @@ function configOf(given: string | ClipConfig | undefined): ClipConfig {
 interface ClipParts {
   readonly config: ClipConfig;
   readonly values: ReadonlyMap<string, Float32Array>;
-  readonly table: Float32Array;
+  /** Absent where the weights are those of an image tower alone. */
+  readonly table: Float32Array | undefined;
   readonly tokenizer: ClipTokenizer | undefined;
   readonly batchSize: number;
   readonly notes: readonly string[];
@@ -144,14 +176,15 @@ export class Clip implements ImageTextModel {
 
   /**
    * @returns [texts, width], each of length 1
-   * @throws ClipError where the CLIP came without a tokenizer
+   * @throws ClipError where the CLIP came without a text tower or a tokenizer
    */
   async encodeTexts(texts: readonly string[]): Promise<Float32Array> {
     return this.textSide().encode(texts);
   }
 
-  /** @throws ClipError where the CLIP came without a tokenizer */
+  /** @throws ClipError where the CLIP came without a text tower or a tokenizer */
   textSide(): TextSide {
+    this.#tokenTable();
     const { tokenizer } = this.#parts;
     if (!tokenizer) {
       throw new ClipError(
@@ -169,6 +202,7 @@ export class Clip implements ImageTextModel {
 
   /** The same for texts that are tokens already. @param tokens [n, context] @param ends [n]: place of the first end-of-text token */
   async encodeTokens(tokens: Uint32Array, ends: Uint32Array): Promise<Float32Array> {
+    const table = this.#tokenTable();
     const { context, vocabulary, width } = this.config.text;
     if (tokens.length !== ends.length * context) {
       throw new ClipError(`${tokens.length} tokens are not ${ends.length} texts of ${context}.`);
@@ -178,7 +212,6 @@ export class Clip implements ImageTextModel {
       throw new ClipError(`token ${outside} is none of the ${vocabulary} of the model.`);
     this.#text ??= this.#open(embeddedTextTower(this.config));
     const { program } = await this.#text;
-    const { table } = this.#parts;
     return this.#inBatches(ends.length, (first, count) => {
       const embedded = new Float32Array(count * context * width);
       for (let i = 0; i < count * context; i++) {
@@ -193,7 +226,8 @@ export class Clip implements ImageTextModel {
 
   /** SHA-256 of all that decides the embedding of a text: the text tower's values, its sizes, the tokenizer. */
   textDigest(): string {
-    const { table, tokenizer } = this.#parts;
+    const table = this.#tokenTable();
+    const { tokenizer } = this.#parts;
     const hash = createHash('sha256');
     const { text, embedding, activation } = this.config;
     hash.update(JSON.stringify({ text, embedding, activation, tokenizer: tokenizer?.digest ?? null }));
@@ -211,6 +245,14 @@ export class Clip implements ImageTextModel {
       tower?.program.destroy();
       tower?.params.destroy();
     }
+  }
+
+  #tokenTable(): Float32Array {
+    const { table } = this.#parts;
+    if (table) return table;
+    throw new ClipError(
+      'the weights hold an image tower and no text tower: they embed images only. Take weights with both towers.',
+    );
   }
 
   #valuesOf(name: string): Float32Array {

@@ -15,6 +15,8 @@ export interface ClipGolden {
   readonly float32Error: { readonly images: number; readonly texts: number };
   /** Of Σ (images · textsᵀ)², by name. */
   readonly gradients?: Readonly<Record<string, Digest>>;
+  /** Embeddings of as many square pictures of another size, positions resized. */
+  readonly otherSizes?: readonly { readonly size: number; readonly images: readonly (readonly number[])[] }[];
 }
 
 export const CLIP_GOLDENS = readGolden<Readonly<Record<string, ClipGolden>>>('clip.json.gz');

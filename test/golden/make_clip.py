@@ -1,10 +1,12 @@
 """CLIPs with hashed weights: embeddings of pictures and of token sequences -> clip.json.gz
 
-The three published shapes give embeddings; a small one all gradients of Σ images·texts, too. float64 is the reference;
+The three published shapes give embeddings; a small one all gradients of Σ images·texts, and embeddings of
+pictures of other sizes, too. float64 is the reference;
 `float32Error` is what PyTorch itself reaches in float32. Weights: hash_weights.py, by open_clip's names. The large shapes
 take a minute and 6 GB; `--small` leaves them as they are in the file.
 """
 
+import copy
 import gzip
 import json
 import sys
@@ -15,8 +17,11 @@ from clip_reference import CLIP
 from golden_files import HERE, write_json
 from golden_model import digest, make_images
 from hash_weights import lowbias32, set_hash_weights
+from torch.nn import functional as F
 
 SAMPLES = 4
+# sides of pictures that the small one is given besides: more patches than it was made for, and fewer
+OTHER_SIZES = [80, 32]
 NAME = "clip.json.gz"
 
 
@@ -85,6 +90,20 @@ def error(a, b):
     return float((a.double() - b.double()).norm() / b.double().norm())
 
 
+def at_size(model, config, side, images):
+    """Embeddings of square pictures of another size: positions resized, bicubic with antialiasing, the class token's kept."""
+    image = config["image"]
+    patch, width = image["patch"], image["width"]
+    visual = copy.deepcopy(model).double().visual
+    positions = visual.positional_embedding.data
+    grid = positions[1:].reshape(1, image["size"][0] // patch, image["size"][1] // patch, width).permute(0, 3, 1, 2)
+    new = F.interpolate(grid, size=(side // patch,) * 2, mode="bicubic", antialias=True, align_corners=False)
+    visual.positional_embedding.data = torch.cat([positions[:1], new.permute(0, 2, 3, 1).reshape(-1, width)])
+    pictures = make_images([images, side, side, 3], 1).permute(0, 3, 1, 2).double()
+    with torch.no_grad():
+        return {"size": side, "images": F.normalize(visual(pictures), dim=-1)}
+
+
 def make(name, config, images, texts):
     image = config["image"]
     pictures = make_images([images, *image["size"], 3], 1).permute(0, 3, 1, 2)
@@ -104,7 +123,10 @@ def make(name, config, images, texts):
         "texts": reference["texts"],
         "float32Error": errors,
         **(
-            {"gradients": {key: digest(key, g, SAMPLES) for key, g in reference["gradients"].items()}}
+            {
+                "gradients": {key: digest(key, g, SAMPLES) for key, g in reference["gradients"].items()},
+                "otherSizes": [at_size(model, config, side, images) for side in OTHER_SIZES],
+            }
             if gradients
             else {}
         ),

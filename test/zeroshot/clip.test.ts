@@ -6,6 +6,7 @@ import { imageTower } from '../../src/models/clip/image-tower.js';
 import { textTower } from '../../src/models/clip/text-tower.js';
 import { type SafetensorsTensor, writeSafetensors } from '../../src/models/safetensors/safetensors.js';
 import { createClip } from '../../src/zeroshot/clip.js';
+import { ClipError } from '../../src/zeroshot/clip-error.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { CLIP_GOLDENS, type ClipGolden } from '../golden/clip-golden.js';
@@ -123,6 +124,42 @@ describe('a CLIP of files', () => {
     await clip.destroy();
   });
 
+  test("has PyTorch's embeddings of images of another size", async () => {
+    const weights = await write(await temporaryFolder(), {
+      'open_clip_config.json': JSON.stringify(OPEN_CLIP_CONFIG),
+      'open_clip_model.safetensors': writeSafetensors(openClipTensors(SMALL)),
+    });
+    const device = await testDevice();
+    for (const { size: imageSize, images } of SMALL.otherSizes!) {
+      const clip = await createClip(device, { weights, imageSize });
+      expect(clip.preprocessing.size).toEqual([imageSize, imageSize]);
+      expect(clip.notes.at(-1)).toBe(
+        `positions of 3 × 2 patches are resized to ${imageSize / 16} × ${imageSize / 16}.`,
+      );
+      const embeddings = await clip.encodeImages(hashImages([3, imageSize, imageSize, 3], 1));
+      expect(relativeError(embeddings, images.flat())).toBeLessThan(1e-4);
+      await clip.destroy();
+    }
+    await expect(createClip(device, { weights, imageSize: 50 })).rejects.toThrow(
+      'image size 50: is no multiple of the patch of 16 pixels; 48 and 64 are.',
+    );
+  });
+
+  test('with an image tower alone embeds images, and says why no texts', async () => {
+    const visual = new Map([...openClipTensors(SMALL)].filter(([name]) => name.startsWith('visual.')));
+    const weights = await write(await temporaryFolder(), {
+      'open_clip_config.json': JSON.stringify(OPEN_CLIP_CONFIG),
+      'model.safetensors': writeSafetensors(visual),
+    });
+    const clip = await createClip(await testDevice(), { weights });
+    const images = await clip.encodeImages(hashImages([3, 48, 32, 3], 1));
+    expect(relativeError(images, SMALL.images.flat())).toBeLessThan(1e-4);
+    expect(() => clip.textSide()).toThrow(/hold an image tower and no text tower/);
+    await expect(clip.encodeTexts(['a nodule'])).rejects.toThrow(ClipError);
+    await expect(clip.encodeTokens(new Uint32Array(11), Uint32Array.of(3))).rejects.toThrow(ClipError);
+    await clip.destroy();
+  });
+
   test("takes Hugging Face's tensors for the same", () => {
     const config = { ...SMALL.config, preprocessing: { mean: [], std: [] } };
     const parameters = [...imageTower(config).parameters, ...textTower(config).parameters];
@@ -161,12 +198,12 @@ describe('what is no CLIP is refused', () => {
       /vision_cfg\.timm_model_name is "vit_x", and such a network is not built here/,
     ],
     [
-      'weights without a text tower',
+      'weights with a part of a text tower',
       () =>
         folder({
           'open_clip_config.json': config,
           'model.safetensors': writeSafetensors(
-            new Map([...openClipTensors(SMALL)].filter(([name]) => name.startsWith('visual.'))),
+            new Map([...openClipTensors(SMALL)].filter(([name]) => name !== 'token_embedding.weight')),
           ),
         }),
       /token_embedding\.weight/,

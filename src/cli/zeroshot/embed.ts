@@ -5,6 +5,7 @@ import { writeAtomically } from '../../storage/atomic-file.js';
 import { readRegularText } from '../../storage/regular-file.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
+import { ttaOption } from '../common-options.js';
 import {
   describeImages,
   embeddedNames,
@@ -28,6 +29,7 @@ export function addEmbed(program: Command): void {
   )
     .argument('[data]', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .option('--texts <file>', 'a text in each line, instead of images')
+    .addOption(ttaOption('embeddings'))
     .option('--out <file>', 'where to write', 'embeddings.safetensors')
     .action(embed);
 }

@@ -13,6 +13,7 @@ import type { RuleChoice } from '../../zeroshot/scoring/rule.js';
 import { scoreZeroShot } from '../../zeroshot/scoring/score-zeroshot.js';
 import { bindRules, describeRules } from '../../zeroshot/scoring/scoring-rules.js';
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
+import { ttaOption } from '../common-options.js';
 import { nameList, promptsOption, ruleList } from './prompt-options.js';
 import {
   describeImages,
@@ -39,6 +40,7 @@ export function addScore(program: Command): void {
   )
     .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .addOption(promptsOption())
+    .addOption(ttaOption('embeddings'))
     .option('--classes <names>', 'findings to score, with commas between', nameList, [...OUT_OF_DISTRIBUTION])
     .option(
       '--rules <list>',

@@ -10,6 +10,7 @@ import { readPrompts } from '../../zeroshot/prompts.js';
 import { proxyUnseenRows } from '../../zeroshot/proxy-table.js';
 import { proxyUnseen } from '../../zeroshot/proxy-unseen.js';
 import { embedPrompts, type TextEmbeddings } from '../../zeroshot/scoring/text-embeddings.js';
+import { ttaOption } from '../common-options.js';
 import { nonNegativeNumber, positiveNumber } from '../number-option.js';
 import { nameList, promptsOption } from './prompt-options.js';
 import { describeImages, type ModelFlags, modelCommand, textCache, withModel } from './with-model.js';
@@ -29,6 +30,7 @@ export function addTune(program: Command): void {
   )
     .argument('<table>', 'a CSV file with labels of seen findings, and none of unseen ones')
     .addOption(promptsOption())
+    .addOption(ttaOption('embeddings'))
     .option('--unseen <names>', 'findings that nobody labelled, with commas between', nameList, [
       ...OUT_OF_DISTRIBUTION,
     ])

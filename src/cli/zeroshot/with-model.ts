@@ -5,6 +5,7 @@ import { describeQuarantine } from '../../data/images/scan.js';
 import { openDevice } from '../../platform/node/open-device.js';
 import type { PredictionSource } from '../../predict/prediction-source.js';
 import { requireFreeFile } from '../../predict/predictions.js';
+import type { ViewSet } from '../../predict/views.js';
 import { cacheFolder } from '../../storage/cache-folder.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { type EmbeddedImages, embedImages } from '../../zeroshot/embed-images.js';
@@ -19,6 +20,8 @@ import { ProgressLine } from '../training-display.js';
 export interface ModelFlags extends HubFlags {
   readonly images?: string;
   readonly tokenizer?: string;
+  readonly imageSize?: number;
+  readonly tta?: ViewSet;
   readonly batchSize: number;
   readonly adapter?: string;
   readonly strict?: boolean;
@@ -36,6 +39,11 @@ export function modelCommand(program: Command, name: string, description: string
     )
     .addOption(imagesOption())
     .option('--tokenizer <path>', 'folder or file of the tokenizer, where none lies beside the weights')
+    .option(
+      '--image-size <pixels>',
+      'side of the images, a multiple of the patch; default: that of the training',
+      positiveNumber,
+    )
     .option('--batch-size <n>', 'images or texts at once; does not change the results', positiveNumber, 8)
     .addOption(adapterOption())
     .option('--strict', 'refuse, and write nothing, if any image cannot be used')
@@ -66,6 +74,7 @@ export async function withModel(
   try {
     const model = await openImageTextModel(device, path, {
       batchSize: flags.batchSize,
+      imageSize: flags.imageSize,
       hub: hubOptions(flags, progress),
       ...(flags.tokenizer !== undefined && { tokenizer: flags.tokenizer }),
     });
@@ -74,6 +83,7 @@ export async function withModel(
     const embed = async (source: PredictionSource) => {
       const embedded = await embedImages(model, source, {
         batchSize: flags.batchSize,
+        tta: flags.tta,
         strict: flags.strict,
         lenient: flags.lenient,
         onRead: (done, total) => progress.show('reading', done, total, () => 'images'),

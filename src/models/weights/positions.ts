@@ -2,9 +2,14 @@ import { elementCount } from '../../engine/graph/tensor.js';
 import type { PositionGrid } from '../model-scope.js';
 import { type SafetensorsTensor, toFloat32 } from '../safetensors/safetensors.js';
 
+/** Rows and columns of patches. */
+export interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /**
- * Position embeddings for another grid than they were learned on, as timm's `resample_abs_pos_embed` has them: those of
- * the patches are taken as an image of c channels and resized, bicubic with antialiasing; those in front stay.
+ * Position embeddings for another grid than they were learned on, as timm's `resample_abs_pos_embed` has them.
  *
  * A file says how many positions there are and not how they lie: a square is assumed.
  * @param embedding [1, tokens, c]
@@ -14,17 +19,32 @@ export function resamplePositions(
   embedding: SafetensorsTensor,
   { prefix, rows, columns }: PositionGrid,
 ): { readonly tensor: SafetensorsTensor; readonly side: number } | null {
-  const [one = 0, tokens = 0, channels = 0] = embedding.shape;
+  const [one = 0, tokens = 0] = embedding.shape;
   const side = Math.sqrt(tokens - prefix);
   if (embedding.shape.length !== 3 || one !== 1 || !Number.isInteger(side) || side < 1) return null;
+  const from = { rows: side, columns: side };
+  return { tensor: resampleGrid(embedding, { prefix, from, to: { rows, columns } }), side };
+}
+
+/**
+ * The embeddings of the patches are taken as an image of c channels and resized, bicubic with antialiasing; those in front
+ * stay.
+ * @param embedding [..., prefix + from.rows · from.columns, c], the axes in front 1
+ */
+export function resampleGrid(
+  embedding: SafetensorsTensor,
+  { prefix, from, to }: { readonly prefix: number; readonly from: Grid; readonly to: Grid },
+): SafetensorsTensor {
+  const channels = embedding.shape.at(-1) ?? 0;
   const values = toFloat32(embedding);
-  const down = resizeAxis(values.subarray(prefix * channels), [1, side, side * channels], rows);
-  const across = resizeAxis(down, [rows, side, channels], columns);
-  const shape = [1, prefix + rows * columns, channels];
+  const patches = values.subarray(prefix * channels);
+  const down = resizeAxis(patches, [1, from.rows, from.columns * channels], to.rows);
+  const across = resizeAxis(down, [to.rows, from.columns, channels], to.columns);
+  const shape = [...embedding.shape.slice(0, -2), prefix + to.rows * to.columns, channels];
   const data = new Float32Array(elementCount(shape));
   data.set(values.subarray(0, prefix * channels));
   data.set(across, prefix * channels);
-  return { tensor: { dtype: 'F32', shape, data }, side };
+  return { dtype: 'F32', shape, data };
 }
 
 /** [outer, from, inner] → [outer, to, inner] */
