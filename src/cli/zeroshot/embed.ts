@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { writeSafetensors } from '../../models/safetensors/safetensors.js';
 import { openPredictionSource } from '../../predict/prediction-source.js';
-import { writeAtomically } from '../../storage/atomic-file.js';
 import { readRegularText } from '../../storage/regular-file.js';
+import { counted } from '../../text/numbers.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
+import { embeddingFiles, type NamedEmbeddings, writeEmbeddings } from '../../zeroshot/embedding-file.js';
 import { ttaOption } from '../common-options.js';
 import {
   describeImages,
@@ -25,12 +25,12 @@ export function addEmbed(program: Command): void {
   modelCommand(
     program,
     'embed',
-    'write the embeddings of images, or of the lines of a text file, as safetensors',
+    'write the embeddings of images, or of the lines of a text file, as safetensors or for NumPy',
   )
     .argument('[data]', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .option('--texts <file>', 'a text in each line, instead of images')
     .addOption(ttaOption('embeddings'))
-    .option('--out <file>', 'where to write', 'embeddings.safetensors')
+    .option('--out <file>', 'safetensors; or .npy, and the names beside it in .txt', 'embeddings.safetensors')
     .action(embed);
 }
 
@@ -38,31 +38,32 @@ async function embed(path: string, data: string | undefined, flags: EmbedFlags):
   if ((data === undefined) === (flags.texts === undefined)) {
     throw new ClipError('embed needs images or --texts, and not both.');
   }
-  const { out } = flags;
-  await prepareOut(out, flags);
+  const files = embeddingFiles(flags.out);
+  for (const file of files) await prepareOut(file, flags);
   await withModel(path, flags, async ({ model, embed }) => {
     const { width } = model;
+    const write = async (
+      kind: NamedEmbeddings['kind'],
+      names: readonly string[],
+      embeddings: Float32Array,
+    ) => {
+      await writeEmbeddings(flags.out, { kind, names, width, embeddings });
+      return `${counted(names.length, kind.slice(0, -1))}, ${width} values each, in ${files.join(' and ')}`;
+    };
     if (data === undefined) {
-      const texts = (await readRegularText(flags.texts ?? '')).split(/\r?\n/).filter((line) => line !== '');
-      const embeddings = await embedTexts(model, texts, textCache());
-      await write(out, width, embeddings, { texts: JSON.stringify(texts) });
-      return `${texts.length} texts, ${width} values each, in ${out}`;
+      const texts = await readLines(flags.texts ?? '');
+      return write('texts', texts, await embedTexts(model, texts, textCache()));
     }
     const source = await openPredictionSource(data, { images: flags.images, classes: [] });
     const embedded = await embed(source);
-    const names = embeddedNames(embedded);
-    await write(out, width, embedded.embeddings, { images: JSON.stringify(names) });
-    return `${describeImages(embedded)}\n${names.length} images, ${width} values each, in ${out}`;
+    const said = await write('images', embeddedNames(embedded), embedded.embeddings);
+    return `${describeImages(embedded)}\n${said}`;
   });
 }
 
-async function write(
-  out: string,
-  width: number,
-  embeddings: Float32Array,
-  metadata: Record<string, string>,
-): Promise<void> {
-  const shape = [embeddings.length / width, width];
-  const tensor = { dtype: 'F32', shape, data: embeddings as Float32Array<ArrayBuffer> } as const;
-  await writeAtomically(out, writeSafetensors(new Map([['embeddings', tensor]]), metadata));
+/** @throws ClipError where there is none */
+async function readLines(path: string): Promise<string[]> {
+  const lines = (await readRegularText(path)).split(/\r?\n/).filter((line) => line.trim() !== '');
+  if (lines.length === 0) throw new ClipError(`${path}: has no text; write one in each line.`);
+  return lines;
 }
