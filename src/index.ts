@@ -101,7 +101,14 @@ export { checkpointAsOnnx, checkpointAsStateDict } from './weights/export-checkp
 export { type StackingCurve, stackingCurve, stackScores } from './zeroshot/calibrated-stacking.js';
 export { Clip, type CreateClipOptions, createClip } from './zeroshot/clip.js';
 export { ClipError } from './zeroshot/clip-error.js';
+export {
+  evaluateSeenAndUnseen,
+  type GeneralisedOptions,
+  type GeneralisedResult,
+} from './zeroshot/evaluate-predictions.js';
 export { evaluateGeneralised, type GeneralisedEvaluation } from './zeroshot/generalised.js';
+export type { ImageTextModel, TextSide } from './zeroshot/image-text-model.js';
+export { type OpenModelOptions, openImageTextModel } from './zeroshot/open-image-text-model.js';
 export { type PromptSet, parsePrompts, readPrompts } from './zeroshot/prompts.js';
 export type { Candidate } from './zeroshot/proxy-candidates.js';
 export { type ProxyUnseenOptions, type ProxyUnseenResult, proxyUnseen } from './zeroshot/proxy-unseen.js';

@@ -207,6 +207,12 @@ export class Clip implements ImageTextModel {
     if (tokens.length !== ends.length * context) {
       throw new ClipError(`${tokens.length} tokens are not ${ends.length} texts of ${context}.`);
     }
+    const beyond = ends.findIndex((end) => end >= context);
+    if (beyond >= 0) {
+      throw new ClipError(
+        `text ${beyond} ends at token ${ends[beyond]}; its tokens are 0 to ${context - 1}, with an end-of-text token.`,
+      );
+    }
     const outside = tokens.find((token) => token >= vocabulary);
     if (outside !== undefined)
       throw new ClipError(`token ${outside} is none of the ${vocabulary} of the model.`);

@@ -10,9 +10,10 @@ export interface Candidate {
 
 /**
  * Every rule alone, each group of prompts alone, and the combinations that make sense, as far as there are the prompts and
- * the seen model that they need. The plainest stands first.
+ * the scores of a seen model that they need. The plainest stands first.
+ * @param seenClasses those that a seen model has scores of
  */
-export function defaultCandidates(texts: TextEmbeddings, hasSeenScores: boolean): Candidate[] {
+export function defaultCandidates(texts: TextEmbeddings, seenClasses: readonly string[] = []): Candidate[] {
   const classes = [...texts.classes.values()];
   const some = (rows: Float32Array | undefined) => rows !== undefined && rows.length > 0;
   const groups = PROMPT_GROUPS.filter((group) => classes.every((each) => each.groups.has(group)));
@@ -41,11 +42,16 @@ export function defaultCandidates(texts: TextEmbeddings, hasSeenScores: boolean)
     joined('centred', 'log-sum-exp'),
     joined('centred', 'softmax'),
   ];
-  const seen = [
-    joined('semantic-transfer'),
-    { name: 'half semantic-transfer', rules: ['sigmoid', { name: 'semantic-transfer', share: 0.5 }] },
-    joined('sigmoid', 'normal-gating'),
-    joined('centred', 'sigmoid', 'normal-gating'),
-  ];
-  return [...single, ...byGroup, ...others, ...combined, ...(hasSeenScores ? seen : [])];
+  const near = seenClasses.filter((name) => name !== 'Normal');
+  const transfers: Candidate[] =
+    near.length > 0 && near.every((name) => texts.classes.has(name))
+      ? [
+          joined('semantic-transfer'),
+          { name: 'half semantic-transfer', rules: ['sigmoid', { name: 'semantic-transfer', share: 0.5 }] },
+        ]
+      : [];
+  const gated = seenClasses.includes('Normal')
+    ? [joined('sigmoid', 'normal-gating'), joined('centred', 'sigmoid', 'normal-gating')]
+    : [];
+  return [...single, ...byGroup, ...others, ...combined, ...transfers, ...gated];
 }

@@ -5,7 +5,7 @@ import type { Interval } from '../eval/metrics/interval.js';
 import type { PatientDraws } from '../eval/metrics/patient-draws.js';
 import { type Candidate, defaultCandidates } from './proxy-candidates.js';
 import { gatherColumns, scoreHeldOut } from './proxy-scores.js';
-import type { BoundRule } from './scoring/rule.js';
+import type { BoundRule, SeenScores } from './scoring/rule.js';
 import { columnsOf, prepareScoring, type ZeroShotInputs } from './scoring/score-zeroshot.js';
 import { ScoringError, UnseenLabelError } from './scoring/scoring-error.js';
 import { bindRules, canChangeRanking, describeRules } from './scoring/scoring-rules.js';
@@ -83,7 +83,7 @@ export function proxyUnseen(options: ProxyUnseenOptions): ProxyUnseenResult {
     throw new ScoringError(`${labels.length} labels for ${n} images × ${labelClasses.length} classes.`);
   }
   columnsOf(layout, options.unseen);
-  const given = options.candidates ?? defaultCandidates(options.texts, options.seen !== undefined);
+  const given = options.candidates ?? defaultCandidates(options.texts, options.seen?.classes);
   const lists = bindCandidates(given);
   const { heldOut, leftOut } = whichToHoldOut(options, n);
   const folds = splitClasses(heldOut, options.folds ?? 5, seed);
@@ -136,8 +136,17 @@ export function proxyUnseen(options: ProxyUnseenOptions): ProxyUnseenResult {
   };
 }
 
-/** Names are compared without regard to case and white space, so that a misspelt column does not slip through. */
-function refuseUnseen({ unseen, labelClasses, seen }: ProxyUnseenOptions): void {
+/**
+ * Names are compared without regard to case and white space, so that a misspelt column does not slip through.
+ * @throws UnseenLabelError where labels or a seen model's scores are of classes in `unseen`
+ */
+export function refuseUnseen({
+  unseen,
+  labelClasses,
+  seen,
+}: Pick<ProxyUnseenOptions, 'unseen' | 'labelClasses'> & {
+  readonly seen?: Pick<SeenScores, 'classes'> | undefined;
+}): void {
   const plain = (name: string) =>
     name
       .normalize('NFKC')

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { clipWeights } from '../../src/models/clip/clip-weights.js';
 import { imageTower } from '../../src/models/clip/image-tower.js';
@@ -12,6 +13,7 @@ import { testDevice } from '../device.js';
 import { CLIP_GOLDENS, type ClipGolden } from '../golden/clip-golden.js';
 import { relativeError } from '../golden/digest.js';
 import { hashImages, hashTensor } from '../golden/hash-weights.js';
+import { openClipMerges } from './clip-vocabulary.js';
 
 const SMALL = CLIP_GOLDENS.small!;
 
@@ -121,6 +123,9 @@ describe('a CLIP of files', () => {
     await expect(clip.encodeTokens(new Uint32Array(11).fill(97), Uint32Array.of(3))).rejects.toThrow(
       /token 97 is none of the 97/,
     );
+    await expect(clip.encodeTokens(new Uint32Array(22), Uint32Array.of(10, 11))).rejects.toThrow(
+      'text 1 ends at token 11; its tokens are 0 to 10, with an end-of-text token.',
+    );
     await clip.destroy();
   });
 
@@ -207,6 +212,16 @@ describe('what is no CLIP is refused', () => {
           ),
         }),
       /token_embedding\.weight/,
+    ],
+    [
+      'a tokenizer of another model',
+      async () =>
+        folder({
+          'open_clip_config.json': config,
+          'model.safetensors': writeSafetensors(openClipTensors(SMALL)),
+          'bpe_simple_vocab_16e6.txt.gz': gzipSync(await openClipMerges()),
+        }),
+      /bpe_simple_vocab_16e6\.txt\.gz: a tokenizer of 49,408 tokens; the model has 97\. It belongs to another model/,
     ],
     [
       'weights of another width',

@@ -138,7 +138,7 @@ describe('proxyUnseen', () => {
 
   it('runs all the default candidates', () => {
     const seen = { classes: labelClasses, scores: labels.map((label) => 0.1 + 0.8 * label) };
-    const candidates = defaultCandidates(texts, true);
+    const candidates = defaultCandidates(texts, labelClasses);
     expect(candidates[0]).toEqual({ name: 'mean', rules: ['mean'] });
     expect(new Set(candidates.map(({ name }) => name)).size).toBe(candidates.length);
     const { candidates: _, ...rest } = options;

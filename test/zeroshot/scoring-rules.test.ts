@@ -294,6 +294,9 @@ describe('lists of rules', () => {
     expect(refusal(['mean'], { images: new Float32Array(7) })).toContain(
       'image: 7 values are no rows of 6, which is the width of the text embeddings',
     );
+    expect(refusal(['mean'], { imageWidth: 12 })).toContain(
+      'embeddings of images have 12 values, and those of texts 6',
+    );
     expect(refusal(['mean'], { images: images.with(8, Number.NaN) })).toBe('image 1: holds NaN or infinity.');
     expect(refusal(['mean'], { images: new Float32Array(6) })).toContain('image 0: has length 0');
     expect(refusal(['centred'], { images: images.slice(0, WIDTH) })).toContain('give a bank of more images');

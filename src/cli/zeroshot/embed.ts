@@ -63,7 +63,10 @@ async function embed(path: string, data: string | undefined, flags: EmbedFlags):
 
 /** @throws ClipError where there is none */
 async function readLines(path: string): Promise<string[]> {
-  const lines = (await readRegularText(path)).split(/\r?\n/).filter((line) => line.trim() !== '');
+  const text = await readRegularText(path);
+  if (text.includes('\0'))
+    throw new ClipError(`${path}: is no text file; --texts takes a text in each line.`);
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   if (lines.length === 0) throw new ClipError(`${path}: has no text; write one in each line.`);
   return lines;
 }

@@ -16,6 +16,13 @@ export function promptsOption(): Option {
   ).default(OUR_PROMPTS);
 }
 
+export function seenOption(): Option {
+  return new Option(
+    '--seen <predictions.csv>',
+    'scores of a model that was trained on the seen findings, for semantic-transfer and normal-gating',
+  );
+}
+
 /** `Bulla, goiter` */
 export function nameList(text: string): string[] {
   return text.split(',').map((name) => name.trim());

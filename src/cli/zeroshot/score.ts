@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
 import { predictionRows } from '../../predict/predict.js';
 import { openPredictionSource } from '../../predict/prediction-source.js';
-import { writePredictions } from '../../predict/predictions.js';
+import { readPredictions, writePredictions } from '../../predict/predictions.js';
 import { submissionText } from '../../predict/submission.js';
 import { writeAtomically } from '../../storage/atomic-file.js';
 import { counted } from '../../text/numbers.js';
@@ -12,11 +12,19 @@ import { readPrompts } from '../../zeroshot/prompts.js';
 import type { RuleChoice } from '../../zeroshot/scoring/rule.js';
 import { scoreZeroShot } from '../../zeroshot/scoring/score-zeroshot.js';
 import { bindRules, describeRules } from '../../zeroshot/scoring/scoring-rules.js';
+import {
+  onlyClasses,
+  requireSeenRows,
+  type SeenPredictions,
+  seenScores,
+} from '../../zeroshot/scoring/seen-scores.js';
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
 import { ttaOption } from '../common-options.js';
-import { nameList, promptsOption, ruleList } from './prompt-options.js';
+import { nonNegativeNumber } from '../number-option.js';
+import { nameList, promptsOption, ruleList, seenOption } from './prompt-options.js';
 import {
   describeImages,
+  embeddedNames,
   type ModelFlags,
   modelCommand,
   prepareOut,
@@ -28,6 +36,10 @@ interface ScoreFlags extends ModelFlags {
   readonly prompts: string;
   readonly classes: readonly string[];
   readonly rules: readonly RuleChoice[];
+  readonly seen?: string;
+  readonly normal?: string;
+  readonly normalClass?: string;
+  readonly alpha?: number;
   readonly out: string;
   readonly submission?: string;
 }
@@ -48,6 +60,10 @@ export function addScore(program: Command): void {
       ruleList,
       ruleList('mean, sigmoid'),
     )
+    .addOption(seenOption().conflicts('normal'))
+    .option('--normal <predictions.csv>', 'gate by its column Normal: adds normal-gating to the rules')
+    .option('--normal-class <name>', 'the column that says that there is no finding (default: "Normal")')
+    .option('--alpha <number>', 'strength of the gate: times (1 − p)^alpha (default: 0.5)', nonNegativeNumber)
     .option('--out <file>', 'where to write', 'predictions.csv')
     .option('--submission <file>', 'the same as a submission: a row for every image, no notes')
     .action(score);
@@ -57,21 +73,37 @@ export function addScore(program: Command): void {
 const PROBABILITIES: ReadonlySet<string> = new Set(['sigmoid', 'softmax', 'normal-gating']);
 
 async function score(path: string, data: string, flags: ScoreFlags): Promise<void> {
-  const { classes, rules, out, submission } = flags;
+  const { classes, out, submission } = flags;
   await prepareOut(out, flags);
   if (submission !== undefined) await prepareOut(submission, flags, '--submission');
+  const rules = [...flags.rules, ...gateOf(flags)];
   const bound = bindRules(rules);
   if (!PROBABILITIES.has(bound.at(-1)?.rule.name ?? '')) {
     throw new ClipError(
       `--rules: the last must be ${[...PROBABILITIES].join(' or ')}, for scores in 0 to 1.`,
     );
   }
+  const seen = await readSeen(flags);
+  const reading = bound.find(({ rule }) => rule.needsSeen);
+  if (reading && !seen) throw new ClipError(`--rules: ${reading.rule.name} needs --seen predictions.csv.`);
   const prompts = await readPrompts(flags.prompts, { wanted: classes });
   await withModel(path, flags, async ({ model, embed }) => {
     const source = await openPredictionSource(data, { images: flags.images, classes: [] });
+    if (seen) {
+      requireSeenRows(
+        seen,
+        source.table.rows.map(({ image }) => image),
+      );
+    }
     const texts = await embedPrompts(prompts, model.width, (given) => embedTexts(model, given, textCache()));
     const embedded = await embed(source);
-    const { scores } = scoreZeroShot({ images: embedded.embeddings, texts, classes, rules });
+    const { scores } = scoreZeroShot({
+      images: embedded.embeddings,
+      texts,
+      classes,
+      rules,
+      seen: seen && seenScores(seen, embeddedNames(embedded)),
+    });
     const rows = predictionRows(embedded, Float32Array.from(scores), classes.length);
     await writePredictions(out, { classes, rows });
     const said = [
@@ -90,3 +122,32 @@ async function score(path: string, data: string, flags: ScoreFlags): Promise<voi
     return said.join('\n');
   });
 }
+
+/** The rule that --normal asks for. @throws ClipError for its settings without it */
+function gateOf({ rules, normal, normalClass, alpha }: ScoreFlags): RuleChoice[] {
+  if (normal === undefined) {
+    const alone = normalClass !== undefined ? '--normal-class' : alpha !== undefined ? '--alpha' : undefined;
+    if (alone === undefined) return [];
+    throw new ClipError(`${alone} belongs to --normal predictions.csv, which is not there.`);
+  }
+  if (rules.some((rule) => (typeof rule === 'string' ? rule : rule.name) === 'normal-gating')) {
+    throw new ClipError(
+      '--normal adds normal-gating, which --rules has too: leave it out there, or give --seen.',
+    );
+  }
+  const gate = { name: 'normal-gating', normal: normalClass ?? NORMAL };
+  return [alpha === undefined ? gate : { ...gate, alpha }];
+}
+
+async function readSeen({
+  seen,
+  normal,
+  normalClass = NORMAL,
+}: ScoreFlags): Promise<SeenPredictions | undefined> {
+  const path = seen ?? normal;
+  if (path === undefined) return undefined;
+  const read = { predictions: await readPredictions(path), path };
+  return normal === undefined ? read : onlyClasses(read, [normalClass]);
+}
+
+const NORMAL = 'Normal';

@@ -1,23 +1,33 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import { OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
+import { FINDINGS, OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
 import { readTable } from '../../data/tables/table.js';
+import { datasetTargets } from '../../predict/predict.js';
+import { readPredictions } from '../../predict/predictions.js';
 import { counted } from '../../text/numbers.js';
 import { paddedTable } from '../../text/padded-table.js';
-import type { EmbeddedImages } from '../../zeroshot/embed-images.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
 import { readPrompts } from '../../zeroshot/prompts.js';
 import { proxyUnseenRows } from '../../zeroshot/proxy-table.js';
-import { proxyUnseen } from '../../zeroshot/proxy-unseen.js';
-import { embedPrompts, type TextEmbeddings } from '../../zeroshot/scoring/text-embeddings.js';
+import { proxyUnseen, refuseUnseen } from '../../zeroshot/proxy-unseen.js';
+import { requireSeenRows, seenScores } from '../../zeroshot/scoring/seen-scores.js';
+import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
 import { ttaOption } from '../common-options.js';
 import { nonNegativeNumber, positiveNumber } from '../number-option.js';
-import { nameList, promptsOption } from './prompt-options.js';
-import { describeImages, type ModelFlags, modelCommand, textCache, withModel } from './with-model.js';
+import { nameList, promptsOption, seenOption } from './prompt-options.js';
+import {
+  describeImages,
+  embeddedNames,
+  type ModelFlags,
+  modelCommand,
+  textCache,
+  withModel,
+} from './with-model.js';
 
 interface TuneFlags extends ModelFlags {
   readonly prompts: string;
   readonly unseen: readonly string[];
+  readonly seen?: string;
   readonly resamples: number;
   readonly seed: number;
 }
@@ -34,18 +44,43 @@ export function addTune(program: Command): void {
     .option('--unseen <names>', 'findings that nobody labelled, with commas between', nameList, [
       ...OUT_OF_DISTRIBUTION,
     ])
+    .addOption(seenOption())
     .option('--resamples <n>', 'bootstrap draws of patients behind each interval', positiveNumber, 1000)
     .option('--seed <n>', 'of the draws and of the held-out groups', nonNegativeNumber, 0)
     .action(tune);
 }
 
 async function tune(path: string, data: string, flags: TuneFlags): Promise<void> {
+  const { unseen } = flags;
   const table = await readTable(data);
-  const prompts = await readPrompts(flags.prompts, { wanted: flags.unseen });
+  const seen =
+    flags.seen === undefined
+      ? undefined
+      : { predictions: await readPredictions(flags.seen), path: flags.seen };
+  refuseUnseen({ unseen, labelClasses: table.classes, seen: seen?.predictions });
+  if (seen) {
+    requireSeenRows(
+      seen,
+      table.rows.map(({ image }) => image),
+    );
+  }
+  const known = [...new Set([...FINDINGS, ...table.classes, ...unseen])];
+  const prompts = await readPrompts(flags.prompts, { wanted: unseen, known });
   await withModel(path, flags, async ({ model, embed }) => {
     const texts = await embedPrompts(prompts, model.width, (given) => embedTexts(model, given, textCache()));
     const embedded = await embed({ table, imageRoot: flags.images ?? dirname(data) });
-    const result = judge(embedded, texts, flags);
+    const part = embedded.all.subset(embedded.readable);
+    const result = proxyUnseen({
+      images: embedded.embeddings,
+      texts,
+      labels: datasetTargets(part),
+      labelClasses: part.classes,
+      unseen,
+      seen: seen && seenScores(seen, embeddedNames(embedded)),
+      patients: Array.from({ length: part.length }, (_, i) => part.row(i).patient),
+      resamples: flags.resamples,
+      seed: flags.seed,
+    });
     return [
       describeImages(embedded),
       `held out   ${result.classes.join(', ')}; in ${counted(result.folds.length, 'group')}`,
@@ -53,21 +88,5 @@ async function tune(path: string, data: string, flags: TuneFlags): Promise<void>
       ...paddedTable(proxyUnseenRows(result)),
       `chosen     ${result.chosen}: the plainest that is not shown to be worse than the best`,
     ].join('\n');
-  });
-}
-
-function judge({ all, readable, embeddings }: EmbeddedImages, texts: TextEmbeddings, flags: TuneFlags) {
-  const part = all.subset(readable);
-  const labels = new Float32Array(part.length * part.classes.length);
-  for (let i = 0; i < part.length; i++) labels.set(part.labels(i), i * part.classes.length);
-  return proxyUnseen({
-    images: embeddings,
-    texts,
-    labels,
-    labelClasses: part.classes,
-    unseen: flags.unseen,
-    patients: Array.from({ length: part.length }, (_, i) => part.row(i).patient),
-    resamples: flags.resamples,
-    seed: flags.seed,
   });
 }

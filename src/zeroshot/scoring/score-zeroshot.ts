@@ -17,6 +17,8 @@ import { dot, unitRows } from './vectors.js';
 export interface ZeroShotInputs {
   /** [n, width of the texts] */
   readonly images: ArrayLike<number>;
+  /** Values of an image's embedding, where it is known: flat rows of 16 pass for twice as many of 8. */
+  readonly imageWidth?: number | undefined;
   readonly texts: TextEmbeddings;
   /** [m, width]: images without labels, for `centred`; the images themselves when absent. */
   readonly bank?: ArrayLike<number> | undefined;
@@ -64,8 +66,14 @@ export interface PreparedScoring extends RuleContext {
 }
 
 /** Checks the embeddings and gives them length 1. @throws ScoringError */
-export function prepareScoring({ images, texts, bank, seen }: ZeroShotInputs): PreparedScoring {
+export function prepareScoring({ images, imageWidth, texts, bank, seen }: ZeroShotInputs): PreparedScoring {
   const layout = layOutPrompts(texts);
+  if (imageWidth !== undefined && imageWidth !== layout.width) {
+    throw new ScoringError(
+      `embeddings of images have ${imageWidth} values, and those of texts ${layout.width}: take both from one and the ` +
+        'same model.',
+    );
+  }
   const rows = unitRows(images, layout.width, 'image');
   const unlabelled = bank === undefined ? rows : unitRows(bank, layout.width, 'image of the bank');
   if (bank !== undefined && bank.length === 0) throw new ScoringError('the bank of images is empty.');
