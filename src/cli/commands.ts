@@ -22,7 +22,7 @@ export const COMMANDS = {
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
   zeroshot: {
     group: 'Trained models:',
-    summary: 'Score findings that nobody labelled, by texts; search images by a text.',
+    summary: 'Score findings without labels, by texts; search images by text.',
   },
   report: {
     group: 'Trained models:',
