@@ -28,6 +28,8 @@ export interface ParameterSpec {
   readonly group: 'backbone' | 'head';
   /** Never trained, whatever a recipe says: a constant of the network that its state dict holds. */
   readonly fixed: boolean;
+  /** Fixed values that come from outside, such as embeddings of texts: a fresh head keeps them. */
+  readonly given?: true;
   /** Which layer of the network it belongs to, from the input's side: see `ModelScope.nextLayer`. */
   readonly layer: number;
   /** Of position embeddings [1, tokens, c]: which positions they stand for. */
@@ -128,6 +130,11 @@ export class ModelScope {
     return this.#parameter(name, { shape, layout: 'same', init, fixed: true });
   }
 
+  /** Values that come from outside and are never trained; drawn where nobody gives them. */
+  given(name: string, shape: Shape, layout: ParameterSpec['layout'], init: Initializer): Tensor {
+    return this.#parameter(name, { shape, layout, init, fixed: true, given: true });
+  }
+
   /** Tokens, or what is added to tokens: without weight decay, as in timm. @returns [1, tokens, c] */
   embedding(name: string, shape: Shape, init: Initializer, positions?: PositionGrid): Tensor {
     return this.#parameter(name, { shape, layout: 'same', init, fixed: false, decay: false, positions });
@@ -135,7 +142,7 @@ export class ModelScope {
 
   #parameter(
     name: string,
-    spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed' | 'positions'> &
+    spec: Pick<ParameterSpec, 'shape' | 'layout' | 'init' | 'fixed' | 'given' | 'positions'> &
       Partial<Pick<ParameterSpec, 'decay' | 'adaptable'>>,
   ): Tensor {
     const decay = spec.shape.length > 1 && !spec.fixed;
@@ -252,6 +259,15 @@ export class ModelScope {
   #adapter(x: Tensor, weight: { readonly name: string; readonly shape: Shape }, lora: Lora): Tensor {
     const [a, b] = adapterSpecs(weight, lora);
     return product(mul(product(x, this.#add(a)), lora.alpha / lora.rank), this.#add(b));
+  }
+
+  /** A linear layer without bias. @param x [..., in] @returns [..., outputs] */
+  linearWithoutBias(name: string, x: Tensor, outputs: number): Tensor {
+    return this.within(name, () => {
+      const inputs = at(x.shape, -1);
+      const init: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(inputs) };
+      return product(x, this.parameter('weight', [inputs, outputs], 'linear', init));
+    });
   }
 
   /** A linear layer without bias, whose weight a state dict holds as [in, out]. @param x [..., in] @returns [..., outputs] */

@@ -6,7 +6,7 @@ import { CONVNEXTS } from './backbones/convnext.js';
 import { DENSENETS } from './backbones/densenet.js';
 import { RESNETS } from './backbones/resnet.js';
 import { VISION_TRANSFORMERS } from './backbones/vision-transformer.js';
-import type { HeadOutput, HeadSettings } from './heads/head.js';
+import type { ClassPrompts, HeadOutput, HeadSettings } from './heads/head.js';
 import { bindHead, type HeadChoice } from './heads/registry.js';
 import { draw } from './initializer.js';
 import type { LoraLayers } from './lora.js';
@@ -22,6 +22,8 @@ export interface ModelConfig {
   readonly inChannels?: number;
   /** What makes logits of the features, default `linear`; see heads/registry.ts. */
   readonly head?: HeadChoice;
+  /** What each class looks like, in words, [classes][prompts]; for heads that read texts. */
+  readonly prompts?: ClassPrompts | undefined;
   /** Default: the architecture's own. */
   readonly stem?: Stem | undefined;
   /** Channels of the first stage, or of a transformer's tokens; default: those of the published network. */
@@ -47,10 +49,12 @@ export interface TracedModel extends HeadOutput {
   readonly observed: ReadonlyMap<string, Tensor>;
 }
 
-/** A configuration with every field there. */
+/** A configuration with every field there; prompts where there are any. */
 export type FullModelConfig = {
-  readonly [K in keyof ModelConfig]-?: K extends 'head' ? HeadSettings : NonNullable<ModelConfig[K]>;
-};
+  readonly [K in Exclude<keyof ModelConfig, 'prompts'>]-?: K extends 'head'
+    ? HeadSettings
+    : NonNullable<ModelConfig[K]>;
+} & Pick<ModelConfig, 'prompts'>;
 
 export interface ModelDefinition {
   readonly config: FullModelConfig;
@@ -92,7 +96,8 @@ export function defineModel(config: ModelConfig, { adapters }: DefineOptions = {
   const trace = (scope: ModelScope, images: Tensor): HeadOutput & { features: Tensor } => {
     const encoded = architecture.encode(scope, images, full);
     scope.nextLayer();
-    const place = { classes: full.classes, classifier: architecture.classifier };
+    const { classes, prompts } = full;
+    const place = { classes, prompts, classifier: architecture.classifier };
     if (head.reads === 'features') {
       const features = encoded.features();
       scope.group = 'head';

@@ -3,6 +3,7 @@ import { isHubAddress } from '../hub/hub-address.js';
 import { isLossFile } from './loss-file.js';
 import { isSection, settingOf } from './merge-recipe.js';
 import { FROM_RECIPE } from './recipe-schema.js';
+import { WORDS } from './recipe-zeroshot.js';
 
 /**
  * The files and folders that a recipe names. A person's recipe names them from the working directory. The recipe that a
@@ -17,11 +18,13 @@ export function mapPaths<T>(recipe: T, change: (path: string) => string): T {
     replace(section, 'name', (name) => (typeof name === 'string' && isLossFile(name) ? change(name) : name));
   const weights = (value: unknown) =>
     typeof value === 'string' && isHubAddress(value) ? value : path(value);
+  const texts = (value: unknown) => (value === WORDS ? value : weights(value));
   const data = (section: unknown) => replace(replace(section, 'path', path), 'images', path);
   const stages = (list: unknown) =>
     Array.isArray(list) ? list.map((stage: unknown) => replace(stage, 'loss', loss)) : list;
   const model = (section: unknown) => replace(replace(section, 'weights', weights), 'adapters', path);
-  const changes = { data, model, loss, stages };
+  const zeroshot = (section: unknown) => replace(replace(section, 'prompts', path), 'texts', texts);
+  const changes = { data, model, loss, stages, zeroshot };
   // strings are put for strings, so the type stays
   return Object.entries(changes).reduce<unknown>(
     (changed, [key, inside]) => replace(changed, key, inside),

@@ -7,6 +7,7 @@ import { headSchema } from '../models/heads/head-schema.js';
 import { parseByteSize } from '../text/byte-size.js';
 import { groupsSchema } from './recipe-groups.js';
 import { imageSizeSchema } from './recipe-image-size.js';
+import { zeroshotSchema } from './recipe-zeroshot.js';
 
 /**
  * Everything that decides a training run, apart from the code and the pictures. Every field has a default, so `{}` is a
@@ -219,6 +220,7 @@ export const recipeSchema = z.strictObject({
       'which images an epoch visits, and how often: shuffled, repeat-factor, class-aware, square-root',
     ),
   model: modelSchema.prefault({}),
+  zeroshot: zeroshotSchema,
   loss: lossSchema.prefault({}),
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),

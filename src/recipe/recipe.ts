@@ -13,6 +13,7 @@ import { applyOverrides, type Override, parseOverride } from './recipe-overrides
 import { fromFolder } from './recipe-paths.js';
 import { type FROM_RECIPE, type Recipe, recipeSchema, type StageRecipe } from './recipe-schema.js';
 import { spreadStages } from './recipe-stages.js';
+import { headWithTexts } from './recipe-zeroshot.js';
 import { parseYaml, readYamlText } from './yaml-text.js';
 
 /**
@@ -101,7 +102,8 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   const { imageSize, ...model } = sections.model;
   const bound = bindLoss(sections.loss);
   const optimized = bindOptimizer(sections.optimizer);
-  const checked = checkHead(model.head);
+  const texted = headWithTexts(model.head, sections.zeroshot, model.weights);
+  const checked = 'issues' in texted ? texted : checkHead(texted.head);
   const staged = bindStages(sections);
   const issues = [
     ...imageSizeIssues(imageSize, sections.preprocessing.size),

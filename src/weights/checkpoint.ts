@@ -29,6 +29,7 @@ const modelSchema = z.object({
   classes: z.int().min(1),
   inChannels: z.int().min(1),
   head: headSchema,
+  prompts: z.array(z.array(z.string()).readonly()).readonly().optional(),
   stem: z.enum(STEMS),
   width: z.int().min(1),
   dropRate: z.number().min(0).lt(1),

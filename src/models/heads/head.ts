@@ -34,6 +34,8 @@ export interface HeadDefinition<Schema extends z.ZodType> {
 
 export interface HeadPlace {
   readonly classes: number;
+  /** What each class looks like, in words, [classes][prompts]; for heads that read texts. */
+  readonly prompts?: ClassPrompts | undefined;
   readonly classifier: LinearClassifier;
 }
 
@@ -43,6 +45,9 @@ export interface HeadOutput {
   /** Of heads that compare embeddings: [n, d], each of length 1. */
   readonly embedding?: Tensor;
 }
+
+/** Texts for each class, in the order of the classes. */
+export type ClassPrompts = readonly (readonly string[])[];
 
 /** A head's name and options, all filled in. */
 export type HeadSettings = { readonly name: string } & Readonly<Record<string, unknown>>;

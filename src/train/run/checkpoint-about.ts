@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { isHubAddress } from '../../hub/hub-address.js';
 import { isLossFile } from '../../recipe/loss-file.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
+import { WORDS } from '../../recipe/recipe-zeroshot.js';
 import { tailrayVersion } from '../../storage/version.js';
 import type { CheckpointAbout } from '../../weights/checkpoint.js';
 import type { TrainingData } from './training-data.js';
@@ -39,5 +40,20 @@ function withoutPaths(recipe: Recipe): Record<string, unknown> {
     name: isLossFile(loss.name) ? basename(loss.name) : loss.name,
   });
   const stages = recipe.stages?.map((stage) => (stage.loss ? { ...stage, loss: named(stage.loss) } : stage));
-  return { ...recipe, data, model, loss: named(recipe.loss), ...(stages && { stages }) };
+  const zeroshot = recipe.zeroshot && {
+    unseen: recipe.zeroshot.unseen,
+    texts: textsName(recipe.zeroshot.texts),
+  };
+  return {
+    ...recipe,
+    data,
+    model,
+    loss: named(recipe.loss),
+    ...(stages && { stages }),
+    ...(zeroshot && { zeroshot }),
+  };
+}
+
+function textsName(texts: string): string {
+  return texts === WORDS || isHubAddress(texts) ? texts : basename(texts);
 }

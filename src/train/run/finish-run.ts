@@ -12,6 +12,7 @@ import { readCheckpoint } from '../../weights/checkpoint.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Progress } from './saved-state.js';
 import type { ExaminedPart, TrainingData } from './training-data.js';
+import type { ZeroShotRun } from './zeroshot-run.js';
 
 /** The end of a run: the best checkpoint, read back from its file as any user would, scores what was held out. */
 
@@ -36,6 +37,8 @@ export interface RunSummary {
   readonly epochs: number;
   readonly steps: number;
   readonly best: Progress['best'];
+  /** What a run declared zero-shot knew: no label of an unseen finding. Absent in other runs. */
+  readonly zeroshot?: ZeroShotSummary;
   /** Of the best checkpoint; null in a run that was stopped, or where there is no such part. */
   readonly validation: MacroScores | null;
   readonly test: MacroScores | null;
@@ -47,11 +50,22 @@ export interface RunSummary {
   readonly tailray: string;
 }
 
+export interface ZeroShotSummary {
+  readonly unseen: readonly string[];
+  /** The columns whose labels were read, of all parts. */
+  readonly labelsRead: readonly string[];
+  /** The classes of the weights that the run started from; null where they say nothing, or there are none. */
+  readonly startedFrom: readonly string[] | null;
+  /** Absent where the head reads no texts. */
+  readonly prompts?: { readonly sha256: string; readonly texts: string };
+}
+
 interface SummaryOptions {
   readonly device: Device;
   readonly recipe: Recipe;
   readonly data: TrainingData;
   readonly run: RunDirectory;
+  readonly zeroshot?: ZeroShotRun | undefined;
   /** Of the trainer, which may be gone by now. */
   readonly peakBytes: number;
   readonly tuning: Tuning;
@@ -115,11 +129,11 @@ export function stoppedSummary(options: SummaryOptions): Promise<RunSummary> {
 }
 
 async function describe(
-  { device, recipe, data, run, peakBytes }: SummaryOptions,
+  { device, recipe, data, run, zeroshot, peakBytes }: SummaryOptions,
   status: RunSummary['status'],
 ): Promise<RunSummary> {
   const progress = (await run.saved.about())?.progress;
-  const { model, loss } = keptIn(run.path, recipe);
+  const { model, loss, zeroshot: declared } = keptIn(run.path, recipe);
   return {
     status,
     seed: recipe.seed,
@@ -134,6 +148,7 @@ async function describe(
     epochs: progress?.epochsClosed ?? 0,
     steps: progress?.step ?? 0,
     best: progress?.best ?? null,
+    ...(zeroshot && { zeroshot: describeZeroShot(zeroshot, data, declared?.texts ?? '') }),
     validation: null,
     test: null,
     leftOut: { validation: [], test: [] },
@@ -145,4 +160,17 @@ async function describe(
 
 function describePart({ all, patients, quarantined }: ExaminedPart): PartSummary {
   return { images: all.length, patients, unreadable: quarantined.length };
+}
+
+function describeZeroShot(
+  { unseen, startedFrom, texts }: ZeroShotRun,
+  { classes }: Pick<TrainingData, 'classes'>,
+  encoder: string,
+): ZeroShotSummary {
+  return {
+    unseen,
+    labelsRead: classes,
+    startedFrom,
+    ...(texts && { prompts: { sha256: texts.prompts.digest, texts: encoder } }),
+  };
 }

@@ -1,9 +1,11 @@
 import type { HubOptions } from '../../hub/hub-settings.js';
+import { sha256 } from '../../storage/content-digest.js';
 import { fetchWeights } from '../../weights/fetch-weights.js';
 import { providePhantoms } from './phantom-source.js';
 import type { RunPlan } from './run-plan.js';
 import { planStages, type Stage } from './stage-plan.js';
 import { examineTrainingData, type TrainingData } from './training-data.js';
+import { prepareZeroShot, type ZeroShotRun } from './zeroshot-run.js';
 
 /**
  * Everything that a run needs before its first step, for every command that trains: weights on this machine, data that
@@ -14,6 +16,10 @@ export interface PreparedRun extends RunPlan {
   readonly data: TrainingData;
   /** In their order; a run without stages is one. */
   readonly stages: readonly Stage[];
+  /** Where the recipe declares the run zero-shot. */
+  readonly zeroshot?: ZeroShotRun | undefined;
+  /** How a hub is asked, by what comes later. */
+  readonly hub?: HubOptions | undefined;
 }
 
 export interface PrepareOptions {
@@ -45,6 +51,20 @@ export async function prepareRun(
   const path =
     recipe.data.path ?? (await providePhantoms(recipe, { cache, onProgress: progress('drawing phantoms') }));
   const data = await examine(path, recipe, { strict, onProgress: progress('reading') });
+  const kept = plan.resume ? plan.run.promptCopy : undefined;
+  const zeroshot = await prepareZeroShot(recipe, data, { kept, hub });
   const stages = planStages(recipe, data, plan.lossFile);
-  return { ...plan, recipe, notes: [...plan.notes, ...notes], data, stages };
+  // a resumed run must see the same texts, too
+  const digest = zeroshot?.texts
+    ? await sha256(`${data.digest} ${zeroshot.texts.prompts.digest}`)
+    : data.digest;
+  return {
+    ...plan,
+    recipe,
+    notes: [...plan.notes, ...notes],
+    data: { ...data, digest },
+    stages,
+    zeroshot,
+    hub,
+  };
 }

@@ -6,6 +6,7 @@ import { formatRecipe, parseRecipe } from '../../recipe/recipe.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { type FileSystem, nodeFiles, storageError, writeAtomically } from '../../storage/atomic-file.js';
+import { type TextTable, writeTextTable } from '../../zeroshot/texts/text-table.js';
 import { MetricsLog } from './metrics-log.js';
 import { RunDirectoryError } from './run-directory-error.js';
 import { lockRun } from './run-lock.js';
@@ -21,10 +22,20 @@ const NAMES = {
   predictions: 'predictions.csv',
   report: 'report.html',
   card: 'model-card.md',
+  prompts: 'prompts.yaml',
+  texts: 'texts.safetensors',
 } as const;
 
 /** The copy of a loss of one's own: `loss` with the file's extension. */
 const LOSS_COPY = /^loss\.[cm]?[jt]s$/;
+
+/** What a run takes from files beside its recipe. */
+export interface RunSources {
+  readonly lossFile?: Pick<LossFile, 'path' | 'source'> | undefined;
+  /** The text of a file of prompts. */
+  readonly prompts?: string | undefined;
+  readonly texts?: TextTable | undefined;
+}
 
 /** What a run leaves behind, in one folder; see NAMES for what lies there. */
 export class RunDirectory {
@@ -56,6 +67,16 @@ export class RunDirectory {
 
   get predictions(): string {
     return join(this.path, NAMES.predictions);
+  }
+
+  /** The copy of a zero-shot run's prompts. */
+  get promptCopy(): string {
+    return join(this.path, NAMES.prompts);
+  }
+
+  /** Embeddings of all prompts, where a frozen encoder made them. */
+  get texts(): string {
+    return join(this.path, NAMES.texts);
   }
 
   /** Which of a run's files are there already; empty when the folder is free or missing. @throws RunDirectoryError */
@@ -95,11 +116,12 @@ export class RunDirectory {
   }
 
   /**
-   * Makes the folder, without an earlier run's files, and writes the recipe, and a copy of the loss where the recipe
-   * names a file. The recipe's paths are written from here, see recipe-paths.ts.
+   * Makes the folder, without an earlier run's files, and writes the recipe and what it takes from other files: the loss
+   * where the recipe names a file, prompts and their embeddings. The recipe's paths are written from here, see
+   * recipe-paths.ts.
    * @throws StorageError
    */
-  async begin(recipe: Recipe, lossFile?: Pick<LossFile, 'path' | 'source'>): Promise<void> {
+  async begin(recipe: Recipe, { lossFile, prompts, texts }: RunSources = {}): Promise<void> {
     try {
       await mkdir(this.path, { recursive: true });
       for (const name of await this.traces()) {
@@ -109,6 +131,8 @@ export class RunDirectory {
       throw error instanceof TailrayError ? error : storageError(this.path, error);
     }
     if (lossFile) await writeAtomically(this.lossCopy(lossFile.path), lossFile.source, this.files);
+    if (prompts !== undefined) await writeAtomically(this.promptCopy, prompts, this.files);
+    if (texts) await writeTextTable(this.texts, texts, this.files);
     await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(keptIn(this.path, recipe)), this.files);
   }
 

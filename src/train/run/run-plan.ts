@@ -10,7 +10,7 @@ import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { sha256 } from '../../storage/content-digest.js';
 import { readRegularText } from '../../storage/regular-file.js';
 import { groupParameters } from '../step/parameter-groups.js';
-import { modelOf } from '../step/trainer.js';
+import { modelToPlan } from '../step/trainer.js';
 import { RunDirectory } from './run-directory.js';
 import { ResumeError } from './training-error.js';
 
@@ -113,7 +113,7 @@ const ANY_CLASSES = 30;
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
 function checkNetwork(recipe: Recipe): void {
   for (const stage of stageRecipes(recipe)) {
-    groupParameters(modelOf(stage, recipe.data.classes?.length ?? ANY_CLASSES), stage.optimizer);
+    groupParameters(modelToPlan(stage, recipe.data.classes?.length ?? ANY_CLASSES), stage.optimizer);
   }
 }
 

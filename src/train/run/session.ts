@@ -183,13 +183,14 @@ export class Session {
 
 function createTrainer(
   device: Device,
-  { data }: PreparedRun,
+  { data, zeroshot }: PreparedRun,
   stage: Stage,
   tuning?: Tuning,
 ): Promise<Trainer> {
   return Trainer.create(device, {
     recipe: stage.recipe,
     classes: data.classes.length,
+    prompts: zeroshot?.texts?.trained,
     loss: stage.loss,
     statistics: { classCounts: data.positives, samples: data.samples, known: data.known },
     stepsPerEpoch: stage.stepsPerEpoch,

@@ -22,7 +22,7 @@ export async function stageWeights(
     : weights;
 }
 
-/** The head's parameters and running statistics drawn anew, the rest as it is. */
+/** The head's parameters and running statistics drawn anew, but for values that came from outside; the rest as it is. */
 export function withFreshHead(
   definition: ModelDefinition,
   { parameters, statistics }: ModelWeights,
@@ -33,13 +33,13 @@ export function withFreshHead(
     statistics: initialStatistics(definition),
   };
   const chosen = (
-    specs: readonly { readonly name: string; readonly group: 'backbone' | 'head' }[],
+    specs: readonly { readonly name: string; readonly group: 'backbone' | 'head'; readonly given?: true }[],
     kept: ReadonlyMap<string, Float32Array>,
     drawn: ReadonlyMap<string, Float32Array>,
   ) =>
     new Map(
-      specs.flatMap(({ name, group }) => {
-        const values = (group === 'head' ? drawn : kept).get(name);
+      specs.flatMap(({ name, group, given }) => {
+        const values = (group === 'head' && !given ? drawn : kept).get(name);
         return values === undefined ? [] : [[name, values] as const];
       }),
     );

@@ -1,4 +1,5 @@
 import { earlierVariants } from '../../engine/choose/tune.js';
+import { CLASS_EMBEDDINGS } from '../../models/heads/projection.js';
 import { isLossFile } from '../../recipe/loss-file.js';
 import type { InitialWeights } from '../../weights/initial-weights.js';
 import type { Trainer } from '../step/trainer.js';
@@ -10,6 +11,7 @@ import { announce, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import { Session, type SessionOptions } from './session.js';
 import { ResumeError } from './training-error.js';
+import { embedFixedTexts, type FixedTexts } from './zeroshot-run.js';
 
 /**
  * A whole run, from prepared data to summary.json: what the command `train` does, for callers with a device of their own.
@@ -27,10 +29,12 @@ export async function trainRun(prepared: PreparedRun, options: SessionOptions): 
   const work = { ...options, listeners: [log, ...(options.listeners ?? [])] };
   for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   await checkOwnLoss(prepared, work);
+  const fixed = await fixedTexts(prepared, work);
   const session = await Session.open(prepared, work);
   let release = async () => {};
   try {
-    const fresh = resume ? null : await session.trainer.initialise();
+    const given = fixed && new Map([[CLASS_EMBEDDINGS, fixed.classEmbeddings]]);
+    const fresh = resume ? null : { notes: await session.trainer.initialise(given), fixed };
     release = await run.lock();
     const summary = await trainAndScore(prepared, work, session, fresh);
     await run.writeSummary(summary);
@@ -56,19 +60,30 @@ async function checkOwnLoss(
   }
 }
 
+/** Not when a run goes on: its state has them. */
+async function fixedTexts(
+  { recipe, zeroshot, hub, resume }: PreparedRun,
+  { device }: SessionOptions,
+): Promise<FixedTexts | undefined> {
+  if (resume || !zeroshot?.texts) return undefined;
+  return embedFixedTexts(device, recipe, zeroshot.texts, hub);
+}
+
 /** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
 async function trainAndScore(
   prepared: PreparedRun,
   work: SessionOptions,
   session: Session,
-  fresh: InitialWeights['notes'] | null,
+  fresh: { readonly notes: InitialWeights['notes']; readonly fixed: FixedTexts | undefined } | null,
 ): Promise<RunSummary> {
-  const { run, recipe, lossFile } = prepared;
-  if (fresh !== null) await run.begin(recipe, lossFile);
+  const { run, recipe, lossFile, zeroshot } = prepared;
+  if (fresh !== null) {
+    await run.begin(recipe, { lossFile, prompts: zeroshot?.texts?.source, texts: fresh.fixed?.table });
+  }
   const { progress, notes } =
     fresh === null
       ? await restore(prepared, work, session.trainer)
-      : { progress: session.start, notes: fresh };
+      : { progress: session.start, notes: fresh.notes };
   for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   const status = await session.train(progress);
   // the best checkpoint is scored by the kernels that validated it, at their batch size

@@ -5,7 +5,7 @@ import { modelCost } from '../../models/model-cost.js';
 import { ModelError } from '../../models/model-error.js';
 import { nearestName } from '../../recipe/known-names.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { modelOf } from './trainer.js';
+import { modelToPlan } from './trainer.js';
 import { largestPlannedBatch, planTrainingMemory } from './training-memory.js';
 import { type TrialRun, trialRun } from './trial-run.js';
 
@@ -61,7 +61,7 @@ export function matchArchitectures(words: readonly string[]): string[] {
 export async function surveyModel(arch: string, options: SurveyOptions): Promise<SurveyedModel> {
   const { classes, device, run = false } = options;
   const recipe = { ...options.recipe, model: { ...options.recipe.model, arch } };
-  const definition = modelOf(recipe, classes);
+  const definition = modelToPlan(recipe, classes);
   return {
     arch,
     parameters: parameterCount(definition),

@@ -2,6 +2,7 @@ import type { Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
 import { MemoryBudgetError } from '../../engine/errors.js';
 import type { BoundLoss } from '../../losses/define/loss.js';
+import type { ClassPrompts } from '../../models/heads/head.js';
 import {
   defineModel,
   initialParameters,
@@ -28,6 +29,8 @@ import { TrainingState } from './training-state.js';
 export interface TrainerOptions {
   readonly recipe: Recipe;
   readonly classes: number;
+  /** Of each class, for heads that read texts. */
+  readonly prompts?: ClassPrompts | undefined;
   /** The recipe's, with its parameters. */
   readonly loss: BoundLoss;
   /** Of the training labels, for losses that weigh classes by them. */
@@ -75,7 +78,7 @@ export class Trainer {
   /** @throws ModelError, KernelError, OutOfMemoryError; MemoryBudgetError with what would fit the recipe's `memory` */
   static async create(device: Device, options: TrainerOptions): Promise<Trainer> {
     const { recipe } = options;
-    const definition = modelOf(recipe, options.classes);
+    const definition = modelOf(recipe, options.classes, options.prompts);
     const state = await TrainingState.create(device, definition, recipe);
     const schedule = scheduleOf(recipe, options.stepsPerEpoch);
     const validated = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
@@ -106,11 +109,15 @@ export class Trainer {
     }
   }
 
-  /** Puts the starting weights in place: the recipe's file, else fresh ones. @throws CheckpointError */
-  async initialise(): Promise<InitialWeights['notes']> {
+  /**
+   * Puts the starting weights in place: the recipe's file, else fresh ones.
+   * @param given parameters that come from elsewhere, by name, such as embeddings of texts @throws CheckpointError
+   */
+  async initialise(given: ReadonlyMap<string, Float32Array> = new Map()): Promise<InitialWeights['notes']> {
     const { seed, model, preprocessing } = this.#recipe;
     const weights = await initialWeights(this.base, { ...model, seed, preprocessing });
-    this.begin(weights, seed);
+    const parameters = new Map([...weights.parameters, ...given]);
+    this.begin({ ...weights, parameters }, seed);
     return weights.notes;
   }
 
@@ -224,14 +231,30 @@ class Programs {
 
 /**
  * The network that a recipe trains, with the adapters of its parameter groups.
+ * @param prompts of each class, for heads that read texts
  * @throws ModelError; ParameterPatternError
  */
-export function modelOf({ model, preprocessing, optimizer }: Recipe, classes: number): ModelDefinition {
+export function modelOf(
+  { model, preprocessing, optimizer }: Recipe,
+  classes: number,
+  prompts?: ClassPrompts,
+): ModelDefinition {
   const { weights: _weights, weightsHead: _head, adapters: _adapters, ...config } = model;
   const { channels, size } = preprocessing;
-  const base = defineModel({ ...config, classes, inChannels: channels, imageSize: size });
+  const base = defineModel({
+    ...config,
+    classes,
+    inChannels: channels,
+    imageSize: size,
+    ...(prompts && { prompts }),
+  });
   const adapters = adaptersOf(base, optimizer);
   return adapters.size === 0 ? base : defineModel(base.config, { adapters });
+}
+
+/** The same for plans that are made before the texts of the classes are known: one word stands for each. */
+export function modelToPlan(recipe: Recipe, classes: number): ModelDefinition {
+  return modelOf(recipe, classes, new Array<readonly string[]>(classes).fill(['finding']));
 }
 
 /** The learning-rate schedule in steps. */

@@ -5,7 +5,7 @@ import { InferenceProgram } from '../../predict/inference-program.js';
 import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { StepProgram } from './step-program.js';
-import { modelOf, scheduleOf } from './trainer.js';
+import { modelToPlan, scheduleOf } from './trainer.js';
 import { planTrainingState } from './training-state-plan.js';
 
 /**
@@ -27,7 +27,7 @@ export interface TrainingMemory {
  * @throws OutOfMemoryError where a value is larger than the adapter can bind; ModelError, ShapeError, KernelError
  */
 export function planTrainingMemory(device: Device, recipe: Recipe, classes: number): TrainingMemory {
-  const definition = modelOf(recipe, classes);
+  const definition = modelToPlan(recipe, classes);
   const limit = device.traits.maxBindingBytes;
   const [height, width] = recipe.preprocessing.size;
   const common = {

@@ -1,0 +1,109 @@
+import type { Device } from '../../engine/device.js';
+import type { HubOptions } from '../../hub/hub-settings.js';
+import type { ClassPrompts } from '../../models/heads/head.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { WORDS, type ZeroShotRecipe } from '../../recipe/recipe-zeroshot.js';
+import { readRegularText } from '../../storage/regular-file.js';
+import { trainedClasses } from '../../weights/trained-classes.js';
+import { OUR_PROMPTS } from '../../zeroshot/our-prompts.js';
+import { type PromptSet, parsePrompts } from '../../zeroshot/prompts.js';
+import {
+  embedByFrozen,
+  meanDirections,
+  promptsOfClasses,
+  textsOf,
+} from '../../zeroshot/texts/class-texts.js';
+import type { TextTable } from '../../zeroshot/texts/text-table.js';
+import { TrainingDataError } from './training-data.js';
+
+/**
+ * A run that is declared zero-shot (`zeroshot` in its recipe): no label of an unseen finding reaches it, neither from a
+ * table nor by weights that it starts from, and its head may compare images with texts.
+ */
+export interface ZeroShotRun {
+  readonly unseen: readonly string[];
+  /** The classes that the starting weights say they were trained on; null where they say nothing, or there are none. */
+  readonly startedFrom: readonly string[] | null;
+  /** Where the head reads texts. */
+  readonly texts?: RunTexts | undefined;
+}
+
+export interface RunTexts {
+  readonly prompts: PromptSet;
+  /** The file of prompts: the run directory keeps a copy. */
+  readonly source: string;
+  /** Of the classes of the training, in their order. */
+  readonly trained: ClassPrompts;
+}
+
+/** What a head with fixed class embeddings is given. */
+export interface FixedTexts {
+  /** All prompts of the set, for the run directory. */
+  readonly table: TextTable;
+  /** [dims, classes] */
+  readonly classEmbeddings: Float32Array;
+}
+
+export interface ZeroShotOptions {
+  /** The run's own copy of its prompts, to go on with; absent: the recipe's file. */
+  readonly kept?: string | undefined;
+  readonly hub?: HubOptions | undefined;
+}
+
+/**
+ * Checks that nothing of the unseen findings is known, and reads the prompts where the head wants them.
+ * @param classes of the training's tables @param path of these, for messages
+ * @throws TrainingDataError where a table, or the weights that the run starts from, know labels of unseen findings;
+ *   PromptError where a class has no prompts; CheckpointError, HubError
+ */
+export async function prepareZeroShot(
+  recipe: Recipe,
+  { path, classes }: { readonly path: string; readonly classes: readonly string[] },
+  { kept, hub }: ZeroShotOptions,
+): Promise<ZeroShotRun | undefined> {
+  const { zeroshot, model } = recipe;
+  if (zeroshot === undefined) return undefined;
+  const { unseen } = zeroshot;
+  refuse(
+    path,
+    classes,
+    zeroshot,
+    'Name the other classes in data.classes, or take the columns out of the table.',
+  );
+  const startedFrom = model.weights === undefined ? null : await trainedClasses(model.weights, hub);
+  refuse(model.weights ?? '', startedFrom ?? [], zeroshot, 'Start from other weights.');
+  if (model.head.name !== 'projection') return { unseen, startedFrom };
+  const file = kept ?? zeroshot.prompts ?? OUR_PROMPTS;
+  const source = await readRegularText(file);
+  const prompts = await parsePrompts(source, file, { wanted: [...classes, ...unseen] });
+  return { unseen, startedFrom, texts: { prompts, source, trained: promptsOfClasses(prompts, classes) } };
+}
+
+function refuse(place: string, classes: readonly string[], { unseen }: ZeroShotRecipe, advice: string): void {
+  const named = classes.filter((name) => unseen.includes(name));
+  if (named.length === 0) return;
+  throw new TrainingDataError(
+    `${place}: knows labels of ${named.join(', ')}, and the run is declared zero-shot for these (zeroshot.unseen). ${advice}`,
+  );
+}
+
+/**
+ * Embeds the prompts by the recipe's frozen encoder; undefined where the encoder is trained along.
+ * @throws ClipError, TrainingDataError where the embeddings have another width than the head
+ */
+export async function embedFixedTexts(
+  device: Device,
+  { zeroshot, model }: Recipe,
+  texts: RunTexts,
+  hub?: HubOptions,
+): Promise<FixedTexts | undefined> {
+  if (zeroshot === undefined || zeroshot.texts === WORDS) return undefined;
+  const place = zeroshot.texts;
+  const table = await embedByFrozen(device, place, textsOf(texts.prompts), hub);
+  if (table.width !== model.head.dims) {
+    throw new TrainingDataError(
+      `${place}: gives texts ${table.width} values, the head compares ${model.head.dims}: set model.head.dims to ${table.width}.`,
+    );
+  }
+  return { table, classEmbeddings: meanDirections(table, texts.trained, place) };
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import type { HubOptions } from '../hub/hub-settings.js';
+import { readWeights } from './checkpoint.js';
+import { openWeightSource } from './open-weight-source.js';
+
+/**
+ * The classes whose labels a file of weights was trained on, where it says so: ours do.
+ * @throws CheckpointError, HubError as `weightsFrom`
+ */
+export async function trainedClasses(source: string, hub?: HubOptions): Promise<readonly string[] | null> {
+  const { metadata } = await readWeights(await openWeightSource(source, hub).file());
+  const classes = z.array(z.string()).safeParse(parsed(metadata.classes));
+  return classes.success ? classes.data : null;
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

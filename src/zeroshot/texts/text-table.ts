@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import {
+  readSafetensors,
+  type SafetensorsFile,
+  toFloat32,
+  writeSafetensors,
+} from '../../models/safetensors/safetensors.js';
+import { SafetensorsError } from '../../models/safetensors/safetensors-header.js';
+import { type FileSystem, writeAtomically } from '../../storage/atomic-file.js';
+import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
+import { shorten } from '../../text/shorten.js';
+import { ClipError } from '../clip-error.js';
+
+/** Embeddings of known texts: what `zeroshot embed --texts` writes, and what a run keeps of a text encoder that it used. */
+export interface TextTable {
+  readonly width: number;
+  readonly texts: readonly string[];
+  /** [texts, width] */
+  readonly embeddings: Float32Array;
+}
+
+const EMBEDDINGS = 'embeddings';
+
+/** @throws StorageError */
+export async function writeTextTable(path: string, table: TextTable, files?: FileSystem): Promise<void> {
+  const { width, texts, embeddings } = table;
+  const data = embeddings as Float32Array<ArrayBuffer>;
+  const tensor = { dtype: 'F32', shape: [texts.length, width], data } as const;
+  const metadata = { texts: JSON.stringify(texts) };
+  await writeAtomically(path, writeSafetensors(new Map([[EMBEDDINGS, tensor]]), metadata), files);
+}
+
+/** @throws ClipError where the file holds no embeddings of texts */
+export async function readTextTable(path: string): Promise<TextTable> {
+  const { tensors, metadata } = await readFile(path);
+  const tensor = tensors.get(EMBEDDINGS);
+  const texts = z.array(z.string()).safeParse(parsed(metadata.texts));
+  if (!tensor || !texts.success) {
+    throw new ClipError(
+      `${path}: holds no embeddings of texts: make such a file with zeroshot embed --texts.`,
+    );
+  }
+  const [count, width = 0] = tensor.shape;
+  if (tensor.shape.length !== 2 || width === 0 || count !== texts.data.length) {
+    throw new ClipError(
+      `${path}: ${EMBEDDINGS} [${tensor.shape.join(', ')}] does not fit its ${texts.data.length} texts.`,
+    );
+  }
+  return { width, texts: texts.data, embeddings: toFloat32(tensor) };
+}
+
+/**
+ * Looks texts up. @returns [texts, width]
+ * @param place of the table, for messages @throws ClipError naming the texts that are not there
+ */
+export function lookUpTexts(
+  { width, texts: known, embeddings }: TextTable,
+  texts: readonly string[],
+  place: string,
+): Float32Array {
+  const rowOf = new Map(known.map((text, i) => [text, i]));
+  const missing = texts.filter((text) => !rowOf.has(text));
+  if (missing.length > 0) {
+    const some = missing.slice(0, 3).map((text) => JSON.stringify(shorten(text, 60)));
+    throw new ClipError(
+      `${place}: has no embedding for ${missing.length} of ${texts.length} texts, such as ${some.join(', ')}: ` +
+        'embed them with the same model (zeroshot embed --texts).',
+    );
+  }
+  const rows = new Float32Array(texts.length * width);
+  for (const [i, text] of texts.entries()) {
+    const row = rowOf.get(text) ?? 0;
+    rows.set(embeddings.subarray(row * width, (row + 1) * width), i * width);
+  }
+  return rows;
+}
+
+async function readFile(path: string): Promise<SafetensorsFile> {
+  try {
+    return readSafetensors(Uint8Array.from(await readRegularFile(path)));
+  } catch (error) {
+    if (error instanceof RegularFileError) throw new ClipError(error.message, { cause: error });
+    if (error instanceof SafetensorsError) throw new ClipError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
