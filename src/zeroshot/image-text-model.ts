@@ -11,6 +11,8 @@ export interface ImageTextModel {
   readonly notes: readonly string[];
   /** How images are prepared for it. */
   readonly preprocessing: Preprocessing;
+  /** The prompts that it was trained with, to be the ones that it is asked by. */
+  readonly promptFile?: string | undefined;
   /**
    * @param images [n, height, width, channels], prepared
    * @returns [n, width of the embeddings], each of length 1

@@ -1,4 +1,4 @@
-import type { HeadSettings } from '../../src/models/heads/head.js';
+import type { ClassPrompts, HeadSettings } from '../../src/models/heads/head.js';
 import type { Digest } from './digest.js';
 import { readGolden } from './golden-files.js';
 import { hashUniform } from './hash-weights.js';
@@ -26,6 +26,8 @@ export interface HeadGolden
   readonly head: HeadSettings;
   /** [n, h, w, f], or [n, f] */
   readonly map: readonly number[];
+  /** Of each class, where the head reads texts. */
+  readonly prompts?: ClassPrompts;
 }
 
 /** A whole network. */

@@ -5,6 +5,7 @@ the map [n, f, h, w], or pooled features [n, f] where `reads` says so.
 """
 
 import math
+import re
 
 import torch
 from torch import nn
@@ -106,12 +107,34 @@ class MlDecoder(nn.Module):
         return logits[:, : self.classes] + decoder.duplicate_pooling_bias
 
 
+BUCKET_HASH = 0x811C9DC5
+BUCKET_PRIME = 0x01000193
+
+
+def word_bags(texts, buckets):
+    """Words and their runs of 3 to 5 letters, each in the bucket of its FNV-1a hash; rows of length 1, in float64."""
+    bags = torch.zeros(len(texts), buckets, dtype=torch.float64)
+    for row, text in zip(bags, texts):
+        for word in re.findall(r"[a-z0-9]+", text.lower()):
+            word = f"<{word}>"
+            runs = [word[i : i + n] for n in (3, 4, 5) if n < len(word) for i in range(len(word) - n + 1)]
+            features = [(word, 0.5 if runs else 1.0)] + [(run, 0.5 / len(runs)) for run in runs]
+            for feature, weight in features:
+                value = BUCKET_HASH
+                for byte in feature.encode():
+                    value = (value ^ byte) * BUCKET_PRIME % 2**32
+                row[value % buckets] += weight
+    return F.normalize(bags)
+
+
 class Projection(nn.Module):
     """An embedding of length 1 by a linear layer, or by a perceptron; logits are scaled cosines to those of the classes."""
 
     reads = "features"
 
-    def __init__(self, features, classes, name_of_linear, dims, hidden):
+    def __init__(
+        self, features, classes, name_of_linear, dims, hidden, bias=False, embeddings="learned", buckets=0, wordHidden=0, prompts=()
+    ):
         super().__init__()
         self.head = nn.Module()
         if hidden == 0:
@@ -120,14 +143,30 @@ class Projection(nn.Module):
             self.head.mlp = nn.Module()
             self.head.mlp.fc1 = nn.Linear(features, hidden)
             self.head.mlp.fc2 = nn.Linear(hidden, dims, bias=False)
-        self.head.class_embeddings = nn.Parameter(torch.zeros(classes, dims))
+        if embeddings == "words":
+            self.head.text = nn.Module()
+            self.head.text.fc1 = nn.Linear(buckets, wordHidden)
+            self.head.text.fc2 = nn.Linear(wordHidden, dims, bias=False)
+            self.bags = [word_bags(texts, buckets) for texts in prompts]
+        else:
+            self.head.class_embeddings = nn.Parameter(torch.zeros(classes, dims), requires_grad=embeddings == "learned")
         self.logit_scale = nn.Parameter(torch.zeros(1))
+        if bias:
+            self.logit_bias = nn.Parameter(torch.zeros(1))
+
+    def classes(self, like):
+        if not hasattr(self, "bags"):
+            return self.head.class_embeddings
+        text = self.head.text
+        means = [F.normalize(text.fc2(F.gelu(text.fc1(bags.to(like))))).mean(0) for bags in self.bags]
+        return torch.stack(means)
 
     def forward(self, x):
         head = self.head
         self.embedding = F.normalize(head.proj(x) if hasattr(head, "proj") else head.mlp.fc2(F.gelu(head.mlp.fc1(x))))
         scale = self.logit_scale.clamp(max=math.log(100)).exp()
-        return scale * self.embedding @ F.normalize(head.class_embeddings).T
+        logits = scale * self.embedding @ F.normalize(self.classes(x)).T
+        return logits + self.logit_bias if hasattr(self, "logit_bias") else logits
 
 
 HEADS = {"csra": Csra, "csra_original": CsraOriginal, "ml_decoder": MlDecoder, "projection": Projection}

@@ -27,6 +27,17 @@ CSRA = {"name": "csra", "lambda": 0.1}
 SMALL_DECODER = {"name": "ml_decoder", "queries": 5, "width": 32, "heads": 4, "feedForward": 48, "dropout": 0}
 DECODER = {"name": "ml_decoder", "queries": 100, "width": 768, "heads": 8, "feedForward": 2048, "dropout": 0}
 
+WORDS = {"name": "projection", "embeddings": "words", "buckets": 48, "wordHidden": 12}
+# a list for each class
+PROMPTS = [
+    ["a mass", "an opacity of more than 3 cm"],
+    ["air in the pleural space"],
+    ["bronchiectasis", "dilated bronchi", "tram tracks at the bases"],
+    ["a normal chest"],
+    ["a large heart", "cardiothoracic ratio above 0.5"],
+    *([f"finding {number}"] for number in range(5, CLASSES)),
+]
+
 ALONE = [
     {"head": CSRA, "map": [3, 5, 7, 24]},
     {"head": {"name": "csra", "lambda": 0.7}, "map": [2, 3, 11, 20]},
@@ -37,6 +48,8 @@ ALONE = [
     {"head": DECODER, "map": [2, 5, 7, 36]},
     {"head": {"name": "projection", "dims": 16, "hidden": 0}, "map": [3, 24]},
     {"head": {"name": "projection", "dims": 18, "hidden": 20}, "map": [3, 22]},
+    {"head": {"name": "projection", "dims": 16, "hidden": 0, "bias": True, "embeddings": "fixed"}, "map": [3, 24]},
+    {"head": {**WORDS, "dims": 16, "hidden": 0, "bias": True}, "map": [3, 24], "prompts": PROMPTS},
 ]
 
 IMAGES = [1, 97, 131, 1]
@@ -50,7 +63,7 @@ NETWORKS = [
 ]
 
 # by number of the case, found by --search
-PICTURES = {5: 7, 6: 33, 9: 20, 10: 20, 11: 20, 12: 20, 14: 1}
+PICTURES = {5: 7, 6: 33, 11: 20, 12: 20, 13: 20, 14: 20, 16: 1}
 
 
 class ResNetMap(torch.nn.Module):
@@ -102,8 +115,10 @@ class Network(torch.nn.Module):
         return self.outer(map_ if self.outer.reads == "map" else self.pooled)
 
 
-def build_head(settings, features, linear):
+def build_head(settings, features, linear, prompts=None):
     options = {key: value for key, value in settings.items() if key != "name"}
+    if prompts is not None:
+        options["prompts"] = prompts
     return HEADS[settings["name"]](features, CLASSES, linear, **options)
 
 
@@ -177,7 +192,7 @@ def golden(model, x, extra, wants_map):
 def cases():
     """Each model with what makes its input of a number."""
     for case in ALONE:
-        model = build_head(case["head"], case["map"][-1], "fc")
+        model = build_head(case["head"], case["map"][-1], "fc", case.get("prompts"))
         yield case, model, lambda number, shape=case["map"]: make_map(shape, number), True
     for case in NETWORKS:
         model = Network(case["arch"], case["head"], case["images"][3])

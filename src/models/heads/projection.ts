@@ -15,7 +15,7 @@ import { permute } from '../../kernels/shape/movement.js';
 import { ModelError } from '../model-error.js';
 import type { ModelScope } from '../model-scope.js';
 import { encodeWords } from '../text/word-encoder.js';
-import { type ClassPrompts, defineHead, type HeadPlace } from './head.js';
+import { type ClassPrompts, defineHead, type HeadPlace, type HeadSettings } from './head.js';
 
 /** Of a scale e^t: CLIP's start, and where it stops it. */
 const INITIAL_SCALE = Math.log(1 / 0.07);
@@ -74,9 +74,19 @@ export const projection = defineHead({
   },
 });
 
-/** An encoder's embeddings of any texts, [texts, dims], for a head whose class embeddings come of `words`. */
-export function traceTexts(scope: ModelScope, texts: readonly string[], settings: Options): Tensor {
-  const { dims, buckets, wordHidden: hidden } = settings;
+/** The options of a head's settings, where it is a projection. */
+export function projectionOptions({ name, ...given }: HeadSettings): Options | undefined {
+  return name === projection.name ? options.parse(given) : undefined;
+}
+
+/**
+ * Any texts, by the encoder of a head whose class embeddings come of `words`.
+ * @returns [texts, dims], each of length 1 @throws ModelError where the head has no such encoder
+ */
+export function traceTexts(scope: ModelScope, texts: readonly string[], settings: HeadSettings): Tensor {
+  const given = projectionOptions(settings);
+  if (given?.embeddings !== 'words') throw new ModelError(`the head ${settings.name} reads no texts.`);
+  const { dims, buckets, wordHidden: hidden } = given;
   return scope.within('head', () => encodeWords(scope, texts, { dims, buckets, hidden }));
 }
 

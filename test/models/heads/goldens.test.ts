@@ -50,7 +50,8 @@ function runHead(golden: HeadGolden, mode: 'train' | 'eval'): Promise<Result> {
   const trace = (graph: Graph) => {
     const map = graph.input('map', golden.map);
     const scope = new ModelScope(graph, { mode });
-    const output = head.trace(scope, map, { classes: golden.classes, classifier: { name: 'fc' } });
+    const { classes, prompts } = golden;
+    const output = head.trace(scope, map, { classes, prompts, classifier: { name: 'fc' } });
     return { ...output, map, scope };
   };
   const { scope: tensors } = trace(new Graph());

@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Preprocessing } from '../data/images/preprocessing.js';
+import type { Arena } from '../engine/arena.js';
+import { compile } from '../engine/compile.js';
+import type { Device } from '../engine/device.js';
+import { Graph } from '../engine/graph/tensor.js';
+import { isHubAddress } from '../hub/hub-address.js';
+import { projectionOptions, traceTexts } from '../models/heads/projection.js';
+import type { ModelDefinition } from '../models/model.js';
+import { ModelScope } from '../models/model-scope.js';
+import type { Network } from '../models/network.js';
+import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
+import { importTimm, type ModelWeights } from '../models/weights/timm-weights.js';
+import { NetworkProgram } from '../predict/network-program.js';
+import { type Checkpoint, networkOf, readCheckpoint } from '../weights/checkpoint.js';
+import { CheckpointError } from '../weights/checkpoint-error.js';
+import { ClipError } from './clip-error.js';
+import type { ImageTextModel, TextSide } from './image-text-model.js';
+import { lookUpTexts, readTextTable, type TextTable } from './texts/text-table.js';
+
+/**
+ * A trained projection head as a model of images and texts: what `train` leaves of a run that is declared zero-shot. Texts
+ * are embedded by the encoder that was trained along; or they are looked up among those that a frozen encoder embedded for
+ * the run.
+ */
+export interface ProjectionFiles {
+  readonly checkpoint: string;
+  /** The run's prompts, and their embeddings where the head was given these. */
+  readonly prompts: string;
+  readonly texts: string;
+}
+
+/** What lies at a path, if it is a run or a checkpoint of ours; undefined for anything else. */
+export async function findProjection(path: string): Promise<ProjectionFiles | undefined> {
+  if (isHubAddress(path)) return undefined;
+  const found = await stat(path).catch(() => undefined);
+  const folder = found?.isDirectory() ? path : dirname(path);
+  const checkpoint = found?.isDirectory() ? join(path, 'best.safetensors') : path;
+  const files = {
+    checkpoint,
+    prompts: join(folder, 'prompts.yaml'),
+    texts: join(folder, 'texts.safetensors'),
+  };
+  if (!checkpoint.endsWith('.safetensors') || !(await isFile(checkpoint))) return undefined;
+  return files;
+}
+
+/** Texts that are embedded at once. */
+const TEXT_BATCH = 256;
+
+export class TrainedProjection implements ImageTextModel {
+  readonly notes: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly promptFile: string | undefined;
+  readonly #device: Device;
+  readonly #definition: ModelDefinition;
+  readonly #arenas: WeightArenas<Arena>;
+  readonly #images: NetworkProgram<'images', 'embedding'>;
+  readonly #texts: TextSide;
+
+  private constructor(parts: {
+    device: Device;
+    definition: ModelDefinition;
+    arenas: WeightArenas<Arena>;
+    images: NetworkProgram<'images', 'embedding'>;
+    preprocessing: Preprocessing;
+    promptFile: string | undefined;
+    given: TextTable | undefined;
+    textDigest: string;
+    texts: string;
+  }) {
+    const { given, textDigest } = parts;
+    this.#device = parts.device;
+    this.#definition = parts.definition;
+    this.#arenas = parts.arenas;
+    this.#images = parts.images;
+    this.preprocessing = parts.preprocessing;
+    this.promptFile = parts.promptFile;
+    this.notes = [];
+    this.#texts = {
+      digest: () => textDigest,
+      encode: given
+        ? async (texts) => lookUpTexts(given, texts, parts.texts)
+        : (texts) => this.#encodeWords(texts),
+    };
+  }
+
+  /**
+   * @returns undefined where the file is no checkpoint of ours
+   * @throws ClipError where its head compares nothing with texts; CheckpointError, OutOfMemoryError
+   */
+  static async open(
+    device: Device,
+    files: ProjectionFiles,
+    batchSize: number,
+  ): Promise<TrainedProjection | undefined> {
+    const checkpoint = await ownCheckpoint(files.checkpoint);
+    if (!checkpoint) return undefined;
+    const definition = networkOf(checkpoint);
+    const embeddings = projectionOptions(definition.config.head)?.embeddings ?? 'learned';
+    if (embeddings === 'learned') {
+      throw new ClipError(
+        `${files.checkpoint}: its head (${definition.config.head.name}) compares images with no texts: train one with ` +
+          'model.head: projection and the section zeroshot, as recipes/projection-phantoms.yaml does.',
+      );
+    }
+    const weights = importTimm(definition, checkpoint.tensors);
+    const given = embeddings === 'fixed' ? await readTextTable(files.texts) : undefined;
+    const arenas = await createWeightArenas(device, definition, weights);
+    const { preprocessing } = checkpoint;
+    const images = await NetworkProgram.create(device, {
+      network: embeddingNetwork(definition, preprocessing),
+      batchSize,
+      arenas,
+    });
+    return new TrainedProjection({
+      device,
+      definition,
+      arenas,
+      images,
+      preprocessing,
+      promptFile: (await isFile(files.prompts)) ? files.prompts : undefined,
+      given,
+      textDigest: given ? digestOf([given.embeddings]) : digestOf(textParameters(definition, weights)),
+      texts: files.texts,
+    });
+  }
+
+  get width(): number {
+    return Number(this.#definition.config.head.dims);
+  }
+
+  /** @param images [n, height, width, channels], prepared */
+  async encodeImages(images: Float32Array): Promise<Float32Array> {
+    const { size, channels } = this.preprocessing;
+    const perImage = size[0] * size[1] * channels;
+    const n = images.length / perImage;
+    if (!Number.isInteger(n)) throw new ClipError(`${images.length} values are no whole images.`);
+    const result = new Float32Array(n * this.width);
+    const { batchSize } = this.#images;
+    for (let first = 0; first < n; first += batchSize) {
+      const count = Math.min(batchSize, n - first);
+      const values = images.subarray(first * perImage, (first + count) * perImage);
+      const { embedding } = await this.#images.run({ images: values }, count);
+      result.set(embedding, first * this.width);
+    }
+    return result;
+  }
+
+  textSide(): TextSide {
+    return this.#texts;
+  }
+
+  async destroy(): Promise<void> {
+    this.#images.destroy();
+    this.#arenas.params.destroy();
+    this.#arenas.stats.destroy();
+  }
+
+  async #encodeWords(texts: readonly string[]): Promise<Float32Array> {
+    const result = new Float32Array(texts.length * this.width);
+    for (let first = 0; first < texts.length; first += TEXT_BATCH) {
+      const graph = new Graph();
+      const scope = new ModelScope(graph, { mode: 'eval' });
+      const embedded = traceTexts(
+        scope,
+        texts.slice(first, first + TEXT_BATCH),
+        this.#definition.config.head,
+      );
+      const program = await compile(this.#device, {
+        graph,
+        outputs: [embedded],
+        arenas: { ...this.#arenas },
+      });
+      try {
+        program.run({});
+        result.set(await program.read(embedded), first * this.width);
+      } finally {
+        program.destroy();
+      }
+    }
+    return result;
+  }
+}
+
+/** The network as far as its embedding of an image. */
+function embeddingNetwork(
+  definition: ModelDefinition,
+  { size, channels }: Preprocessing,
+): Network<'images', 'embedding'> {
+  return {
+    parameters: definition.parameters,
+    statistics: definition.statistics,
+    inputs: { images: { shape: [size[0], size[1], channels], dtype: 'f32' } },
+    trace(graph, { images }, { mode, ...options }) {
+      const { embedding, observed } = definition.trace(graph, images, mode, options);
+      if (!embedding) throw new RangeError(`the head ${definition.config.head.name} gave no embedding`);
+      return { outputs: { embedding }, observed };
+    },
+  };
+}
+
+async function ownCheckpoint(path: string): Promise<Checkpoint | undefined> {
+  try {
+    return await readCheckpoint(path);
+  } catch (error) {
+    if (error instanceof CheckpointError && error.kind === 'foreign') return undefined;
+    throw error;
+  }
+}
+
+/** The parameters of the encoder of words, in their order. */
+function textParameters(definition: ModelDefinition, { parameters }: ModelWeights): Float32Array[] {
+  const scope = new ModelScope(new Graph(), { mode: 'eval' });
+  traceTexts(scope, ['finding'], definition.config.head);
+  return scope.parameters.flatMap(({ name }) => parameters.get(name) ?? []);
+}
+
+function digestOf(values: readonly Float32Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of values) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  return hash.digest('hex');
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
