@@ -7,7 +7,7 @@ import { layerNorm } from '../kernels/norm/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../kernels/shape/reshape.js';
 import { type Initializer, ONES, ZEROS } from './initializer.js';
-import { type Adapts, adapterSpecs, type Lora, type LoraLayers } from './lora.js';
+import { type Adapts, adapterSpecs, type LoraLayers } from './lora.js';
 
 /**
  * What a model function works with: named parameters and running statistics, and the layers that own some. A model is
@@ -234,40 +234,35 @@ export class ModelScope {
     const inputs: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
     const { weight = inputs, bias = inputs } = init;
     const shape = [fanIn, outputs];
-    const w = this.#parameter(weightName, {
-      shape,
-      layout: 'linear',
-      init: weight,
-      fixed: false,
-      adaptable: true,
-    });
+    const w = this.#linearWeight(weightName, shape, weight);
     const b = this.parameter(biasName, [outputs], 'same', bias);
     const y = this.graph.composite({ name: 'linear', inputs: [x, w, b], attributes: {} }, () =>
       add(product(x, w), b),
     );
-    const name = this.#name(weightName);
-    const lora = this.options.adapters?.get(name);
-    return lora
-      ? add(
-          y,
-          this.graph.scope('lora', () => this.#adapter(x, { name, shape }, lora)),
-        )
-      : y;
-  }
-
-  /** (alpha / rank)·(x·A)·B, beside the product with a weight. */
-  #adapter(x: Tensor, weight: { readonly name: string; readonly shape: Shape }, lora: Lora): Tensor {
-    const [a, b] = adapterSpecs(weight, lora);
-    return product(mul(product(x, this.#add(a)), lora.alpha / lora.rank), this.#add(b));
+    return this.#adapted(y, x, { name: this.#name(weightName), shape });
   }
 
   /** A linear layer without bias. @param x [..., in] @returns [..., outputs] */
   linearWithoutBias(name: string, x: Tensor, outputs: number): Tensor {
     return this.within(name, () => {
-      const inputs = at(x.shape, -1);
-      const init: Initializer = { kind: 'uniform', bound: 1 / Math.sqrt(inputs) };
-      return product(x, this.parameter('weight', [inputs, outputs], 'linear', init));
+      const shape = [at(x.shape, -1), outputs];
+      const w = this.#linearWeight('weight', shape, { kind: 'uniform', bound: 1 / Math.sqrt(at(shape, 0)) });
+      return this.#adapted(product(x, w), x, { name: this.#name('weight'), shape });
     });
+  }
+
+  #linearWeight(name: string, shape: Shape, init: Initializer): Tensor {
+    return this.#parameter(name, { shape, layout: 'linear', init, fixed: false, adaptable: true });
+  }
+
+  /** y = x·W + …, and (alpha / rank)·(x·A)·B beside it where the weight has an adapter. */
+  #adapted(y: Tensor, x: Tensor, weight: { readonly name: string; readonly shape: Shape }): Tensor {
+    const lora = this.options.adapters?.get(weight.name);
+    if (!lora) return y;
+    const [a, b] = adapterSpecs(weight, lora);
+    return this.graph.scope('lora', () =>
+      add(y, product(mul(product(x, this.#add(a)), lora.alpha / lora.rank), this.#add(b))),
+    );
   }
 
   /** A linear layer without bias, whose weight a state dict holds as [in, out]. @param x [..., in] @returns [..., outputs] */

@@ -1,6 +1,6 @@
 import { earlierVariants } from '../../engine/choose/tune.js';
-import { CLASS_EMBEDDINGS } from '../../models/heads/projection.js';
 import { isLossFile } from '../../recipe/loss-file.js';
+import { WORDS } from '../../recipe/recipe-zeroshot.js';
 import type { InitialWeights } from '../../weights/initial-weights.js';
 import type { Trainer } from '../step/trainer.js';
 import { checkLossFile } from './check-loss-file.js';
@@ -33,10 +33,9 @@ export async function trainRun(prepared: PreparedRun, options: SessionOptions): 
   const session = await Session.open(prepared, work);
   let release = async () => {};
   try {
-    const given = fixed && new Map([[CLASS_EMBEDDINGS, fixed.classEmbeddings]]);
-    const fresh = resume ? null : { notes: await session.trainer.initialise(given), fixed };
+    const fresh = resume ? null : await session.trainer.initialise(fixed?.parameters);
     release = await run.lock();
-    const summary = await trainAndScore(prepared, work, session, fresh);
+    const summary = await trainAndScore(prepared, work, session, { notes: fresh, fixed });
     await run.writeSummary(summary);
     return summary;
   } finally {
@@ -60,30 +59,39 @@ async function checkOwnLoss(
   }
 }
 
-/** Not when a run goes on: its state has them. */
+/** A run that goes on has kept what it was given. */
 async function fixedTexts(
-  { recipe, zeroshot, hub, resume }: PreparedRun,
+  { recipe, zeroshot, hub, resume, run }: PreparedRun,
   { device }: SessionOptions,
 ): Promise<FixedTexts | undefined> {
-  if (resume || !zeroshot?.texts) return undefined;
-  return embedFixedTexts(device, recipe, zeroshot.texts, hub);
+  if (recipe.zeroshot === undefined || !zeroshot?.texts) return undefined;
+  const source = resume ? run.texts : recipe.zeroshot.texts;
+  return recipe.zeroshot.texts === WORDS
+    ? undefined
+    : embedFixedTexts(device, { source, dims: recipe.model.head.dims }, zeroshot.texts, hub);
 }
 
-/** @param fresh what the trainer said of its starting weights; null to go on with the run in the directory */
+/** What a run begins with. */
+interface Start {
+  /** What the trainer said of its starting weights; null to go on with the run in the directory. */
+  readonly notes: InitialWeights['notes'] | null;
+  readonly fixed: FixedTexts | undefined;
+}
+
 async function trainAndScore(
   prepared: PreparedRun,
   work: SessionOptions,
   session: Session,
-  fresh: { readonly notes: InitialWeights['notes']; readonly fixed: FixedTexts | undefined } | null,
+  { notes: fresh, fixed }: Start,
 ): Promise<RunSummary> {
   const { run, recipe, lossFile, zeroshot } = prepared;
   if (fresh !== null) {
-    await run.begin(recipe, { lossFile, prompts: zeroshot?.texts?.source, texts: fresh.fixed?.table });
+    await run.begin(recipe, { lossFile, prompts: zeroshot?.texts?.source, texts: fixed?.table });
   }
   const { progress, notes } =
     fresh === null
-      ? await restore(prepared, work, session.trainer)
-      : { progress: session.start, notes: fresh.notes };
+      ? await restore(prepared, work, session.trainer, fixed)
+      : { progress: session.start, notes: fresh };
   for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   const status = await session.train(progress);
   // the best checkpoint is scored by the kernels that validated it, at their batch size
@@ -112,10 +120,11 @@ async function restore(
   { run, data }: PreparedRun,
   { device }: SessionOptions,
   trainer: Trainer,
+  fixed: FixedTexts | undefined,
 ): Promise<Beginning> {
   const saved = await run.saved.about();
   if (saved === null) {
-    const notes = await trainer.initialise();
+    const notes = await trainer.initialise(fixed?.parameters);
     await run.metrics.rewindTo(START);
     return { progress: START, notes: [...notes, 'nothing was saved yet: the run starts again.'] };
   }

@@ -1,8 +1,9 @@
 import type { Device } from '../../engine/device.js';
 import type { HubOptions } from '../../hub/hub-settings.js';
 import type { ClassPrompts } from '../../models/heads/head.js';
+import { CLASS_EMBEDDINGS } from '../../models/heads/projection.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { WORDS, type ZeroShotRecipe } from '../../recipe/recipe-zeroshot.js';
+import type { ZeroShotRecipe } from '../../recipe/recipe-zeroshot.js';
 import { readRegularText } from '../../storage/regular-file.js';
 import { trainedClasses } from '../../weights/trained-classes.js';
 import { OUR_PROMPTS } from '../../zeroshot/our-prompts.js';
@@ -40,8 +41,8 @@ export interface RunTexts {
 export interface FixedTexts {
   /** All prompts of the set, for the run directory. */
   readonly table: TextTable;
-  /** [dims, classes] */
-  readonly classEmbeddings: Float32Array;
+  /** Of the head, by name. */
+  readonly parameters: ReadonlyMap<string, Float32Array>;
 }
 
 export interface ZeroShotOptions {
@@ -88,22 +89,22 @@ function refuse(place: string, classes: readonly string[], { unseen }: ZeroShotR
 }
 
 /**
- * Embeds the prompts by the recipe's frozen encoder; undefined where the encoder is trained along.
+ * Embeds the prompts by a frozen encoder.
+ * @param source see `embedByFrozen` @param dims of the head
  * @throws ClipError, TrainingDataError where the embeddings have another width than the head
  */
 export async function embedFixedTexts(
   device: Device,
-  { zeroshot, model }: Recipe,
+  { source, dims }: { readonly source: string; readonly dims: unknown },
   texts: RunTexts,
   hub?: HubOptions,
-): Promise<FixedTexts | undefined> {
-  if (zeroshot === undefined || zeroshot.texts === WORDS) return undefined;
-  const place = zeroshot.texts;
-  const table = await embedByFrozen(device, place, textsOf(texts.prompts), hub);
-  if (table.width !== model.head.dims) {
+): Promise<FixedTexts> {
+  const table = await embedByFrozen(device, source, textsOf(texts.prompts), hub);
+  if (table.width !== dims) {
     throw new TrainingDataError(
-      `${place}: gives texts ${table.width} values, the head compares ${model.head.dims}: set model.head.dims to ${table.width}.`,
+      `${source}: gives texts ${table.width} values, the head compares ${dims}: set model.head.dims to ${table.width}.`,
     );
   }
-  return { table, classEmbeddings: meanDirections(table, texts.trained, place) };
+  const embeddings = meanDirections(table, texts.trained, source);
+  return { table, parameters: new Map([[CLASS_EMBEDDINGS, embeddings]]) };
 }
