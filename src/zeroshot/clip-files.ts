@@ -86,6 +86,19 @@ async function readConfig(place: string, find: Find): Promise<ClipConfig> {
   throw new ClipError(`${place}: there is no ${names}, which says what the towers look like.`);
 }
 
+/**
+ * The tokenizer of another model, such as CLIP's own for weights that bring none.
+ * @param source a folder, a file, or `hf-hub:owner/name`
+ * @throws ClipError, HubError
+ */
+export async function tokenizerAt(source: TokenizerSource, hub: HubOptions = {}): Promise<TokenizerSource> {
+  if (typeof source !== 'string' || !isHubAddress(source)) return source;
+  const repository = await HubRepository.open(parseHubAddress(source), hub);
+  const found = await findTokenizer((name) => repository.optional(name));
+  if (found !== undefined) return found;
+  throw new ClipError(`${source}: holds no tokenizer (tokenizer.json, or vocab.json and merges.txt).`);
+}
+
 async function findTokenizer(find: Find): Promise<TokenizerSource | undefined> {
   const whole = await first(find, ['tokenizer.json', 'bpe_simple_vocab_16e6.txt.gz']);
   if (whole !== undefined) return whole;

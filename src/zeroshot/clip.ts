@@ -14,7 +14,7 @@ import type { Grid } from '../models/weights/positions.js';
 import { NetworkProgram } from '../predict/network-program.js';
 import { readWeights } from '../weights/checkpoint.js';
 import { ClipError } from './clip-error.js';
-import { findClip } from './clip-files.js';
+import { findClip, tokenizerAt } from './clip-files.js';
 import type { ImageTextModel, TextSide } from './image-text-model.js';
 import { ClipTokenizer } from './tokens/tokenizer.js';
 import type { TokenizerSource } from './tokens/tokenizer-files.js';
@@ -27,8 +27,10 @@ export interface CreateClipOptions {
   readonly config?: string | ClipConfig;
   /** Side of the images in pixels, a multiple of the patch; those of the config when absent. Positions are resampled. */
   readonly imageSize?: number | undefined;
-  /** Instead of the tokenizer beside the weights. */
+  /** Instead of the tokenizer beside the weights: files, or `hf-hub:owner/name`. */
   readonly tokenizer?: TokenizerSource;
+  /** How grey values become 0 to 1; default: between two percentiles, as for images that use a part of their range. */
+  readonly window?: Preprocessing['window'] | undefined;
   /** Of fresh weights; default 0. */
   readonly seed?: number;
   /** Images, or texts, that are computed at a time. Default 8. Does not change the embeddings. */
@@ -62,7 +64,7 @@ export async function createClip(device: Device, options: CreateClipOptions): Pr
   } else {
     values = initialParameters({ parameters: [...image, ...text] }, seed);
   }
-  const source = ownTokenizer ?? files?.tokenizer;
+  const source = ownTokenizer === undefined ? files?.tokenizer : await tokenizerAt(ownTokenizer, hub);
   const table = values.get(TOKEN_TABLE);
   const tokenizer =
     source === undefined || table === undefined
@@ -71,7 +73,7 @@ export async function createClip(device: Device, options: CreateClipOptions): Pr
           context: config.text.context,
           vocabularySize: config.text.vocabulary,
         });
-  return new Clip(device, { config, values, table, tokenizer, batchSize, notes });
+  return new Clip(device, { config, values, table, tokenizer, batchSize, notes, window: options.window });
 }
 
 /** @throws ClipError where the size is no multiple of the patch */
@@ -104,6 +106,7 @@ function configOf(given: string | ClipConfig | undefined): ClipConfig {
 }
 
 interface ClipParts {
+  readonly window: Preprocessing['window'] | undefined;
   readonly config: ClipConfig;
   readonly values: ReadonlyMap<string, Float32Array>;
   /** Absent where the weights are those of an image tower alone. */
@@ -146,7 +149,7 @@ export class Clip implements ImageTextModel {
     return {
       size: [image.size[0], image.size[1]],
       channels: 3,
-      window: { kind: 'percentile', low: 0.5, high: 99.5 },
+      window: this.#parts.window ?? { kind: 'percentile', low: 0.5, high: 99.5 },
       resize: 'bilinear',
       mean: [...preprocessing.mean],
       std: [...preprocessing.std],

@@ -11,8 +11,8 @@ export interface ImageTextModel {
   readonly notes: readonly string[];
   /** How images are prepared for it. */
   readonly preprocessing: Preprocessing;
-  /** The prompts that it was trained with, to be the ones that it is asked by. */
-  readonly promptFile?: string | undefined;
+  /** Of a model that `train` made. */
+  readonly training?: ImageTextTraining | undefined;
   /**
    * @param images [n, height, width, channels], prepared
    * @returns [n, width of the embeddings], each of length 1
@@ -22,6 +22,15 @@ export interface ImageTextModel {
   textSide(): TextSide;
   /** Frees what lies on the device. */
   destroy(): Promise<void>;
+}
+
+export interface ImageTextTraining {
+  /** The findings whose labels it was trained on. */
+  readonly classes: readonly string[];
+  /** Those that its run was declared zero-shot for. */
+  readonly unseen: readonly string[];
+  /** The file of prompts that it was trained with, where it lies beside the model. */
+  readonly prompts?: string | undefined;
 }
 
 export interface TextSide {

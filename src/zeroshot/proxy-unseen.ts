@@ -24,6 +24,8 @@ export interface ProxyUnseenOptions extends ZeroShotInputs, Omit<PatientDraws, '
   readonly unseen: readonly string[];
   /** Lists of rules; `defaultCandidates` when absent. */
   readonly candidates?: readonly Candidate[];
+  /** Classes with whose labels the model was trained: no stand-ins for unseen ones, so never held out. */
+  readonly trained?: readonly string[];
   /** Groups of classes that are held out one after the other; 5 when absent. */
   readonly folds?: number;
   /** Label columns that are never held out, as they name no finding; `['Normal']` when absent. */
@@ -189,7 +191,7 @@ function bindCandidates(candidates: readonly Candidate[]): BoundRule[][] {
 }
 
 function whichToHoldOut(
-  { labels, labelClasses, texts, neverHeldOut = ['Normal'] }: ProxyUnseenOptions,
+  { labels, labelClasses, texts, neverHeldOut = ['Normal'], trained = [] }: ProxyUnseenOptions,
   n: number,
 ) {
   const leftOut: { name: string; reason: string }[] = [];
@@ -202,13 +204,15 @@ function whichToHoldOut(
     }
     const reason = neverHeldOut.includes(name)
       ? 'never held out'
-      : !texts.classes.has(name)
-        ? 'no prompts'
-        : positives === 0
-          ? 'no positive label'
-          : negatives === 0
-            ? 'no negative label'
-            : null;
+      : trained.includes(name)
+        ? 'the model was trained with its labels'
+        : !texts.classes.has(name)
+          ? 'no prompts'
+          : positives === 0
+            ? 'no positive label'
+            : negatives === 0
+              ? 'no negative label'
+              : null;
     if (reason !== null) leftOut.push({ name, reason });
     return reason === null;
   });

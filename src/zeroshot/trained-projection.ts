@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 import type { Arena } from '../engine/arena.js';
 import { compile } from '../engine/compile.js';
@@ -17,7 +18,7 @@ import { NetworkProgram } from '../predict/network-program.js';
 import { type Checkpoint, networkOf, readCheckpoint } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { ClipError } from './clip-error.js';
-import type { ImageTextModel, TextSide } from './image-text-model.js';
+import type { ImageTextModel, ImageTextTraining, TextSide } from './image-text-model.js';
 import { lookUpTexts, readTextTable, type TextTable } from './texts/text-table.js';
 
 /**
@@ -53,7 +54,7 @@ const TEXT_BATCH = 256;
 export class TrainedProjection implements ImageTextModel {
   readonly notes: readonly string[];
   readonly preprocessing: Preprocessing;
-  readonly promptFile: string | undefined;
+  readonly training: ImageTextTraining;
   readonly #device: Device;
   readonly #definition: ModelDefinition;
   readonly #arenas: WeightArenas<Arena>;
@@ -66,7 +67,7 @@ export class TrainedProjection implements ImageTextModel {
     arenas: WeightArenas<Arena>;
     images: NetworkProgram<'images', 'embedding'>;
     preprocessing: Preprocessing;
-    promptFile: string | undefined;
+    training: ImageTextTraining;
     given: TextTable | undefined;
     textDigest: string;
     texts: string;
@@ -77,7 +78,7 @@ export class TrainedProjection implements ImageTextModel {
     this.#arenas = parts.arenas;
     this.#images = parts.images;
     this.preprocessing = parts.preprocessing;
-    this.promptFile = parts.promptFile;
+    this.training = parts.training;
     this.notes = [];
     this.#texts = {
       digest: () => textDigest,
@@ -121,7 +122,11 @@ export class TrainedProjection implements ImageTextModel {
       arenas,
       images,
       preprocessing,
-      promptFile: (await isFile(files.prompts)) ? files.prompts : undefined,
+      training: {
+        classes: checkpoint.classes,
+        unseen: unseenOf(checkpoint),
+        prompts: (await isFile(files.prompts)) ? files.prompts : undefined,
+      },
       given,
       textDigest: given ? digestOf([given.embeddings]) : digestOf(textParameters(definition, weights)),
       texts: files.texts,
@@ -183,6 +188,12 @@ export class TrainedProjection implements ImageTextModel {
     }
     return result;
   }
+}
+
+/** What the recipe declares, without the classes that were trained all the same. */
+function unseenOf({ recipe, classes }: Checkpoint): readonly string[] {
+  const declared = z.object({ zeroshot: z.object({ unseen: z.array(z.string()) }) }).safeParse(recipe);
+  return declared.success ? declared.data.zeroshot.unseen.filter((name) => !classes.includes(name)) : [];
 }
 
 /** The network as far as its embedding of an image. */

@@ -14,6 +14,7 @@ import {
   prepareOut,
   textCache,
   withModel,
+  withRecipe,
 } from './with-model.js';
 
 interface EmbedFlags extends ModelFlags {
@@ -34,7 +35,13 @@ export function addEmbed(program: Command): void {
     .action(embed);
 }
 
-async function embed(path: string, data: string | undefined, flags: EmbedFlags): Promise<void> {
+async function embed(
+  given: string,
+  data: string | undefined,
+  options: EmbedFlags,
+  own: Command,
+): Promise<void> {
+  const { path, flags } = await withRecipe(given, options, own);
   if ((data === undefined) === (flags.texts === undefined)) {
     throw new ClipError('embed needs images or --texts, and not both.');
   }

@@ -1,19 +1,33 @@
-import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
 import { parseYaml } from '../../recipe/yaml-text.js';
+import type { ImageTextModel } from '../../zeroshot/image-text-model.js';
+import { OUR_PROMPTS } from '../../zeroshot/our-prompts.js';
+import { type PromptOptions, type PromptSet, readPrompts } from '../../zeroshot/prompts.js';
 import type { RuleChoice } from '../../zeroshot/scoring/rule.js';
 
 /** Options about prompts, the classes that have some, and the rules that score by them. */
 
-/** Beside dist/, in a clone as in the package. */
-const OUR_PROMPTS = fileURLToPath(new URL('../../../prompts/cxrlt2026.yaml', import.meta.url));
-
 export function promptsOption(): Option {
   return new Option(
     '--prompts <file>',
-    'what findings look like, in words (YAML); see docs/zeroshot/README.md',
-  ).default(OUR_PROMPTS);
+    'what findings look like, in words (YAML); default: those that the model was trained with, else our own',
+  );
+}
+
+/** The prompts of a file, else those that the model was trained with, else ours. @throws PromptError */
+export function promptsFor(
+  { training }: Pick<ImageTextModel, 'training'>,
+  file: string | undefined,
+  options: PromptOptions,
+): Promise<PromptSet> {
+  return readPrompts(file ?? training?.prompts ?? OUR_PROMPTS, options);
+}
+
+/** The findings that nobody labelled: those of the model's training, else the challenge's. */
+export function unseenFor({ training }: Pick<ImageTextModel, 'training'>): readonly string[] {
+  return training && training.unseen.length > 0 ? training.unseen : OUT_OF_DISTRIBUTION;
 }
 
 export function seenOption(): Option {

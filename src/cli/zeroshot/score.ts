@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
 import { predictionRows } from '../../predict/predict.js';
 import { openPredictionSource } from '../../predict/prediction-source.js';
 import { readPredictions, writePredictions } from '../../predict/predictions.js';
@@ -21,7 +20,7 @@ import {
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
 import { ttaOption } from '../common-options.js';
 import { nonNegativeNumber } from '../number-option.js';
-import { nameList, promptsOption, ruleList, seenOption } from './prompt-options.js';
+import { nameList, promptsFor, promptsOption, ruleList, seenOption, unseenFor } from './prompt-options.js';
 import {
   describeImages,
   embeddedNames,
@@ -30,11 +29,12 @@ import {
   prepareOut,
   textCache,
   withModel,
+  withRecipe,
 } from './with-model.js';
 
 interface ScoreFlags extends ModelFlags {
-  readonly prompts: string;
-  readonly classes: readonly string[];
+  readonly prompts?: string;
+  readonly classes?: readonly string[];
   readonly rules: readonly RuleChoice[];
   readonly seen?: string;
   readonly normal?: string;
@@ -53,7 +53,11 @@ export function addScore(program: Command): void {
     .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .addOption(promptsOption())
     .addOption(ttaOption('embeddings'))
-    .option('--classes <names>', 'findings to score, with commas between', nameList, [...OUT_OF_DISTRIBUTION])
+    .option(
+      '--classes <names>',
+      "findings to score, with commas between; default: those that the model's run declares unseen, else the challenge's",
+      nameList,
+    )
     .option(
       '--rules <list>',
       'how similarities become scores, e.g. "centred, {name: max}, sigmoid"; the last is sigmoid or softmax',
@@ -72,8 +76,9 @@ export function addScore(program: Command): void {
 /** Rules whose scores lie in 0 to 1. */
 const PROBABILITIES: ReadonlySet<string> = new Set(['sigmoid', 'softmax', 'normal-gating']);
 
-async function score(path: string, data: string, flags: ScoreFlags): Promise<void> {
-  const { classes, out, submission } = flags;
+async function score(given: string, data: string, options: ScoreFlags, own: Command): Promise<void> {
+  const { path, flags } = await withRecipe(given, options, own);
+  const { out, submission } = flags;
   await prepareOut(out, flags);
   if (submission !== undefined) await prepareOut(submission, flags, '--submission');
   const rules = [...flags.rules, ...gateOf(flags)];
@@ -86,7 +91,8 @@ async function score(path: string, data: string, flags: ScoreFlags): Promise<voi
   const seen = await readSeen(flags);
   const reading = bound.find(({ rule }) => rule.needsSeen);
   if (reading && !seen) throw new ClipError(`--rules: ${reading.rule.name} needs --seen predictions.csv.`);
-  const prompts = await readPrompts(flags.prompts, { wanted: classes });
+  // so that a mistake in them costs no time of the model
+  if (flags.prompts !== undefined) await readPrompts(flags.prompts, { wanted: flags.classes ?? [] });
   await withModel(path, flags, async ({ model, embed }) => {
     const source = await openPredictionSource(data, { images: flags.images, classes: [] });
     if (seen) {
@@ -95,6 +101,8 @@ async function score(path: string, data: string, flags: ScoreFlags): Promise<voi
         source.table.rows.map(({ image }) => image),
       );
     }
+    const classes = flags.classes ?? unseenFor(model);
+    const prompts = await promptsFor(model, flags.prompts, { wanted: classes });
     const texts = await embedPrompts(prompts, model.width, (given) => embedTexts(model, given, textCache()));
     const embedded = await embed(source);
     const { scores } = scoreZeroShot({

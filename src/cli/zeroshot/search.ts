@@ -14,6 +14,7 @@ import {
   prepareOut,
   textCache,
   withModel,
+  withRecipe,
 } from './with-model.js';
 
 interface SearchFlags extends ModelFlags {
@@ -31,7 +32,8 @@ export function addSearch(program: Command): void {
     .action(search);
 }
 
-async function search(path: string, data: string, flags: SearchFlags): Promise<void> {
+async function search(given: string, data: string, options: SearchFlags, own: Command): Promise<void> {
+  const { path, flags } = await withRecipe(given, options, own);
   await prepareOut(flags.out, flags);
   await withModel(path, flags, async ({ model, embed }) => {
     const source = await openPredictionSource(data, { images: flags.images, classes: [] });

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import { FINDINGS, OUT_OF_DISTRIBUTION } from '../../data/tables/findings.js';
+import { FINDINGS } from '../../data/tables/findings.js';
 import { readTable } from '../../data/tables/table.js';
 import { datasetTargets } from '../../predict/predict.js';
 import { readPredictions } from '../../predict/predictions.js';
@@ -14,7 +14,7 @@ import { requireSeenRows, seenScores } from '../../zeroshot/scoring/seen-scores.
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
 import { ttaOption } from '../common-options.js';
 import { nonNegativeNumber, positiveNumber } from '../number-option.js';
-import { nameList, promptsOption, seenOption } from './prompt-options.js';
+import { nameList, promptsFor, promptsOption, seenOption, unseenFor } from './prompt-options.js';
 import {
   describeImages,
   embeddedNames,
@@ -22,11 +22,12 @@ import {
   modelCommand,
   textCache,
   withModel,
+  withRecipe,
 } from './with-model.js';
 
 interface TuneFlags extends ModelFlags {
-  readonly prompts: string;
-  readonly unseen: readonly string[];
+  readonly prompts?: string;
+  readonly unseen?: readonly string[];
   readonly seen?: string;
   readonly resamples: number;
   readonly seed: number;
@@ -41,33 +42,46 @@ export function addTune(program: Command): void {
     .argument('<table>', 'a CSV file with labels of seen findings, and none of unseen ones')
     .addOption(promptsOption())
     .addOption(ttaOption('embeddings'))
-    .option('--unseen <names>', 'findings that nobody labelled, with commas between', nameList, [
-      ...OUT_OF_DISTRIBUTION,
-    ])
+    .option(
+      '--unseen <names>',
+      "findings that nobody labelled, with commas between; default: those that the model's run declares unseen, else the challenge's",
+      nameList,
+    )
     .addOption(seenOption())
     .option('--resamples <n>', 'bootstrap draws of patients behind each interval', positiveNumber, 1000)
     .option('--seed <n>', 'of the draws and of the held-out groups', nonNegativeNumber, 0)
     .action(tune);
 }
 
-async function tune(path: string, data: string, flags: TuneFlags): Promise<void> {
-  const { unseen } = flags;
+async function tune(given: string, data: string, options: TuneFlags, own: Command): Promise<void> {
+  const { path, flags } = await withRecipe(given, options, own);
   const table = await readTable(data);
   const seen =
     flags.seen === undefined
       ? undefined
       : { predictions: await readPredictions(flags.seen), path: flags.seen };
-  refuseUnseen({ unseen, labelClasses: table.classes, seen: seen?.predictions });
   if (seen) {
     requireSeenRows(
       seen,
       table.rows.map(({ image }) => image),
     );
   }
-  const known = [...new Set([...FINDINGS, ...table.classes, ...unseen])];
-  const prompts = await readPrompts(flags.prompts, { wanted: unseen, known });
+  const promptsOf = (unseen: readonly string[]) => ({
+    wanted: unseen,
+    known: [...new Set([...FINDINGS, ...table.classes, ...unseen])],
+  });
+  const refuse = (unseen: readonly string[]) =>
+    refuseUnseen({ unseen, labelClasses: table.classes, seen: seen?.predictions });
+  // so that a mistake costs no time of the model
+  if (flags.unseen !== undefined) refuse(flags.unseen);
+  if (flags.prompts !== undefined) await readPrompts(flags.prompts, promptsOf(flags.unseen ?? []));
   await withModel(path, flags, async ({ model, embed }) => {
-    const texts = await embedPrompts(prompts, model.width, (given) => embedTexts(model, given, textCache()));
+    const unseen = flags.unseen ?? unseenFor(model);
+    refuse(unseen);
+    const prompts = await promptsFor(model, flags.prompts, promptsOf(unseen));
+    const texts = await embedPrompts(prompts, model.width, (wanted) =>
+      embedTexts(model, wanted, textCache()),
+    );
     const embedded = await embed({ table, imageRoot: flags.images ?? dirname(data) });
     const part = embedded.all.subset(embedded.readable);
     const result = proxyUnseen({
@@ -76,6 +90,7 @@ async function tune(path: string, data: string, flags: TuneFlags): Promise<void>
       labels: datasetTargets(part),
       labelClasses: part.classes,
       unseen,
+      trained: model.training?.classes ?? [],
       seen: seen && seenScores(seen, embeddedNames(embedded)),
       patients: Array.from({ length: part.length }, (_, i) => part.row(i).patient),
       resamples: flags.resamples,

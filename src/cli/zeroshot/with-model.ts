@@ -11,6 +11,7 @@ import { ClipError } from '../../zeroshot/clip-error.js';
 import { type EmbeddedImages, embedImages } from '../../zeroshot/embed-images.js';
 import type { ImageTextModel } from '../../zeroshot/image-text-model.js';
 import { openImageTextModel } from '../../zeroshot/open-image-text-model.js';
+import { isScoreRecipe, readScoreRecipe, type ScoreRecipe } from '../../zeroshot/score-recipe.js';
 import { adapterOption, imagesOption } from '../common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from '../hub-option.js';
 import { positiveNumber } from '../number-option.js';
@@ -21,6 +22,8 @@ export interface ModelFlags extends HubFlags {
   readonly images?: string;
   readonly tokenizer?: string;
   readonly imageSize?: number;
+  /** Of a recipe only. */
+  readonly window?: ScoreRecipe['window'];
   readonly tta?: ViewSet;
   readonly batchSize: number;
   readonly adapter?: string;
@@ -35,7 +38,8 @@ export function modelCommand(program: Command, name: string, description: string
     .description(description)
     .argument(
       '<model>',
-      'a CLIP: a folder with config, weights and tokenizer; a file of weights beside them; or hf-hub:owner/name',
+      'a CLIP (a folder, a file of weights in it, or hf-hub:owner/name); a run of a projection head, or its checkpoint; or a ' +
+        'recipe that names one (.yaml)',
     )
     .addOption(imagesOption())
     .option('--tokenizer <path>', 'folder or file of the tokenizer, where none lies beside the weights')
@@ -51,6 +55,23 @@ export function modelCommand(program: Command, name: string, description: string
     .option('--force', 'replace the file in --out')
     .option('--quiet', 'print nothing but errors');
   return addHubOption(own);
+}
+
+/**
+ * The model's path and the flags, with the settings of a recipe where the path is one of a recipe. Options that were given
+ * on the command line win.
+ * @throws RecipeError
+ */
+export async function withRecipe<Flags extends object>(
+  path: string,
+  flags: Flags,
+  own: Command,
+): Promise<{ readonly path: string; readonly flags: Flags }> {
+  if (!isScoreRecipe(path)) return { path, flags };
+  const { model, ...settings } = await readScoreRecipe(path);
+  const asked = (name: string) => own.getOptionValueSource(name) === 'cli';
+  const wanted = Object.entries(settings).filter(([name, value]) => value !== undefined && !asked(name));
+  return { path: model, flags: { ...flags, ...Object.fromEntries(wanted) } };
 }
 
 /** A model at work. */
@@ -75,6 +96,7 @@ export async function withModel(
     const model = await openImageTextModel(device, path, {
       batchSize: flags.batchSize,
       imageSize: flags.imageSize,
+      window: flags.window,
       hub: hubOptions(flags, progress),
       ...(flags.tokenizer !== undefined && { tokenizer: flags.tokenizer }),
     });

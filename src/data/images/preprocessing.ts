@@ -10,6 +10,18 @@ import { z } from 'zod';
 
 const unit = z.number().min(0).max(1);
 
+/** Which grey values become 0 and 1; see `preprocessingSchema`. */
+export const windowSchema = z.discriminatedUnion('kind', [
+  z
+    .strictObject({
+      kind: z.literal('percentile'),
+      low: z.number().min(0).max(100).default(0.5),
+      high: z.number().min(0).max(100).default(99.5),
+    })
+    .refine((window) => window.low < window.high, 'window.low must lie below window.high'),
+  z.strictObject({ kind: z.literal('full') }),
+]);
+
 export const preprocessingSchema = z
   .strictObject({
     /** [height, width] in pixels that the network sees. */
@@ -20,18 +32,7 @@ export const preprocessingSchema = z
      * What becomes 0 and 1. `percentile`: two percentiles of a sample of the picture, as for 16-bit radiographs that
      * use a part of their range. `full`: 0 and the largest value of the file's depth (255 or 65535).
      */
-    window: z
-      .discriminatedUnion('kind', [
-        z
-          .strictObject({
-            kind: z.literal('percentile'),
-            low: z.number().min(0).max(100).default(0.5),
-            high: z.number().min(0).max(100).default(99.5),
-          })
-          .refine((window) => window.low < window.high, 'window.low must lie below window.high'),
-        z.strictObject({ kind: z.literal('full') }),
-      ])
-      .default({ kind: 'percentile', low: 0.5, high: 99.5 }),
+    window: windowSchema.default({ kind: 'percentile', low: 0.5, high: 99.5 }),
     /**
      * Separable triangle filter, half-pixel centres, stretched by the scale when shrinking: PIL's BILINEAR,
      * torchvision's and PyTorch's `antialias=True`.

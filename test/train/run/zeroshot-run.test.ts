@@ -74,7 +74,11 @@ describe('a run that is declared zero-shot', () => {
     const model = await openImageTextModel(device, join(folder, 'words'), { batchSize: 3 });
     try {
       expect(model.width).toBe(16);
-      expect(model.promptFile).toBe(join(folder, 'words', 'prompts.yaml'));
+      expect(model.training).toEqual({
+        classes: ['bright', 'striped'],
+        unseen: ['dark'],
+        prompts: join(folder, 'words', 'prompts.yaml'),
+      });
       const texts = await model.textSide().encode(['a dark left half', 'words that nobody wrote before']);
       for (const row of [texts.subarray(0, 16), texts.subarray(16)])
         expect(Math.hypot(...row)).toBeCloseTo(1, 4);
