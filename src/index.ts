@@ -107,7 +107,7 @@ export {
   type GeneralisedResult,
 } from './zeroshot/evaluate-predictions.js';
 export { evaluateGeneralised, type GeneralisedEvaluation } from './zeroshot/generalised.js';
-export type { ImageTextModel, TextSide } from './zeroshot/image-text-model.js';
+export type { ImageTextModel, ImageTextTraining, TextSide } from './zeroshot/image-text-model.js';
 export { type OpenModelOptions, openImageTextModel } from './zeroshot/open-image-text-model.js';
 export { type PromptSet, parsePrompts, readPrompts } from './zeroshot/prompts.js';
 export type { Candidate } from './zeroshot/proxy-candidates.js';
