@@ -75,6 +75,17 @@ export function networkOf({
   return defineModel({ ...model, imageSize: preprocessing.size });
 }
 
+const declaration = z.object({ zeroshot: z.object({ unseen: z.array(z.string()) }) });
+
+/** The findings for which its run was declared zero-shot; none where it was not. */
+export function unseenOf({
+  recipe,
+  classes,
+}: Pick<CheckpointAbout, 'recipe' | 'classes'>): readonly string[] {
+  const declared = declaration.safeParse(recipe);
+  return declared.success ? declared.data.zeroshot.unseen.filter((name) => !classes.includes(name)) : [];
+}
+
 /** The file's bytes; the same checkpoint gives the same bytes. */
 export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Array<ArrayBuffer>> {
   const { tensors, ...about } = checkpoint;

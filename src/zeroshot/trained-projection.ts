@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 import type { Arena } from '../engine/arena.js';
 import { compile } from '../engine/compile.js';
@@ -15,7 +14,7 @@ import type { Network } from '../models/network.js';
 import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
 import { importTimm, type ModelWeights } from '../models/weights/timm-weights.js';
 import { NetworkProgram } from '../predict/network-program.js';
-import { type Checkpoint, networkOf, readCheckpoint } from '../weights/checkpoint.js';
+import { type Checkpoint, networkOf, readCheckpoint, unseenOf } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { ClipError } from './clip-error.js';
 import type { ImageTextModel, ImageTextTraining, TextSide } from './image-text-model.js';
@@ -188,12 +187,6 @@ export class TrainedProjection implements ImageTextModel {
     }
     return result;
   }
-}
-
-/** What the recipe declares, without the classes that were trained all the same. */
-function unseenOf({ recipe, classes }: Checkpoint): readonly string[] {
-  const declared = z.object({ zeroshot: z.object({ unseen: z.array(z.string()) }) }).safeParse(recipe);
-  return declared.success ? declared.data.zeroshot.unseen.filter((name) => !classes.includes(name)) : [];
 }
 
 /** The network as far as its embedding of an image. */

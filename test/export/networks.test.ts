@@ -22,6 +22,20 @@ describe('an exported network gives our logits and features in ONNX Runtime', ()
     }
   });
 
+  test('resnet10 with a projection head whose classes are prompts', async () => {
+    const head = {
+      name: 'projection',
+      dims: 16,
+      bias: true,
+      embeddings: 'words',
+      buckets: 64,
+      wordHidden: 8,
+    };
+    const prompts = [['a mass', 'a round opacity'], ['a large heart'], ['air below the diaphragm']];
+    const config = { ...narrow('resnet10'), classes: 3, head, prompts };
+    await expectSameInOnnx(config, [65, 83]);
+  });
+
   test.each([
     ['resnet18', [97, 131], { inChannels: 3 }],
     ['convnext_atto', [97, 131], { inChannels: 1 }],

@@ -1,3 +1,4 @@
+import { unseenOf } from '../../weights/checkpoint.js';
 import { block, plain } from '../markdown.js';
 import type { CardFacts } from './card-facts.js';
 import { timmArguments } from './network.js';
@@ -19,11 +20,22 @@ probabilities = 1 / (1 + np.exp(-logits))  # [n, ${about.classes.length}], in th
     '## Using it',
     'With tailray, which prepares the images itself:',
     block('sh', 'npx tailray predict best.safetensors folder/of/images --out predictions.csv'),
+    ...prompted(about),
     'With ONNX Runtime (`export --onnx`); classes, preprocessing and recipe are in the file’s metadata:',
     block('python', onnx),
     ...timm(about),
     `Classes, in the order of the outputs: ${about.classes.map(plain).join(', ')}.`,
   ].join('\n\n');
+}
+
+/** A head that compares images with texts can be asked for findings that it was not trained on. */
+function prompted(about: CardFacts['about']): string[] {
+  const unseen = unseenOf(about);
+  if (unseen.length === 0 || !['words', 'fixed'].includes(String(about.model.head.embeddings))) return [];
+  return [
+    `For findings of which it saw no label (${unseen.map(plain).join(', ')}), by prompts, from its run directory:`,
+    block('sh', 'npx tailray zeroshot score . table.csv --out zeroshot.csv'),
+  ];
 }
 
 function timm(about: CardFacts['about']): string[] {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLASS_EMBEDDINGS } from '../../../src/models/heads/projection.js';
 import { toFloat32 } from '../../../src/models/safetensors/safetensors.js';
+import { writeModelCard } from '../../../src/report/model-card.js';
 import { prepareRun } from '../../../src/train/run/prepare-run.js';
 import { planRun } from '../../../src/train/run/run-plan.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
@@ -70,6 +71,10 @@ describe('a run that is declared zero-shot', () => {
       prompts: { sha256: expect.stringMatching(/^[\da-f]{64}$/), texts: 'words' },
     });
     expect(await readFile(join(folder, 'words', 'prompts.yaml'), 'utf8')).toBe(PROMPTS);
+    await writeModelCard(join(folder, 'words', 'best.safetensors'));
+    expect(await readFile(join(folder, 'words', 'model-card.md'), 'utf8')).toMatch(
+      /of which it saw no label \(dark\), by prompts.*\n+```sh\nnpx tailray zeroshot score/,
+    );
     const device = await testDevice();
     const model = await openImageTextModel(device, join(folder, 'words'), { batchSize: 3 });
     try {
