@@ -1,5 +1,6 @@
 import type { Device } from '../engine/device.js';
 import { type CreateClipOptions, createClip } from './clip.js';
+import { ClipError } from './clip-error.js';
 import type { ImageTextModel } from './image-text-model.js';
 import { findProjection, TrainedProjection } from './trained-projection.js';
 
@@ -17,5 +18,11 @@ export async function openImageTextModel(
 ): Promise<ImageTextModel> {
   const files = await findProjection(path);
   const projection = files && (await TrainedProjection.open(device, files, options.batchSize ?? 8));
-  return projection ?? createClip(device, { ...options, weights: path });
+  if (!projection) return createClip(device, { ...options, weights: path });
+  const ofClips = (['imageSize', 'tokenizer', 'window'] as const).find((name) => options[name] !== undefined);
+  if (ofClips === undefined) return projection;
+  await projection.destroy();
+  throw new ClipError(
+    `${path}: takes no ${ofClips}: its images and texts are prepared as in its training; that is a setting of CLIPs.`,
+  );
 }

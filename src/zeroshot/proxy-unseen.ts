@@ -218,9 +218,22 @@ function whichToHoldOut(
   });
   if (heldOut.length >= 2) return { heldOut, leftOut };
   throw new ScoringError(
-    `${heldOut.length} of ${labelClasses.length} labelled classes can be held out, and two are needed: ` +
-      `${leftOut.map(({ name, reason }) => `${name} (${reason})`).join(', ')}.`,
+    `${heldOut.length} of ${labelClasses.length} labelled classes can be held out, and two are needed. ${whyLeftOut(leftOut)}.` +
+      (trained.length > 0
+        ? ' Train a model with some of them among zeroshot.unseen, and tune by that one.'
+        : ''),
   );
+}
+
+/** The names by reason. */
+function whyLeftOut(leftOut: ProxyUnseenResult['leftOut']): string {
+  const reasons = [...new Set(leftOut.map(({ reason }) => reason))];
+  const named = (wanted: string) => leftOut.filter(({ reason }) => reason === wanted).map(({ name }) => name);
+  return reasons.map((reason) => `${upperFirst(reason)}: ${named(reason).join(', ')}`).join('. ');
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function splitClasses(classes: readonly string[], folds: number, seed: number): string[][] {

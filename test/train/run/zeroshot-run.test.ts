@@ -95,6 +95,9 @@ describe('a run that is declared zero-shot', () => {
     } finally {
       await model.destroy();
     }
+    await expect(openImageTextModel(device, join(folder, 'words'), { imageSize: 32 })).rejects.toThrow(
+      /takes no imageSize: its images and texts are prepared as in its training/,
+    );
   });
 
   test('gives the same weights in one go and after an interruption, with its own copy of the prompts', async () => {
