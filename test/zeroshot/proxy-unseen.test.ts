@@ -187,6 +187,10 @@ describe('what makes no sense is refused', () => {
   it('fewer than two classes that can be held out', () => {
     const one = labels.map((label, at) => (at % 6 > 1 ? Number.NaN : label));
     refused({ labels: one }, '1 of 6 labelled classes can be held out, and two are needed');
-    refused({ labels: one }, 'B (no positive label)');
+    refused({ labels: one }, 'No positive label: B, C, D, E.');
+    refused(
+      { trained: ['A', 'B', 'C', 'D'] },
+      'The model was trained with its labels: A, B, C, D. Train a model with',
+    );
   });
 });
