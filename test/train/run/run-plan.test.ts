@@ -5,6 +5,7 @@ import { planComparison } from '../../../src/compare/comparison-plan.js';
 import { RunDirectoryError } from '../../../src/train/run/run-directory-error.js';
 import { planRun } from '../../../src/train/run/run-plan.js';
 import { ResumeError } from '../../../src/train/run/training-error.js';
+import { readScoreRecipe } from '../../../src/zeroshot/score-recipe.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 
 async function recipeFile(content = 'batchSize: 8\n'): Promise<{ folder: string; recipe: string }> {
@@ -85,13 +86,15 @@ describe('a plan', () => {
   });
 });
 
-test('the recipes of the project are recipes, or compare some', async () => {
+test('the recipes of the project are recipes, compare some, or score without training', async () => {
   const folder = resolve(import.meta.dirname, '../../../recipes');
   const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
   expect(names.length).toBeGreaterThan(0);
   for (const name of names) {
     const path = join(folder, name);
-    if (/^base:/m.test(await readFile(path, 'utf8'))) await planComparison(path);
+    const text = await readFile(path, 'utf8');
+    if (/^base:/m.test(text)) await planComparison(path);
+    else if (/^model: [^{]/m.test(text)) await readScoreRecipe(path);
     else await planRun({ recipe: path, out: join(folder, 'nowhere') });
   }
 });
