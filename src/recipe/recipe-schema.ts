@@ -181,6 +181,7 @@ const lossSchema = z
 const augmentationSchema = z.union([z.literal(false), augmentSchema]);
 const batchSizeSchema = z.int().min(1).max(65536);
 const precisionSchema = z.enum(['f32', 'f16']);
+const accumulateSchema = z.int().min(1).max(4096);
 
 /** One of several trainings in a row (see stages.ts). What is absent is as in the recipe, not as in the stage before. */
 const stageSchema = z.strictObject({
@@ -200,6 +201,7 @@ const stageSchema = z.strictObject({
   optimizer: optimizerSchema.optional(),
   schedule: scheduleSchema.optional(),
   batchSize: batchSizeSchema.optional(),
+  accumulate: accumulateSchema.optional(),
   precision: precisionSchema.optional(),
   ema: emaSchema.optional(),
 });
@@ -225,6 +227,12 @@ export const recipeSchema = z.strictObject({
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
   batchSize: batchSizeSchema.default(32),
+  accumulate: accumulateSchema
+    .default(1)
+    .describe(
+      'batches whose gradients are added up for one step of the optimizer: as a batch of so many times the size, but ' +
+        'for batch norms, which see one batch at a time',
+    ),
   precision: precisionSchema
     .default('f32')
     .describe(

@@ -5,17 +5,22 @@ import { type TrainingData, TrainingDataError } from './training-data.js';
 
 /**
  * The recipe's sampler over the readable training images.
- * @throws SamplerError; TrainingDataError when its epoch doesn't fill one batch
+ * @throws SamplerError; TrainingDataError when its epoch doesn't fill one step
  */
 export function epochSampler(
-  { sampler: choice, seed, batchSize }: Pick<Recipe, 'sampler' | 'seed' | 'batchSize'>,
+  {
+    sampler: choice,
+    seed,
+    batchSize,
+    accumulate,
+  }: Pick<Recipe, 'sampler' | 'seed' | 'batchSize' | 'accumulate'>,
   data: Pick<TrainingData, 'train'>,
 ): Sampler {
   const sampler = createSampler(choice, data.train.readable, seed);
-  if (sampler.length < batchSize) {
+  if (sampler.length < batchSize * accumulate) {
     throw new TrainingDataError(
-      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one batch of ` +
-        `${batchSize}: lower batchSize, or raise sampler.epochFactor where the sampler has one.`,
+      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one step of ` +
+        `${batchSize * accumulate}: lower batchSize or accumulate, or raise sampler.epochFactor where the sampler has one.`,
     );
   }
   return sampler;

@@ -98,7 +98,7 @@ class Loop {
     const loader = new BatchLoader({
       dataset: data.train.readable,
       order: sampler.order(epoch),
-      batchSize: recipe.batchSize,
+      batchSize: recipe.batchSize * recipe.accumulate,
       lastBatch: 'drop',
       seed: recipe.seed,
       epoch,

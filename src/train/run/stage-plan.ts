@@ -49,7 +49,12 @@ export function planStages(
   const parts = stageRecipes(recipe).map((own) => {
     const sampler = epochSampler(own, data);
     const loss = lossOf(own.loss, lossFile);
-    return { recipe: own, loss, sampler, stepsPerEpoch: Math.floor(sampler.length / own.batchSize) };
+    return {
+      recipe: own,
+      loss,
+      sampler,
+      stepsPerEpoch: Math.floor(sampler.length / (own.batchSize * own.accumulate)),
+    };
   });
   const run = {
     stages: parts.length,

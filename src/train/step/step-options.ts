@@ -11,7 +11,7 @@ export interface StepProgramOptions {
   readonly definition: ModelDefinition;
   /** To run the step, one that has memory: a `TrainingState`. */
   readonly state: TrainingStatePlan;
-  readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision'>;
+  readonly recipe: Pick<Recipe, 'loss' | 'optimizer' | 'ema' | 'seed' | 'precision' | 'accumulate'>;
   /** The recipe's, with its parameters. */
   readonly loss: BoundLoss;
   /** Of the training labels, for losses that weigh classes by them. */
@@ -28,8 +28,8 @@ export interface StepProgramOptions {
   /** Bytes that the state and the step may take on the device; see CompileOptions.memory. */
   readonly memory?: number | undefined;
   /**
-   * 1, the default: the whole step is one program. 2: backward and update are programs of their own, for something that
-   * stands between them; the results are the same to the last bit.
+   * 1, the default: the whole step is one program, unless it adds up several batches. 2: backward and update are programs
+   * of their own, for something that stands between them; the results are the same to the last bit.
    */
   readonly submits?: 1 | 2 | undefined;
 }

@@ -9,6 +9,7 @@ import type { OpTime } from '../../engine/run/profile.js';
 import type { Feeds, HostCost, Program } from '../../engine/run/program.js';
 import type { BoundOptimizer } from '../../optimizers/define/optimizer.js';
 import { optimizerOf } from '../../recipe/recipe-optimizer.js';
+import { observedWeight, sharesOf } from './micro-batches.js';
 import { emaDecay, scheduleFactor } from './schedule.js';
 import type { StepProgramOptions } from './step-options.js';
 import { traceBackward } from './trace-backward.js';
@@ -37,9 +38,9 @@ export interface StepScalars {
 }
 
 export interface StepBatch {
-  /** [batchSize, height, width, channels], normalised. */
+  /** [accumulate · batchSize, height, width, channels], normalised. */
   readonly images: Float32Array;
-  /** [batchSize, classes]: 1, 0, NaN = unknown. */
+  /** [accumulate · batchSize, classes]: 1, 0, NaN = unknown. */
   readonly targets: Float32Array;
 }
 
@@ -113,8 +114,8 @@ export class StepProgram {
   /** Submits step number `step` of the run (from 0) and returns at once. */
   run(batch: StepBatch, step: number): HostCost {
     const cost = { uploadMs: 0, recordMs: 0, submitMs: 0 };
-    for (const [i, program] of this.#programs.entries()) {
-      const { uploadMs, recordMs, submitMs } = program.run(this.#feeds(i, batch, step));
+    for (const { program, feeds } of this.#runs(batch, step)) {
+      const { uploadMs, recordMs, submitMs } = program.run(feeds);
       cost.uploadMs += uploadMs;
       cost.recordMs += recordMs;
       cost.submitMs += submitMs;
@@ -122,22 +123,26 @@ export class StepProgram {
     return cost;
   }
 
-  /** The same step, timed op by op: the same results, slower. */
+  /** The same step, timed op by op: the same results, slower. Of several batches, the first is told of. */
   async profile(batch: StepBatch, step: number): Promise<OpTime[]> {
-    const times: OpTime[] = [];
-    for (const [i, program] of this.#programs.entries()) {
-      times.push(...(await program.profile(this.#feeds(i, batch, step))));
+    const times = new Map<Program, OpTime[]>();
+    for (const { program, feeds } of this.#runs(batch, step)) {
+      const own = await program.profile(feeds);
+      if (!times.has(program)) times.set(program, own);
     }
-    return times;
+    return [...times.values()].flat();
   }
 
   /** Waits for the steps since the last call (at most `HISTORY`) and returns their scalars. */
   async scalars(): Promise<StepScalars[]> {
     const histories: number[][][] = [];
     for (const program of this.#programs) histories.push(await program.history());
-    return (histories[0] ?? []).map((_, step) => {
-      const row = histories.flatMap((history) => history[step] ?? []);
-      const [loss = Number.NaN, gradientNorm = Number.NaN, lossScale] = row;
+    const { accumulate } = this.#options.recipe;
+    return (histories.at(-1) ?? []).map((last, step) => {
+      const losses = (histories[0] ?? []).slice(step * accumulate, (step + 1) * accumulate);
+      const loss = losses.reduce((sum, [value = Number.NaN]) => sum + value, 0);
+      // one program has all three in a row
+      const [gradientNorm = Number.NaN, lossScale] = histories.length > 1 ? last : last.slice(1);
       return { loss, gradientNorm, lossScale };
     });
   }
@@ -163,22 +168,45 @@ export class StepProgram {
     });
   }
 
-  /** Of the program with number `index`. */
-  #feeds(index: number, batch: StepBatch, step: number): Feeds {
+  /** What a step runs, in order: `backward` for each of its batches, then `update`, which may be one with the first. */
+  *#runs(batch: StepBatch, step: number): Generator<{ program: Program; feeds: Feeds }> {
+    const { accumulate } = this.#options.recipe;
+    const [backward, update] = [at(this.#programs, 0), at(this.#programs, -1)];
+    const shares = accumulate > 1 ? this.#shares(batch.targets) : [];
+    for (let k = 0; k < accumulate; k++) {
+      const own = part(batch, k, accumulate);
+      const feeds = { ...this.#backwardFeeds(own, step, k), ...this.#additionFeeds(shares[k], k) };
+      yield {
+        program: backward,
+        feeds: backward === update ? { ...feeds, ...this.#updateFeeds(step) } : feeds,
+      };
+    }
+    if (backward !== update) yield { program: update, feeds: this.#updateFeeds(step) };
+  }
+
+  #shares(targets: Float32Array): number[] {
+    const { recipe, loss } = this.#options;
+    return sharesOf(targets, recipe.accumulate, { kind: loss.kind, reduction: recipe.loss.reduction });
+  }
+
+  /** Where batches are added up. @param share of batch number `k`; none where a step is one batch */
+  #additionFeeds(share: number | undefined, k: number): Feeds {
+    if (share === undefined) return {};
+    const observes = this.#options.state.groups.followed.length > 0;
     return {
-      ...(index === 0 && this.#backwardFeeds(batch, step)),
-      ...(index === this.#programs.length - 1 && this.#updateFeeds(step)),
+      share: Float32Array.of(share),
+      ...(observes && { observedWeight: Float32Array.of(observedWeight(k)) }),
     };
   }
 
-  #backwardFeeds({ images, targets }: StepBatch, step: number): Feeds {
+  #backwardFeeds({ images, targets }: StepBatch, step: number, k: number): Feeds {
     const { recipe, definition } = this.#options;
     const scheduled = this.#scheduled(step);
     return {
       images,
       targets,
       ...(scheduled.length > 0 && { scheduled: Float32Array.from(scheduled) }),
-      ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step) }),
+      ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step, k) }),
     };
   }
 
@@ -205,7 +233,6 @@ function traceStep(
 ): { first: CompileOptions; second?: CompileOptions } {
   const { state, recipe, schedule, tuning, memory, submits = 1 } = options;
   const common = {
-    recordCapacity: HISTORY,
     arenas: state.arenas,
     ...(recipe.precision === 'f16' && { halves: { copies: { params: 'halfParams' } } }),
     tuning,
@@ -213,15 +240,19 @@ function traceStep(
   };
   const [graph, later] = [new Graph(), new Graph()];
   const backward = traceBackward(graph, options);
-  const joined = submits === 1;
+  const joined = submits === 1 && recipe.accumulate === 1;
   const { norm, scale } = joined
     ? traceUpdate(graph, options, device.traits, backward.scale)
     : traceUpdate(later, options, device.traits);
   const records = [norm, ...(scale ? [scale] : [])];
-  if (joined) return { first: { ...common, memory, graph, records: [backward.loss, ...records] } };
+  const recordCapacity = HISTORY;
+  if (joined) {
+    return { first: { ...common, memory, graph, recordCapacity, records: [backward.loss, ...records] } };
+  }
+  const ofBatches = { recordCapacity: HISTORY * recipe.accumulate, records: [backward.loss] };
   return {
-    first: { ...common, memory, graph, records: [backward.loss] },
-    second: { ...common, graph: later, records },
+    first: { ...common, memory, graph, ...ofBatches },
+    second: { ...common, graph: later, recordCapacity, records },
   };
 }
 
@@ -248,8 +279,15 @@ function together(a: PlannedBytes, b: PlannedBytes): PlannedBytes {
   return { ...parts, total: a.total + b.total - b.arenas };
 }
 
-/** The two words that a step's dropout masks are drawn from. */
-function dropoutSeed(seed: number, step: number): Uint32Array {
-  const random = new Random(seed, 'dropout', step);
+/** Batch number `k` of a step's `count`. */
+function part({ images, targets }: StepBatch, k: number, count: number): StepBatch {
+  const piece = (values: Float32Array) =>
+    values.subarray((k * values.length) / count, ((k + 1) * values.length) / count);
+  return count === 1 ? { images, targets } : { images: piece(images), targets: piece(targets) };
+}
+
+/** The two words that the dropout masks of a step's batch number `k` are drawn from. */
+function dropoutSeed(seed: number, step: number, k: number): Uint32Array {
+  const random = new Random(seed, 'dropout', step, ...(k > 0 ? [k] : []));
   return Uint32Array.of(random.uint32(), random.uint32());
 }

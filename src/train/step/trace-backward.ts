@@ -2,6 +2,9 @@ import type { Graph, Tensor } from '../../engine/graph/tensor.js';
 import { store } from '../../engine/store.js';
 import { grad } from '../../kernels/common/grad.js';
 import { LOSS_SCALE_STATE, lossScale } from '../../kernels/loss/loss-scale.js';
+import { addInto } from '../../kernels/optimizer/add-into.js';
+import { follow } from '../../kernels/optimizer/follow.js';
+import { mul } from '../../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
 import { traceBoundLoss } from '../../losses/define/trace-loss.js';
@@ -23,14 +26,12 @@ export interface Backward {
  * The first half of a step: forward, loss, gradients. It leaves the gradients in the arena `grads` and what batch norms
  * saw in `observed`; all that it takes from other steps are the weights and, in mixed precision, the loss scale.
  *
- * Inputs: `images`, `targets`; `scheduled` and `dropoutSeed` where loss and network want them.
- * @param put how a gradient gets into its arena: `store`, or `addInto` to come on top of another batch's
+ * Where several batches make a step (`accumulate`), the gradients come on top of those of the batches before, weighted by
+ * `share`, and so does what batch norms saw, weighted by `observedWeight`; see micro-batches.ts.
+ *
+ * Inputs: `images`, `targets`; `scheduled` and `dropoutSeed` where loss and network want them; `share`, `observedWeight`.
  */
-export function traceBackward(
-  graph: Graph,
-  options: BackwardOptions,
-  put: (gradient: Tensor, target: Tensor) => void = store,
-): Backward {
+export function traceBackward(graph: Graph, options: BackwardOptions): Backward {
   const { definition, recipe, batchSize, imageShape, state } = options;
   const { trained, followed, holdsStatistics } = state.groups;
   const images = graph.input('images', [batchSize, ...imageShape]);
@@ -39,12 +40,14 @@ export function traceBackward(
     holdsStatistics,
     ...(definition.usesDropout && { dropoutSeed: graph.input('dropoutSeed', [2], 'u32') }),
   });
+  const share = recipe.accumulate > 1 ? graph.input('share', [1]) : undefined;
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
     const bound = options.loss;
     const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
-    return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
+    const own = traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
+    return share ? mul(own, share) : own;
   });
   // with respect to these only: what leads to frozen parameters alone is never computed
   const parameters = trained.map(({ name, shape }) => graph.variable('params', name, shape));
@@ -52,12 +55,16 @@ export function traceBackward(
   const gradients = grad(loss, parameters, scale && reshape(scale, loss.shape));
   for (const [i, { name, shape }] of trained.entries()) {
     const gradient = gradients[i];
-    if (gradient) put(gradient, graph.variable('grads', name, shape));
+    const target = graph.variable('grads', name, shape);
+    if (gradient) (share ? addInto : store)(gradient, target);
   }
+  const weight = share && followed.length > 0 ? graph.input('observedWeight', [1]) : undefined;
   for (const { name, shape } of followed) {
     const value = observed.get(name);
     if (!value) throw new RangeError(`the model observed nothing for its statistic "${name}"`);
-    store(value, graph.variable('observed', name, shape));
+    const target = graph.variable('observed', name, shape);
+    if (weight) follow(target, value, weight);
+    else store(value, target);
   }
   return { loss, scale };
 }

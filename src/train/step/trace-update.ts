@@ -1,11 +1,13 @@
 import type { DeviceTraits, Graph, Tensor } from '../../engine/graph/tensor.js';
+import { store } from '../../engine/store.js';
 import { updateLossScale } from '../../kernels/loss/loss-scale.js';
 import { copyAsF16 } from '../../kernels/optimizer/copy-as-f16.js';
 import { buildDecayTable } from '../../kernels/optimizer/decay-table.js';
 import { follow } from '../../kernels/optimizer/follow.js';
 import { clipFactor, gradientNorm } from '../../kernels/optimizer/gradient-norm.js';
-import { div } from '../../kernels/pointwise/pointwise-table.js';
+import { div, fullLike } from '../../kernels/pointwise/pointwise-table.js';
 import { optimizerOf } from '../../recipe/recipe-optimizer.js';
+import { momentumOf } from './micro-batches.js';
 import type { StepProgramOptions } from './step-options.js';
 import { lossScaleState, readLossScale } from './trace-backward.js';
 
@@ -18,9 +20,6 @@ export interface Update {
   /** In mixed precision: the loss scale that the gradients were multiplied by. */
   readonly scale: Tensor | undefined;
 }
-
-/** Weight of a batch in batch norm's running statistics, as PyTorch's `momentum`. */
-const STATISTICS_MOMENTUM = 0.1;
 
 /**
  * The second half of a step: from the gradients in the arena `grads` to their norm and its clipping, the optimizer, the
@@ -48,6 +47,7 @@ export function traceUpdate(
   });
   graph.scope('optimizer', () => traceOptimizer(graph, clip, options, traits));
   graph.scope('statistics', () => traceStatistics(graph, clip, options));
+  if (recipe.accumulate > 1) graph.scope('clear', () => traceClearing(graph, options));
   const scaling = lossScaleState(graph, recipe);
   if (scaling) graph.scope('scaling', () => updateLossScale(scaling, clip));
   return { norm, scale };
@@ -90,6 +90,15 @@ function traceOptimizer(
   }
 }
 
+/** The next step's batches are added to nothing, even where one of this step's was not finite. */
+function traceClearing(graph: Graph, { state }: UpdateOptions): void {
+  const shards = [
+    ...state.trainedLayout.shardVariables(graph, 'grads'),
+    ...(state.groups.followed.length > 0 ? state.followedLayout.shardVariables(graph, 'observed') : []),
+  ];
+  for (const shard of shards) store(fullLike(shard, 0), shard);
+}
+
 /** Running statistics follow the batch's, and the averaged ones follow the running ones. */
 function traceStatistics(graph: Graph, gate: Tensor, { recipe, state }: UpdateOptions): void {
   if (state.groups.followed.length === 0) return;
@@ -97,7 +106,7 @@ function traceStatistics(graph: Graph, gate: Tensor, { recipe, state }: UpdateOp
   const [running, seen] = [whole('stats'), whole('observed')];
   for (const [i, shard] of running.entries()) {
     const source = seen[i];
-    if (source) follow(shard, source, STATISTICS_MOMENTUM, gate);
+    if (source) follow(shard, source, momentumOf(recipe.accumulate), gate);
   }
   if (recipe.ema === false) return;
   const weight = graph.input('averageWeight', [1]);

@@ -23,7 +23,7 @@ export interface TrialRun {
 
 /** @throws what `Trainer.create` throws; what the device reports */
 export async function trialRun(device: Device, recipe: Recipe, classes: number): Promise<TrialRun> {
-  const { batchSize, preprocessing } = recipe;
+  const { batchSize, accumulate, preprocessing } = recipe;
   const began = performance.now();
   const trainer = await Trainer.create(device, {
     recipe,
@@ -37,11 +37,12 @@ export async function trialRun(device: Device, recipe: Recipe, classes: number):
     const preparationMs = performance.now() - began;
     const [height, width] = preprocessing.size;
     const random = new Random(recipe.seed, 'trial');
-    const images = Float32Array.from({ length: batchSize * height * width * preprocessing.channels }, () =>
-      random.normal(0, 1),
+    const perBatch = batchSize * height * width * preprocessing.channels;
+    const images = Float32Array.from({ length: accumulate * perBatch }, () => random.normal(0, 1));
+    const targets = Float32Array.from({ length: accumulate * batchSize * classes }, (_, i) =>
+      Number(i % 7 === 0),
     );
-    const targets = Float32Array.from({ length: batchSize * classes }, (_, i) => Number(i % 7 === 0));
-    const score = () => trainer.inference.probabilities(images);
+    const score = () => trainer.inference.probabilities(images.subarray(0, perBatch));
     const scalars: StepScalars[] = [];
     const train = async () => {
       trainer.step.run({ images, targets }, scalars.length);

@@ -1,16 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { compile } from '../../../src/engine/compile.js';
-import { Graph } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
-import { addInto } from '../../../src/kernels/optimizer/add-into.js';
 import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { type StepBatch, StepProgram } from '../../../src/train/step/step-program.js';
-import { traceBackward } from '../../../src/train/step/trace-backward.js';
 import { modelOf, scheduleOf } from '../../../src/train/step/trainer.js';
 import { TrainingState } from '../../../src/train/step/training-state.js';
 import { freshWeights } from '../../../src/weights/initial-weights.js';
 import { testDevice } from '../../device.js';
 import { tinyRecipe } from '../run/tiny-run.js';
+import { contentsOf } from './contents-of.js';
 
 const device = await testDevice();
 const CLASSES = 3;
@@ -42,14 +39,6 @@ function batchOf(size: number, seed: number): StepBatch {
     images: Float32Array.from({ length: size * 256 }, () => random.normal(0, 1)),
     targets: Float32Array.from({ length: size * CLASSES }, () => Math.round(random.uniform())),
   };
-}
-
-async function contentsOf(state: TrainingState) {
-  const contents: Record<string, unknown> = {};
-  for (const [name, arena] of Object.entries(state.arenas)) {
-    if (arena.dtype === 'f32') contents[name] = await arena.readAll();
-  }
-  return contents;
 }
 
 describe('a step in one submit and in two', () => {
@@ -104,40 +93,6 @@ describe('a step in one submit and in two', () => {
     expect((await step(bytes[0]! - 1))?.recomputed).toBeGreaterThan(0);
     expect(bytes[1]).toBeLessThan(bytes[0]!);
     expect(results[1]).toEqual(results[0]);
-  });
-});
-
-describe('gradients of two batches', () => {
-  test('come together in their arena: the sum of both', async () => {
-    const { state, options } = await setUp();
-    const { recipe } = options;
-    const programs = await Promise.all(
-      [undefined, addInto].map((put) => {
-        const graph = new Graph();
-        traceBackward(graph, options, put);
-        return compile(device, { graph, arenas: state.arenas });
-      }),
-    );
-    const [first, adding] = programs;
-    const feeds = (seed: number) => ({
-      ...batchOf(recipe.batchSize, seed),
-      dropoutSeed: Uint32Array.of(seed, 2),
-    });
-    const grads = () => state.arena('grads').readAll();
-    first!.run(feeds(1));
-    const one = await grads();
-    first!.run(feeds(2));
-    const other = await grads();
-    first!.run(feeds(1));
-    adding!.run(feeds(2));
-    const both = await grads();
-    expect(both.size).toBeGreaterThan(20);
-    for (const [name, sum] of both) {
-      expect(sum, name).toEqual(one.get(name)!.map((value, i) => value + other.get(name)![i]!));
-    }
-    expect([...both.values()].some((values) => values.some((value) => value !== 0))).toBe(true);
-    for (const program of programs) program.destroy();
-    state.destroy();
   });
 });
 
