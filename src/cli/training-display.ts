@@ -31,7 +31,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
   const say = (text: string) => {
     if (!quiet) process.stdout.write(`${text}\n`);
   };
-  const meter = new Meter(recipe.batchSize);
+  const meter = new Meter(recipe.batchSize * recipe.accumulate);
   const bar = new ProgressLine(quiet);
   let extent = { stages: 1, epochs: 0, steps: 0 };
   let loss = Number.NaN;
@@ -117,7 +117,8 @@ class Meter {
   #started = 0;
   #now = 0;
 
-  constructor(readonly batchSize: number) {}
+  /** @param images of a step */
+  constructor(readonly images: number) {}
 
   start(step: number): void {
     this.#from = step;
@@ -136,7 +137,7 @@ class Meter {
   }
 
   get imagesPerSecond(): number {
-    return this.#secondsPerStep > 0 ? this.batchSize / this.#secondsPerStep : 0;
+    return this.#secondsPerStep > 0 ? this.images / this.#secondsPerStep : 0;
   }
 
   secondsLeft(step: number, totalSteps: number): number {
@@ -160,8 +161,10 @@ function describeTrainer(trainer: Trainer, stage: Stage, progress: Progress): st
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
     ...formatGroups(trainer.state.groups).map((line, i) => `${padCell(i === 0 ? 'groups' : '', 11)}${line}`),
-    `steps      ${totalSteps - done} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} batches ` +
-      `of ${recipe.batchSize} images`,
+    `steps      ${totalSteps - done} of ${totalSteps}: ${epochs} epochs of ${totalSteps / epochs} ` +
+      (recipe.accumulate === 1
+        ? `batches of ${recipe.batchSize} images`
+        : `times ${recipe.accumulate} batches of ${recipe.batchSize} images`),
     `memory     ${describeMemory(trainer)}`,
   ];
 }

@@ -152,7 +152,14 @@ const optimizerSchema = z
 const scheduleSchema = z
   .strictObject({
     epochs: z.int().min(1).max(100_000).default(10),
-    kind: z.enum(['cosine', 'constant']).default('cosine').describe('after the warm-up'),
+    kind: z
+      .enum(['cosine', 'clipped-cosine', 'constant'])
+      .default('cosine')
+      .describe('after the warm-up; cosine ends at the floor, clipped-cosine goes towards 0 and stops at it'),
+    by: z
+      .enum(['step', 'epoch'])
+      .default('step')
+      .describe('whether the rate changes with each step, or stays the same through an epoch'),
     warmupEpochs: z.number().min(0).default(0).describe('epochs of linear warm-up; may be a fraction'),
     warmupSteps: z.int().min(0).optional().describe('the same in steps; instead of warmupEpochs'),
     floor: fraction.default(0.01).describe('fraction of the rate that the cosine ends at'),
@@ -160,7 +167,12 @@ const scheduleSchema = z
   .refine((schedule) => schedule.warmupSteps === undefined || schedule.warmupEpochs === 0, {
     path: ['warmupSteps'],
     message: 'give warmupEpochs or warmupSteps, not both',
-  });
+  })
+  .refine(
+    ({ by, warmupEpochs, warmupSteps }) =>
+      by === 'step' || (Number.isInteger(warmupEpochs) && warmupSteps === undefined),
+    { path: ['warmupEpochs'], message: 'must be whole epochs where the rate changes by epoch' },
+  );
 
 const emaSchema = z.union([
   z.literal(false),

@@ -35,7 +35,7 @@ describe('a recipe is complete', () => {
       betas: [0.9, 0.999],
       eps: 1e-8,
     });
-    expect(recipe.schedule).toEqual({ epochs: 10, kind: 'cosine', warmupEpochs: 0, floor: 0.01 });
+    expect(recipe.schedule).toEqual({ epochs: 10, kind: 'cosine', by: 'step', warmupEpochs: 0, floor: 0.01 });
     expect(recipe.ema).toEqual({ decay: 0.9999, warmup: true });
     expect(recipe.preprocessing.size).toEqual([224, 224]);
     expect(recipe.sampler).toEqual({ name: 'shuffled' });

@@ -18,7 +18,8 @@ export function memoryAdvice(error: MemoryBudgetError, misfit: MemoryMisfit): Me
   const batch = largestBatch(misfit);
   const smaller =
     batch > 0
-      ? `batches of ${batch} instead of ${batchSize} (--set batchSize=${batch})`
+      ? `batches of ${batch} instead of ${batchSize} (--set batchSize=${batch}; with accumulate=${Math.ceil(batchSize / batch)} a ` +
+        'step has as many images)'
       : 'not even single images; smaller ones (preprocessing.size) or a smaller network would have to do';
   return new MemoryBudgetError(
     `training does not fit ${formatByteSize(memory)} of memory. With all recomputed that helps, batches of ${batchSize} ` +

@@ -7,25 +7,34 @@
  *     s < W:   (s + 1) / W
  *     s ≥ W:   floor + (1 − floor) · ½ (1 + cos π t),   t = (s − W) / (S − W)
  *
- * for step s of S. t never quite reaches 1: the last step still learns.
+ * for step s of S. t never quite reaches 1: the last step still learns. A clipped cosine goes towards 0 instead, and stops at
+ * the floor: max(floor, ½ (1 + cos π t)). By epoch, s, W and S count epochs, and all steps of an epoch share a factor.
  */
 export interface Schedule {
-  readonly kind: 'cosine' | 'constant';
+  readonly kind: 'cosine' | 'clipped-cosine' | 'constant';
   /** S: steps of the whole run. */
   readonly totalSteps: number;
   /** W: steps until the full rate. */
   readonly warmupSteps: number;
   /** Fraction of the full rate that the cosine ends at, in [0, 1]. */
   readonly floor: number;
+  /** Steps that share a factor: those of an epoch, or 1 when absent. */
+  readonly every?: number;
 }
 
 /** What the base learning rate is multiplied with at `step` (from 0), in (0, 1]. */
 export function scheduleFactor(schedule: Schedule, step: number): number {
-  const { kind, totalSteps, warmupSteps, floor } = schedule;
-  if (step < warmupSteps) return (step + 1) / warmupSteps;
+  const { kind, floor, every = 1 } = schedule;
+  const [at, total, warmup] = [
+    Math.floor(step / every),
+    schedule.totalSteps / every,
+    schedule.warmupSteps / every,
+  ];
+  if (at < warmup) return (at + 1) / warmup;
   if (kind === 'constant') return 1;
-  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
-  return floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * progress));
+  const progress = Math.min(1, (at - warmup) / Math.max(1, total - warmup));
+  const cosine = 0.5 * (1 + Math.cos(Math.PI * progress));
+  return kind === 'cosine' ? floor + (1 - floor) * cosine : Math.max(floor, cosine);
 }
 
 export interface EmaSchedule {

@@ -259,11 +259,12 @@ export function modelToPlan(recipe: Recipe, classes: number): ModelDefinition {
 
 /** The learning-rate schedule in steps. */
 export function scheduleOf({ schedule }: Pick<Recipe, 'schedule'>, stepsPerEpoch: number): Schedule {
-  const { kind, epochs, warmupEpochs, warmupSteps, floor } = schedule;
+  const { kind, by, epochs, warmupEpochs, warmupSteps, floor } = schedule;
   return {
     kind,
     floor,
     totalSteps: epochs * stepsPerEpoch,
     warmupSteps: warmupSteps ?? Math.round(warmupEpochs * stepsPerEpoch),
+    ...(by === 'epoch' && { every: stepsPerEpoch }),
   };
 }

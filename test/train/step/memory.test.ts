@@ -54,7 +54,9 @@ describe('advice where nothing fits', () => {
   test.each([2, 5, 16, 31])('the largest batch that fits: %i', (limit) => {
     const { message, leastBytes } = advice(limit);
     expect(leastBytes).toBe(800);
-    expect(message).toContain(`fit batches of ${limit} instead of 32 (--set batchSize=${limit})`);
+    expect(message).toContain(
+      `fit batches of ${limit} instead of 32 (--set batchSize=${limit}; with accumulate=${Math.ceil(32 / limit)} a step has as many images)`,
+    );
     expect(message).toContain('Of this, 100 B is for evaluation; of the step, the parts.');
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { emaDecay, type Schedule, scheduleFactor } from '../../../src/train/step/schedule.js';
 
 const schedules = fc.record({
-  kind: fc.constantFrom('cosine' as const, 'constant' as const),
+  kind: fc.constantFrom('cosine' as const, 'clipped-cosine' as const, 'constant' as const),
   totalSteps: fc.integer({ min: 1, max: 2000 }),
   warmupSteps: fc.integer({ min: 0, max: 500 }),
   floor: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -38,6 +38,30 @@ describe('learning rate', () => {
     const constant: Schedule = { ...schedule, kind: 'constant' };
     expect(scheduleFactor(constant, 4)).toBeCloseTo(0.5, 12);
     expect([10, 60, 109].map((step) => scheduleFactor(constant, step))).toEqual([1, 1, 1]);
+  });
+
+  // the factors of arXiv 2602.13430's fine-tuning, 60 epochs: (e + 1) / 5, then max(0.01, half a cosine over 55 epochs)
+  test.each([
+    [0, 0.2],
+    [4, 1],
+    [5, 1],
+    [6, 0.999184552],
+    [32, 0.514278025],
+    [56, 0.012994042],
+    [57, 0.01],
+    [59, 0.01],
+  ])('by epoch, as a clipped cosine: epoch %i of 60', (epoch, expected) => {
+    const every = 7;
+    const paper = {
+      kind: 'clipped-cosine',
+      totalSteps: 60 * every,
+      warmupSteps: 5 * every,
+      floor: 0.01,
+      every,
+    } as const;
+    for (const step of [0, 3, 6]) {
+      expect(scheduleFactor(paper, epoch * every + step)).toBeCloseTo(expected, 8);
+    }
   });
 
   test('never leaves (0, 1], never falls below the floor after the warm-up, never rises after it', () => {
