@@ -12,10 +12,12 @@ import { decimals } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
 import type { RunSummary } from '../train/run/finish-run.js';
 import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
+import type { RunEvent } from '../train/run/run-event.js';
 import { planRun, type RunPlan } from '../train/run/run-plan.js';
 import type { Stage } from '../train/run/stage-plan.js';
 import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
+import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
 import { command, runCommand } from './command.js';
 import { adapterOption, imagesOption, OldSpelling, setOption } from './common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
@@ -42,6 +44,7 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly strict?: boolean;
   readonly lenient?: boolean;
   readonly stopAfter?: number;
+  readonly tensorboard?: boolean;
 }
 
 const ADAPTERS = 'best.adapters.safetensors';
@@ -82,6 +85,7 @@ const program = command('train')
     'use damaged images as far as they decode (data.lenient=true); --strict then refuses only the others',
   )
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
+  .option('--tensorboard', 'also write the curves for TensorBoard, into the folder tensorboard of the run')
   .option('--quiet', 'print only the result')
   .addHelpText(
     'after',
@@ -120,13 +124,14 @@ async function train(flags: TrainFlags): Promise<void> {
         quiet: flags.quiet ?? false,
         explain: flags.explain ?? 'top',
       });
+      const curves = flags.tensorboard ? new TensorboardLog(run.tensorboard) : undefined;
       const summary = await trainRun(prepared, {
         device,
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,
         stopAfter: flags.stopAfter,
         explain: flags.explain !== undefined,
-        listeners: [display],
+        listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
       });
       const files = await run.traces();
       process.stdout.write(`${conclude(summary, run.path, files)}\n`);

@@ -21,6 +21,7 @@ const NAMES = {
   last: 'last',
   predictions: 'predictions.csv',
   report: 'report.html',
+  tensorboard: 'tensorboard',
   card: 'model-card.md',
   prompts: 'prompts.yaml',
   texts: 'texts.safetensors',
@@ -63,6 +64,11 @@ export class RunDirectory {
 
   get card(): string {
     return join(this.path, NAMES.card);
+  }
+
+  /** Folder with a file for each session, where the run was to write them. */
+  get tensorboard(): string {
+    return join(this.path, NAMES.tensorboard);
   }
 
   get predictions(): string {
