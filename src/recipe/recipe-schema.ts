@@ -267,6 +267,11 @@ export const recipeSchema = z.strictObject({
         .default(1)
         .describe('epochs between two validations; the last one is always validated'),
       ema: z.boolean().default(true).describe('validate and keep the averaged weights, where there are any'),
+      patience: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('epochs without a better validation after which a stage ends early; absent: none does'),
     })
     .prefault({}),
   checkpoint: z

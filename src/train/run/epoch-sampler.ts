@@ -19,8 +19,9 @@ export function epochSampler(
   const sampler = createSampler(choice, data.train.readable, seed);
   if (sampler.length < batchSize * accumulate) {
     throw new TrainingDataError(
-      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one step of ` +
-        `${batchSize * accumulate}: lower batchSize or accumulate, or raise sampler.epochFactor where the sampler has one.`,
+      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one ` +
+        `${accumulate === 1 ? 'batch' : 'step'} of ${batchSize * accumulate}: lower batchSize` +
+        `${accumulate === 1 ? '' : ' or accumulate'}, or raise sampler.epochFactor where the sampler has one.`,
     );
   }
   return sampler;

@@ -175,6 +175,7 @@ class Loop {
     }
     const best = scores === null ? last && data.validation === null : isBetter(scores, this.#progress.best);
     if (best) await this.#keep(epoch, scores);
+    const ended = scores !== null && !last && this.#isHopeless(epoch);
     const { sum, steps } = this.#progress.epochLoss;
     const line: EpochLine = {
       kind: 'epoch',
@@ -188,8 +189,35 @@ class Loop {
     };
     this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
     await announce({ kind: 'epoch', line });
-    if (last || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
+    if (ended) await this.#endEarly(epoch);
+    if (last || ended || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
     return true;
+  }
+
+  /** Whether the stage has had no better validation for as long as the recipe waits for one. */
+  #isHopeless(epoch: number): boolean {
+    const { recipe, firstEpoch } = this.#options.stage;
+    const { patience } = recipe.validation;
+    const since = epoch - Math.max(this.#progress.best?.epoch ?? 0, firstEpoch);
+    return patience !== undefined && since >= patience;
+  }
+
+  /** Goes to the stage's end without the epochs that are left of it. */
+  async #endEarly(epoch: number): Promise<void> {
+    const { recipe, endEpoch, stepsPerEpoch } = this.#options.stage;
+    const [epochs, { skipped = { epochs: 0, steps: 0 } }] = [endEpoch - epoch, this.#progress];
+    const steps = epochs * stepsPerEpoch;
+    this.#progress = {
+      ...this.#progress,
+      step: this.#progress.step + steps,
+      epochsClosed: endEpoch,
+      skipped: { epochs: skipped.epochs + epochs, steps: skipped.steps + steps },
+    };
+    this.#unread = this.#progress.step;
+    await this.#options.announce({
+      kind: 'note',
+      note: `no better validation for ${recipe.validation.patience} epochs: ends after epoch ${epoch} of ${endEpoch}.`,
+    });
   }
 
   async #validate(): Promise<MacroScores | 'stopped'> {

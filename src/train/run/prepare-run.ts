@@ -4,7 +4,7 @@ import { fetchWeights } from '../../weights/fetch-weights.js';
 import { providePhantoms } from './phantom-source.js';
 import type { RunPlan } from './run-plan.js';
 import { planStages, type Stage } from './stage-plan.js';
-import { examineTrainingData, type TrainingData } from './training-data.js';
+import { examineTrainingData, type TrainingData, TrainingDataError } from './training-data.js';
 import { prepareZeroShot, type ZeroShotRun } from './zeroshot-run.js';
 
 /**
@@ -53,6 +53,12 @@ export async function prepareRun(
   const data = await examine(path, recipe, { strict, onProgress: progress('reading') });
   const kept = plan.resume ? plan.run.promptCopy : undefined;
   const zeroshot = await prepareZeroShot(recipe, data, { kept, hub });
+  if (recipe.validation.patience !== undefined && data.validation === null) {
+    throw new TrainingDataError(
+      'validation.patience waits for a better validation, and nothing is held out for validation: ' +
+        'set data.validationFraction above 0, or leave patience out.',
+    );
+  }
   const stages = planStages(recipe, data, plan.lossFile);
   // a resumed run must see the same texts, too
   const digest = zeroshot?.texts

@@ -40,6 +40,8 @@ const progressSchema = z.strictObject({
   best: z
     .strictObject({ epoch: z.int().min(1), mAP: z.number().nullable(), auroc: z.number().nullable() })
     .nullable(),
+  /** Epochs and steps that stages left out by ending early; absent where none did. They count in `step` and `epochsClosed`. */
+  skipped: z.strictObject({ epochs: z.int().min(0), steps: z.int().min(0) }).optional(),
   /** The stage that the saved arenas belong to, from 1; absent in a run without stages. */
   stage: z.int().min(1).optional(),
 });
@@ -94,7 +96,8 @@ export class SavedState {
       await this.#clean();
       this.#written = { folder, files: await this.#writeArenas(folder, arenas) };
     }
-    const content = { version: FORMAT_VERSION, ...about, files: this.#written.files };
+    // its fields in the order of the schema, as they are when it is read: the digest is of the text
+    const content = contentSchema.parse({ version: FORMAT_VERSION, ...about, files: this.#written.files });
     const state = { content, sha256: await sha256(JSON.stringify(content)) };
     await writeAtomically(
       join(this.folder, 'state.json'),

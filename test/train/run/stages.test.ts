@@ -247,6 +247,34 @@ ema: false
     });
   });
 
+  test('ends a stage early that gets no better, also after an interruption, and goes on with the next', async () => {
+    // with such a rate, nothing changes after the first epoch
+    const still = parse(`${TINY_RECIPE.replace('lr: 0.01', 'lr: 1e-30')}
+validation: {patience: 2}
+stages:
+  - schedule: {epochs: 6}
+  - schedule: {epochs: 4}
+`);
+    const notes: string[] = [];
+    const listen: RunListener = (event) => {
+      if (event.kind === 'note') notes.push(event.note);
+    };
+    const { run, summary } = await train({ recipe: still, listen });
+    expect(notes).toEqual([
+      'no better validation for 2 epochs: ends after epoch 3 of 6.',
+      'no better validation for 2 epochs: ends after epoch 9 of 10.',
+    ]);
+    const [{ steps: perEpoch }] = [{ steps: summary.steps / 6 }];
+    expect(summary).toMatchObject({ epochs: 6, best: { epoch: 7 } });
+    const epochs = (await run.metrics.read()).filter(({ kind }) => kind === 'epoch');
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 7, 8, 9]);
+    const other = await train({ recipe: still, stopAfter: 2 * perEpoch + 1 });
+    expect(other.summary.status).toBe('stopped');
+    const resumed = await train({ recipe: still, run: other.run, resume: true });
+    expect(resumed.summary).toEqual(summary);
+    expect(await readFile(resumed.run.predictions, 'utf8')).toBe(await readFile(run.predictions, 'utf8'));
+  });
+
   test('the best epoch may be of any stage', async () => {
     const still = `optimizer: {lr: 1.0e-9}`;
     const recipes = ['last-stage', 'any-stage'].map((best) =>
