@@ -4,8 +4,9 @@ import { grad } from '../../kernels/common/grad.js';
 import { LOSS_SCALE_STATE, lossScale } from '../../kernels/loss/loss-scale.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
-import { traceBoundLoss } from '../../losses/define/trace-loss.js';
+import { traceBoundLoss } from '../../losses/define/trace-bound-loss.js';
 import type { StepProgramOptions } from './step-options.js';
+import { LOSS_ARENA } from './training-state-plan.js';
 
 /** What the first half of a step needs to know. */
 export type BackwardOptions = Pick<
@@ -21,7 +22,8 @@ export interface Backward {
 
 /**
  * The first half of a step: forward, loss, gradients. It leaves the gradients in the arena `grads` and what batch norms
- * saw in `observed`; all that it takes from other steps are the weights and, in mixed precision, the loss scale.
+ * saw in `observed`; all that it takes from other steps are the weights, what the loss keeps (some have a memory of scores)
+ * and, in mixed precision, the loss scale.
  *
  * Inputs: `images`, `targets`; `scheduled` and `dropoutSeed` where loss and network want them.
  * @param put how a gradient gets into its arena: `store`, or `addInto` to come on top of another batch's
@@ -42,9 +44,16 @@ export function traceBackward(
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
     const bound = options.loss;
-    const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
+    const numbers = bound.schedule(BEGINNING).length;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
-    return traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
+    const kept = bound.kind === 'batch' ? bound.state(definition.config.classes) : [];
+    const variables = kept.map(({ name, shape }) => [name, graph.variable(LOSS_ARENA, name, shape)] as const);
+    return traceBoundLoss(bound, logits, targets, {
+      reduction,
+      scheduled,
+      state: new Map(variables),
+      ...options.statistics,
+    });
   });
   // with respect to these only: what leads to frozen parameters alone is never computed
   const parameters = trained.map(({ name, shape }) => graph.variable('params', name, shape));
