@@ -96,7 +96,7 @@ describe.each([
             }),
         ),
         {
-          numRuns: 2,
+          numRuns: 3,
           examples: [
             [1, 1, 0],
             [150, 3, 1],
