@@ -11,7 +11,8 @@ export interface PairLossAttributes {
    * - `own(i: Image) -> vec2f`: what image i adds to its own;
    * - `settled(i: Image, sums: vec2f) -> vec3f`: the cost of image i, and two numbers that its slopes need. Called for
    *   images with p > 0; all three are 0 for others;
-   * - `slope(k: Image, keptK: vec2f, j: Image, keptJ: vec2f) -> f32`: of the cost of both by the logit of image k;
+   * - `slope(k: Image, keptK: vec2f, j: Image, keptJ: vec2f) -> f32`: of the cost of both by the logit of image k; asked
+   *   where one of them has p > 0;
    * - `scaleOf(p: f32, n: f32) -> f32`: what the costs of a class are multiplied with; p and n are the sums over its images.
    */
   readonly code: string;

@@ -13,9 +13,10 @@ import { IS_KNOWN } from './loss-entry.js';
 import type { PairLossAttributes } from './pair-attributes.js';
 
 /**
- * The kernel of a loss over pairs, three dispatches whatever the size: the sums of every image of every class; one
- * workgroup that adds up the classes; and the gradient of every entry. A lane walks all images that its own is compared
- * with, so no pair is ever stored: the memory is linear in the batch. All sums are ordered: the same bits at every run.
+ * The kernel of a loss over pairs, four dispatches whatever the size: which images of a class are positives; the sums of
+ * each of them; one workgroup that adds up the classes; and the gradient of every entry. A lane walks all images that its own
+ * is compared with, so no pair is ever stored: the memory is linear in the batch. A negative is compared with positives
+ * only, and they are few. All sums are ordered: the same bits at every run.
  *
  * The images of a class are the batch's rows, then those in the memory, which have weight 1 and no gradient.
  */
@@ -32,10 +33,11 @@ export function pairKernel(
   const layout: Layout = { attributes, n, classes, images: n + attributes.remembered, traits };
   return {
     scratch: [
+      { kind: 'buffer', bytes: (layout.images + 1) * classes * 4 },
+      { kind: 'buffer', bytes: classes * 8 },
       { kind: 'buffer', bytes: layout.images * classes * 16 },
-      { kind: 'buffer', bytes: classes * 4 },
     ],
-    steps: [sumPairs(layout), addClasses(layout), writeGradient(layout)],
+    steps: [listPositives(layout), sumPairs(layout), addClasses(layout), writeGradient(layout)],
   };
 }
 
@@ -78,15 +80,56 @@ ${code}
 `;
 }
 
-/** WGSL that walks the images of a class from `first` on, in blocks: `each` adds to `block`, of the type `type`. */
-function walk(images: number, type: string, each: string): string {
-  return `for (var first = 0u; first < ${images}u; first += ${BLOCK}u) {
+/** WGSL that walks `count` images in blocks, by their places `k`: `each` adds to `block`, of the type `type`. */
+function walk(count: string, type: string, each: string): string {
+  return `for (var first = 0u; first < ${count}; first += ${BLOCK}u) {
     var block = ${type}(0.0);
-    for (var j = first; j < min(first + ${BLOCK}u, ${images}u); j++) {
+    for (var k = first; k < min(first + ${BLOCK}u, ${count}); k++) {
       ${each}
     }
     sum += block;
   }`;
+}
+
+/** A lane a class: leaves how many positives there are and then their rows, and the class's scale and whether it counts. */
+function listPositives(layout: Layout): KernelStep {
+  const { n, classes, images, traits } = layout;
+  return flatStep(
+    {
+      count: classes,
+      bindings: [
+        ...operands(layout),
+        scratch(0, 'positives', 'u32', 'read_write'),
+        scratch(1, 'scales', 'vec2f', 'read_write'),
+      ],
+      declarations: imageCode(layout),
+      body: `var count = 0u;
+  // weights of positives and negatives
+  var sum = vec2f(0.0);
+  ${walk(
+    `${images}u`,
+    'vec2f',
+    `let image = imageOf(k, id);
+      block += vec2f(image.p, image.n);
+      if (image.p > 0.0) {
+        count++;
+        positives[count * ${classes}u + id] = k;
+      }`,
+  )}
+  positives[id] = count;
+  // the bits of a logit that is no number, as those of a NaN
+  var broken = 0u;
+  for (var i = 0u; i < ${n}u; i++) {
+    let x = logits[i * ${classes}u + id];
+    let image = imageOf(i, id);
+    if (!isFinite(x) && image.p + image.n > 0.0) { broken = x | 0x7fc00000u; }
+  }
+  let compared = sum.x > 0.0 && sum.y > 0.0;
+  let usual = select(0.0, scaleOf(select(1.0, sum.x, compared), select(1.0, sum.y, compared)), compared);
+  scales[id] = vec2f(select(bitcast<f32>(broken), usual, broken == 0u), select(0.0, 1.0, compared || broken != 0u));`,
+    },
+    traits,
+  );
 }
 
 function sumPairs(layout: Layout): KernelStep {
@@ -94,72 +137,57 @@ function sumPairs(layout: Layout): KernelStep {
   return flatStep(
     {
       count: images * classes,
-      bindings: [...operands(layout), scratch(0, 'settledImages', 'vec4f', 'read_write')],
+      bindings: [
+        ...operands(layout),
+        scratch(0, 'positives', 'u32', 'read'),
+        scratch(2, 'settledImages', 'vec4f', 'read_write'),
+      ],
       declarations: imageCode(layout),
-      // neighbouring lanes have neighbouring classes
-      body: `let row = id / ${classes}u;
+      // neighbouring lanes have neighbouring classes, whose first positives are beside each other
+      body: `let place = id / ${classes}u;
   let c = id % ${classes}u;
+  if (place >= positives[c]) { return; }
+  let row = positives[(place + 1u) * ${classes}u + c];
   let mine = imageOf(row, c);
-  var result = vec3f(0.0);
-  if (mine.p > 0.0) {
-    var sum = own(mine);
-    ${walk(images, 'vec2f', 'if (j != row) { block += compared(mine, imageOf(j, c)); }')}
-    result = settled(mine, sum);
-  }
-  settledImages[id] = vec4f(result, 0.0);`,
+  var sum = own(mine);
+  ${walk(`${images}u`, 'vec2f', 'if (k != row) { block += compared(mine, imageOf(k, c)); }')}
+  settledImages[row * ${classes}u + c] = vec4f(settled(mine, sum), 0.0);`,
     },
     traits,
   );
 }
 
 function addClasses(layout: Layout): KernelStep {
-  const { attributes, n, classes, images } = layout;
-  const { reduction } = attributes;
+  const { attributes, n, classes } = layout;
   const divisor = {
     mean: 'select(1.0, total, total > 0.0)',
     sum: '1.0',
     batchmean: literal(n),
-  }[reduction];
+  }[attributes.reduction];
   return {
     kind: 'dispatch',
     bindings: [
-      ...operands(layout),
-      scratch(0, 'settledImages', 'vec4f', 'read'),
-      scratch(1, 'scales', 'f32', 'read_write'),
+      scratch(0, 'positives', 'u32', 'read'),
+      scratch(2, 'settledImages', 'vec4f', 'read'),
+      scratch(1, 'scales', 'vec2f', 'read_write'),
       { name: 'loss_', operand: { kind: 'output', index: 0 }, access: 'read_write', type: 'f32' },
     ],
     workgroups: [1, 1, 1],
-    code: `${imageCode(layout)}${workgroupSum(WORKGROUP)}
+    code: `${workgroupSum(WORKGROUP)}
 @compute @workgroup_size(${WORKGROUP}) fn main(@builtin(local_invocation_index) lane: u32) {
   var value = 0.0;
   var counted = 0.0;
   for (var c = lane; c < ${classes}u; c += ${WORKGROUP}u) {
-    // weights of positives and negatives, and the costs
-    var sum = vec3f(0.0);
-    ${walk(
-      images,
-      'vec3f',
-      `let image = imageOf(j, c);
-      block += vec3f(image.p, image.n, settledImages[j * ${classes}u + c].x);`,
-    )}
-    // the bits of a logit that is no number, NaN if it is infinite
-    var broken = 0u;
-    for (var i = 0u; i < ${n}u; i++) {
-      let x = logits[i * ${classes}u + c];
-      let image = imageOf(i, c);
-      if (!isFinite(x) && image.p + image.n > 0.0) { broken = x | 0x7fc00000u; }
-    }
-    let counts = (sum.x > 0.0 && sum.y > 0.0) || broken != 0u;
-    let usual = scaleOf(select(1.0, sum.x, counts), select(1.0, sum.y, counts));
-    let scale = select(0.0, select(bitcast<f32>(broken), usual, broken == 0u), counts);
-    scales[c] = scale;
-    value += select(0.0, scale * sum.z, counts);
-    counted += select(0.0, 1.0, counts);
+    var sum = 0.0;
+    ${walk('positives[c]', 'f32', `block += settledImages[positives[(k + 1u) * ${classes}u + c] * ${classes}u + c].x;`)}
+    let scale = scales[c];
+    value += select(0.0, scale.x * sum, scale.y > 0.0);
+    counted += scale.y;
   }
   let total = workgroupSum(lane, counted);
   let all = workgroupSum(lane, value);
   let divisor = ${divisor};
-  for (var c = lane; c < ${classes}u; c += ${WORKGROUP}u) { scales[c] /= divisor; }
+  for (var c = lane; c < ${classes}u; c += ${WORKGROUP}u) { scales[c].x /= divisor; }
   if (lane == 0u) { loss_[0] = all / divisor; }
 }`,
   };
@@ -172,21 +200,35 @@ function writeGradient(layout: Layout): KernelStep {
       count: n * classes,
       bindings: [
         ...operands(layout),
-        scratch(0, 'settledImages', 'vec4f', 'read'),
-        scratch(1, 'scales', 'f32', 'read'),
+        scratch(0, 'positives', 'u32', 'read'),
+        scratch(2, 'settledImages', 'vec4f', 'read'),
+        scratch(1, 'scales', 'vec2f', 'read'),
         { name: 'gradient', operand: { kind: 'output', index: 1 }, access: 'read_write', type: 'f32' },
       ],
-      declarations: imageCode(layout),
+      declarations: `${imageCode(layout)}
+/** What the slope needs of an image; nothing was left for one that is no positive. */
+fn keptOf(image: Image, at: u32) -> vec2f {
+  if (image.p > 0.0) { return settledImages[at].yz; }
+  return vec2f(0.0);
+}
+`,
       body: `let row = id / ${classes}u;
   let c = id % ${classes}u;
   let mine = imageOf(row, c);
-  let kept = settledImages[id].yz;
   let known = mine.p + mine.n > 0.0;
+  let kept = keptOf(mine, id);
+  let all = mine.p > 0.0;
   var sum = 0.0;
-  if (known) {
-    ${walk(images, 'f32', `if (j != row) { block += slope(mine, kept, imageOf(j, c), settledImages[j * ${classes}u + c].yz); }`)}
-  }
-  gradient[id] = select(0.0, sum * scales[c], known);`,
+  let count = select(0u, select(positives[c], ${images}u, all), known);
+  ${walk(
+    'count',
+    'f32',
+    `var j = k;
+      if (!all) { j = positives[(k + 1u) * ${classes}u + c]; }
+      let image = imageOf(j, c);
+      if (j != row) { block += slope(mine, kept, image, keptOf(image, j * ${classes}u + c)); }`,
+  )}
+  gradient[id] = select(0.0, sum * scales[c].x, known);`,
     },
     traits,
   );
