@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `losses`: which losses there are, what their parameters mean, and where they come from. */
 import type { Loss } from '../losses/define/loss.js';
+import { SUM } from '../losses/define/sum-of-losses.js';
 import { findLoss, registeredLosses } from '../losses/registry.js';
 import { isLossFile, readLossFile } from '../recipe/loss-file.js';
 import { paddedTable } from '../text/padded-table.js';
@@ -14,7 +15,8 @@ const program = command('losses')
 async function list(name: string | undefined, { json }: { readonly json?: boolean }): Promise<void> {
   if (json) {
     const facts = ({ name, summary, source, parameters }: Loss) => ({ name, summary, source, parameters });
-    const chosen = name === undefined ? registeredLosses().map(facts) : facts(await lossOf(name));
+    const chosen =
+      name === undefined ? [...registeredLosses(), findLoss(SUM)].map(facts) : facts(await lossOf(name));
     process.stdout.write(`${JSON.stringify(chosen, null, 2)}\n`);
     return;
   }
@@ -32,10 +34,11 @@ function overview(): string {
     const settings = own.map((parameter) => `${parameter.name} ${JSON.stringify(parameter.default)}`);
     return [[name, summary], ...(settings.length > 0 ? [['', settings.join(', ')]] : [])];
   });
+  const { name, summary } = findLoss(SUM);
   return [
-    ...paddedTable(rows),
+    ...paddedTable([...rows, [name, summary]]),
     '',
-    'Each also takes labelSmoothing, and reduction: mean (over known labels), sum, or batchmean (sum / images).',
+    'Each also takes labelSmoothing (in a sum, each part its own), and reduction: mean (over known labels), sum, or batchmean (sum / images).',
     'Choose one with: tailray train --loss NAME --set loss.PARAMETER=VALUE. Its parameters: tailray losses NAME.',
   ].join('\n');
 }
@@ -44,7 +47,7 @@ function describe({ name, summary, source, parameters }: Loss): string {
   const settings = paddedTable(
     parameters.map((parameter) => [
       `  ${parameter.name}`,
-      `${parameter.description} (default ${JSON.stringify(parameter.default)})`,
+      `${parameter.description}${parameter.default === undefined ? '' : ` (default ${JSON.stringify(parameter.default)})`}`,
     ]),
   );
   return [`${name}: ${summary}`, `source: ${source}`, ...settings].join('\n');

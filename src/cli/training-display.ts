@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { describeLoss } from '../report/describe-run.js';
 import { formatByteSize } from '../text/byte-size.js';
 import { formatSeconds } from '../text/duration.js';
 import { count, decimals, percent } from '../text/numbers.js';
@@ -148,8 +149,6 @@ class Meter {
 function describeTrainer(trainer: Trainer, stage: Stage, progress: Progress): string[] {
   const { recipe, run, firstStep } = stage;
   const { arch, stem, width, head } = trainer.definition.config;
-  const { name, reduction, ...parameters } = recipe.loss;
-  const settings = Object.entries(parameters).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   const { totalSteps } = trainer.schedule;
   const { epochs } = recipe.schedule;
   const { optimizer, ema } = recipe;
@@ -157,7 +156,7 @@ function describeTrainer(trainer: Trainer, stage: Stage, progress: Progress): st
   return [
     ...(run.stages > 1 ? [`stage      ${describeStage(stage)}`] : []),
     `model      ${arch}, width ${width}, stem ${stem}${head.name === 'linear' ? '' : `, head ${head.name}`}: ${count(trainer.parameters)} parameters`,
-    `loss       ${name} (${[...settings, `reduction ${reduction}`].join(', ')})`,
+    `loss       ${describeLoss(recipe)}`,
     `optimizer  ${optimizer.name}, learning rate ${optimizer.lr}, weight decay ${optimizer.weightDecay}` +
       `${ema === false ? '' : `, averaged with decay ${ema.decay}`}`,
     ...formatGroups(trainer.state.groups).map((line, i) => `${padCell(i === 0 ? 'groups' : '', 11)}${line}`),

@@ -39,6 +39,9 @@ export interface Cell {
 
 const NAME = /^[\w.+-]+$/;
 const choices = z.array(z.union([z.string().min(1), z.looseObject({ name: z.string().min(1) })])).min(1);
+const parts = z.array(z.looseObject({ name: z.string().min(1) })).min(1);
+const lossChoices = z.array(z.union([...choices.element.options, z.looseObject({ sum: parts })])).min(1);
+type Choice = z.output<typeof lossChoices>[number];
 const changes = z.record(z.string().regex(NAME), z.union([z.null(), z.record(z.string(), z.unknown())]));
 
 const planSchema = z.strictObject({
@@ -48,7 +51,7 @@ const planSchema = z.strictObject({
     .default(5)
     .transform((seeds) => (typeof seeds === 'number' ? Array.from({ length: seeds }, (_, i) => i) : seeds)),
   baseline: z.string().optional(),
-  losses: choices.optional(),
+  losses: lossChoices.optional(),
   samplers: choices.optional(),
   variants: changes.optional(),
 });
@@ -117,21 +120,28 @@ export async function planComparison(
 
 /** Losses × samplers; a name alone where only one kind is listed. */
 function* grid(
-  losses: z.output<typeof choices> | undefined,
+  losses: z.output<typeof lossChoices> | undefined,
   samplers: z.output<typeof choices> | undefined,
 ): Generator<[name: string, change: object]> {
   if (!losses && !samplers) return;
   for (const loss of losses ?? [undefined]) {
     for (const sampler of samplers ?? [undefined]) {
       const sections = { ...(loss && { loss: named(loss) }), ...(sampler && { sampler: named(sampler) }) };
-      const names = Object.values(sections).map(({ name }) => name);
+      const names = [...(loss ? [loss] : []), ...(sampler ? [sampler] : [])].map(labelOf);
       yield [names.join('+').replace(/[^\w.+-]+/g, '-'), sections];
     }
   }
 }
 
-function named(choice: string | { name: string }): { name: string } {
+function named(choice: Choice): object {
   return typeof choice === 'string' ? { name: choice } : choice;
+}
+
+/** The name; of a sum those of its parts, `bce+smooth-ap`. */
+function labelOf(choice: Choice): string {
+  if (typeof choice === 'string') return choice;
+  const { sum } = z.object({ sum: parts }).safeParse(choice).data ?? {};
+  return sum?.map(({ name }) => name).join('+') ?? String(choice.name);
 }
 
 async function readYaml(path: string): Promise<unknown> {

@@ -7,7 +7,7 @@ import { LARGEST_SINGLE } from '../kernels/loss/loss-kernel.js';
 import type { ClassStatistics } from './define/class-statistics.js';
 import type { EntryLoss, Moment, ValueAndSlope } from './define/loss.js';
 import { BEGINNING } from './define/reference-loss.js';
-import { traceBoundLoss } from './define/trace-loss.js';
+import { traceBoundLoss } from './define/trace-bound-loss.js';
 
 /**
  * What whoever writes a loss wants to know first: does the WGSL compute what the float64 reference says, and is the

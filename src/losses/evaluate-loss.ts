@@ -5,7 +5,8 @@ import { grad } from '../kernels/common/grad.js';
 import type { Loss } from './define/loss.js';
 import { LossError } from './define/loss-error.js';
 import { BEGINNING } from './define/reference-loss.js';
-import { type Reduction, traceBoundLoss } from './define/trace-loss.js';
+import { traceBoundLoss } from './define/trace-bound-loss.js';
+import type { Reduction } from './define/trace-loss.js';
 import { findLoss } from './registry.js';
 
 /** A loss and its parameters, as a recipe has them; `name` is a registered one, or what `defineLoss` gave. */
@@ -62,7 +63,7 @@ export async function evaluateLoss(
   const x = graph.input('logits', [n, classes]);
   const weights = sampleWeights && graph.input('sampleWeights', [n]);
   const moment = { epoch: epoch ?? BEGINNING.epoch, progress: progress ?? BEGINNING.progress };
-  const numbers = bound.kind === 'entries' ? bound.schedule(moment) : [];
+  const numbers = bound.schedule(moment);
   const value = traceBoundLoss(bound, x, graph.input('targets', [n, classes]), {
     ...rest,
     sampleWeights: weights,

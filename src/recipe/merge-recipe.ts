@@ -1,3 +1,5 @@
+import { SUM } from '../losses/define/sum-of-losses.js';
+
 /**
  * A recipe with changes put over it, both plain data as read from YAML: stages of a recipe and variants of a comparison
  * say only what is different.
@@ -21,14 +23,27 @@ export const UNNAMED: Readonly<Record<string, string>> = {
 export function mergeRecipe(recipe: unknown, changes: unknown, place = ''): unknown {
   if (!isSection(recipe) || !isSection(changes)) return changes === undefined ? recipe : changes;
   const unnamed = settingOf(UNNAMED, place);
-  if (unnamed !== undefined && (changes.name ?? recipe.name ?? unnamed) !== (recipe.name ?? unnamed)) {
-    return changes;
+  if (unnamed !== undefined) {
+    const nameIn = (section: Record<string, unknown>) =>
+      place === 'loss' ? lossNameIn(section) : section.name;
+    const name = nameIn(recipe) ?? unnamed;
+    if ((nameIn(changes) ?? name) !== name) return changes;
   }
   const merged: Record<string, unknown> = { ...recipe };
   for (const [key, value] of Object.entries(changes)) {
     merged[key] = mergeRecipe(settingOf(recipe, key), value, place === '' ? key : `${place}.${key}`);
   }
   return merged;
+}
+
+/** The name in a loss section; `{sum: [...]}` is that of the loss called sum, which need not be said. */
+function lossNameIn(section: Readonly<Record<string, unknown>>): unknown {
+  return settingOf(section, 'name') ?? (settingOf(section, SUM) === undefined ? undefined : SUM);
+}
+
+/** A loss section with that name said. @param section plain data as read from YAML */
+export function nameSum(section: unknown): unknown {
+  return isSection(section) && lossNameIn(section) === SUM ? { ...section, name: SUM } : section;
 }
 
 export function isSection(value: unknown): value is Record<string, unknown> {

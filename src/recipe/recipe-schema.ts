@@ -5,6 +5,7 @@ import { samplerSchema } from '../data/sampling/sampler-choice.js';
 import { STEMS } from '../models/backbones/backbone.js';
 import { headSchema } from '../models/heads/head-schema.js';
 import { parseByteSize } from '../text/byte-size.js';
+import { nameSum } from './merge-recipe.js';
 import { groupsSchema } from './recipe-groups.js';
 import { imageSizeSchema } from './recipe-image-size.js';
 import { zeroshotSchema } from './recipe-zeroshot.js';
@@ -182,13 +183,20 @@ const emaSchema = z.union([
   }),
 ]);
 
-const lossSchema = z
-  .object({
-    name: z.string().min(1).default('bce').describe('a registered loss, or a file with one of your own'),
-    reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
-  })
-  .catchall(ownParameter)
-  .describe('the other fields are the loss’s own parameters');
+const lossSchema = z.preprocess(
+  nameSum,
+  z
+    .object({
+      name: z
+        .string()
+        .min(1)
+        .default('bce')
+        .describe('a registered loss, or a file with one of your own; sum, which may be left out: see there'),
+      reduction: z.enum(['mean', 'sum', 'batchmean']).default('mean').describe('over the known labels'),
+    })
+    .catchall(ownParameter)
+    .describe('the other fields are the loss’s own parameters; of a sum, its parts: [{name, weight, …}]'),
+);
 
 const augmentationSchema = z.union([z.literal(false), augmentSchema]);
 const batchSizeSchema = z.int().min(1).max(65536);

@@ -44,6 +44,24 @@ variants:
     expect(cells[9]?.recipe.seed).toBe(1);
   });
 
+  test('takes sums of losses, which are called by their parts', async () => {
+    const { cells } = await plan(`
+base: base.yaml
+seeds: 1
+losses: [bce, {sum: [{name: bce}, {name: smooth-ap, weight: 0.5}]}]
+variants:
+  asl-auc: {loss: {sum: [{name: asl}, {name: auc-margin}]}}
+`);
+    expect(cells.map(({ variant, recipe }) => [variant, recipe.loss.name])).toEqual([
+      ['bce', 'bce'],
+      ['bce+smooth-ap', 'sum'],
+      ['asl-auc', 'sum'],
+    ]);
+    // nothing is left of the base's asl with its gammaNeg
+    expect(cells[2]?.recipe.loss).toMatchObject({ sum: [{ name: 'asl', gammaNeg: 4 }, { margin: 1 }] });
+    expect(cells[2]?.recipe.loss).not.toHaveProperty('gammaNeg');
+  });
+
   test('takes changes to all variants from outside', async () => {
     const { cells } = await plan('base: {}\nlosses: [bce, asl]\nseeds: [3]\n', ['batchSize=4']);
     expect(cells.map(({ recipe }) => [recipe.seed, recipe.batchSize, recipe.loss.name])).toEqual([

@@ -2,7 +2,9 @@
 
 Written in the stable logit form (log p = logsigmoid(x)), differentiated by autograd, and checked here against the
 straightforward formulas where those do not overflow. Logits and targets are [N, 3]; the value is the sum over all entries
-(of two-way: over all images and classes), and gradients are that sum's. A target of null is unknown: its gradient is 0.
+(of two-way: over all images and classes; of auc-margin and smooth-ap: over all classes), and gradients are that sum's. A
+target of null is unknown: its gradient is 0.
+`ranking` has scikit-learn's average precision of scores without ties, to which smooth-ap tends as its temperature falls.
 """
 
 import math
@@ -12,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from golden_files import write_json
+from sklearn.metrics import average_precision_score
 from torchvision.ops import sigmoid_focal_loss
 
 LOGITS = [0, 1 / 64, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 18, 19, 25, 40, 60, 80]
@@ -151,6 +154,33 @@ def two_way(x, y, known, tp=4, tn=1):
     return total
 
 
+def auc_margin(x, y, known, margin=1):
+    """The mean over pairs of a positive and a negative of a class, summed over the classes that have both."""
+    total = 0
+    for c in range(x.shape[1]):
+        positives, negatives = x[known[:, c] & (y[:, c] == 1), c], x[known[:, c] & (y[:, c] == 0), c]
+        if len(positives) > 0 and len(negatives) > 0:
+            total = total + torch.clamp(margin - (positives[:, None] - negatives[None, :]), min=0).square().mean()
+    return total
+
+
+def smooth_ap(x, y, known, temperature=0.5):
+    """Brown et al. 2020: 1 - AP with sigmoids for the steps of both ranks, summed over the classes that have both labels."""
+    total = 0
+    for c in range(x.shape[1]):
+        scores, labels = x[known[:, c], c], y[known[:, c], c]
+        if not 0 < labels.sum() < len(labels):
+            continue
+        # row i: how far each other score is above that of i
+        above = torch.sigmoid((scores[None, :] - scores[:, None]) / temperature)
+        above = above * (1 - torch.eye(len(scores), dtype=torch.float64))
+        rank, among_positives = 1 + above.sum(1), 1 + (above * labels).sum(1)
+        total = total + 1 - (among_positives / rank)[labels == 1].mean()
+    return total
+
+
+OF_BATCHES = (two_way, auc_margin, smooth_ap)
+
 CASES = [
     ("bce", bce, {}),
     ("weighted-bce", weighted_bce, {"form": "balanced"}),
@@ -177,6 +207,11 @@ CASES = [
     ("ral", ral, {"gammaPos": 1, "eps": 0}),
     ("two-way", two_way, {}),
     ("two-way", two_way, {"tp": 1, "tn": 2}),
+    ("auc-margin", auc_margin, {}),
+    ("auc-margin", auc_margin, {"margin": 5}),
+    ("smooth-ap", smooth_ap, {}),
+    ("smooth-ap", smooth_ap, {"temperature": 4}),
+    ("smooth-ap", smooth_ap, {"temperature": 0.02}),
 ]
 for gammas in ((4, 1, 0.05), (4, 0, 0.05), (2, 2, 0), (3, 1.5, 0.1), (0, 0, 0)):
     for eps in (1e-8, 0):
@@ -206,14 +241,28 @@ def case(name, loss, parameters, logits, targets):
     y = torch.where(known, targets, torch.zeros_like(targets))
     x = logits.clone().requires_grad_()
     arguments = {"lambda_" if key == "lambda" else key: value for key, value in parameters.items()}
-    if loss in (db, two_way):
+    if loss is db or loss in OF_BATCHES:
         arguments["known"] = known
     result = loss(x, y, **arguments)
-    total = result if loss is two_way else torch.where(known, result, torch.zeros_like(result)).sum()
+    total = result if loss in OF_BATCHES else torch.where(known, result, torch.zeros_like(result)).sum()
     total.backward()
     assert torch.isfinite(total) and torch.isfinite(x.grad).all(), (name, parameters)
     assert (x.grad[~known] == 0).all(), (name, parameters)
     return {"name": name, "parameters": parameters, "value": total.detach(), "gradients": x.grad.flatten()}
+
+
+def ranking():
+    draw = np.random.default_rng(11)
+    scores = draw.permutation(np.arange(40)) / 8 - 2.5
+    labels = (draw.random(40) < 0.3).astype(float)
+    weights = draw.integers(1, 5, 40) / 2
+    return {
+        "scores": scores,
+        "labels": labels,
+        "weights": weights,
+        "averagePrecision": average_precision_score(labels, scores),
+        "weighted": average_precision_score(labels, scores, sample_weight=weights),
+    }
 
 
 def main():
@@ -230,6 +279,7 @@ def main():
         "targets": targets.flatten(),
         "classCounts": COUNTS,
         "samples": SAMPLES,
+        "ranking": ranking(),
         "cases": [case(*each, logits, targets) for each in CASES],
     }
     write_json("losses.json", content, digits=12)

@@ -11,6 +11,13 @@ interface LossGolden {
   targets: (number | null)[];
   classCounts: number[];
   samples: number;
+  ranking: {
+    scores: number[];
+    labels: number[];
+    weights: number[];
+    averagePrecision: number;
+    weighted: number;
+  };
   cases: { name: string; parameters: Record<string, unknown>; value: number; gradients: number[] }[];
 }
 
@@ -21,11 +28,11 @@ const classes = 3;
 const n = targets.length / classes;
 
 /**
- * Gradients are compared each by itself, down to this. Below, PyTorch's float64 has lost p(1−p) itself at |x| = 40, and
- * e^(30·x) has lost its digits to the rounding of 30·x in f32.
+ * Gradients are compared each by itself, down to this. Below, PyTorch's float64 has lost p(1−p) itself at |x| = 40,
+ * e^(30·x) has lost its digits to the rounding of 30·x in f32, and an image's pairs cancel each other.
  */
 const LEAST = 1e-10;
-const LEAST_OF: Record<string, number> = { ldam: 1e-4, 'ldam-drw': 1e-4 };
+const LEAST_OF: Record<string, number> = { ldam: 1e-4, 'ldam-drw': 1e-4, 'smooth-ap': 1e-4 };
 
 describe('losses against PyTorch', () => {
   for (const { name, parameters: given, value, gradients } of golden.cases) {
@@ -51,6 +58,28 @@ describe('losses against PyTorch', () => {
       expectSlopes(result.grad, gradients, LEAST_OF[name] ?? LEAST, 1e-5);
     });
   }
+
+  test('smooth-ap tends to 1 − AP of scikit-learn as its temperature falls, with sample weights, too', async () => {
+    const { scores, labels, weights, averagePrecision, weighted } = golden.ranking;
+    const device = await testDevice();
+    for (const [limit, sampleWeights] of [
+      [1 - averagePrecision, undefined],
+      [1 - weighted, weights],
+    ] as const) {
+      const distances: number[] = [];
+      for (const temperature of [0.5, 0.1, 0.03, 0.005]) {
+        const { value } = await evaluateLoss(device, { name: 'smooth-ap', temperature }, scores, labels, {
+          n: scores.length,
+          classes: 1,
+          ...(sampleWeights && { sampleWeights }),
+        });
+        distances.push(Math.abs(value - limit));
+      }
+      expect(distances).toEqual([...distances].sort((a, b) => b - a));
+      expect(distances[0]).toBeGreaterThan(1e-3);
+      expect(distances.at(-1)).toBeLessThan(1e-6);
+    }
+  });
 
   test('every loss is among them', () => {
     const names = new Set(golden.cases.map(({ name }) => name));

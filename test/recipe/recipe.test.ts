@@ -47,6 +47,42 @@ describe('a recipe is complete', () => {
     expect(read(formatRecipe(recipe))).toEqual(recipe);
   });
 
+  test('a sum of losses needs no name, and each part is completed', () => {
+    const recipe = read('loss: {sum: [{name: focal, gamma: 3}, {name: smooth-ap, weight: 0.5}]}');
+    expect(recipe.loss).toEqual({
+      name: 'sum',
+      reduction: 'mean',
+      sum: [
+        { name: 'focal', weight: 1, gamma: 3, alpha: 0.25, labelSmoothing: 0 },
+        { name: 'smooth-ap', weight: 0.5, temperature: 0.5, memory: 0, labelSmoothing: 0 },
+      ],
+    });
+    expect(read(formatRecipe(recipe))).toEqual(recipe);
+    expect(read(formatRecipe(recipe), 'loss.sum.1.weight=2').loss.sum).toMatchObject([{}, { weight: 2 }]);
+    const staged = read('loss: {name: asl}\nstages: [{loss: {sum: [{name: bce}]}}, {loss: {gammaNeg: 2}}]');
+    expect(staged.stages).toMatchObject([
+      { loss: { name: 'sum', sum: [{ name: 'bce' }] } },
+      { loss: { name: 'asl', gammaNeg: 2 } },
+    ]);
+    expect(staged.stages?.[0]?.loss).not.toHaveProperty('gammaNeg');
+  });
+
+  test.each([
+    ['{name: smooth-app}', 'loss.sum.1.name: there is no loss "smooth-app"; did you mean "smooth-ap"?'],
+    [
+      '{name: asl, wieght: 2}',
+      'loss.sum.1.wieght: there is no setting of asl "wieght"; did you mean "weight"?',
+    ],
+    ['{name: auc-margin, margin: 0}', 'loss.sum.1: loss "auc-margin": margin: Too small'],
+    ['{name: asl, weight: 0}', 'loss: loss "sum": sum.1.weight: Too small'],
+    ['{name: ./my-loss.ts}', 'loss.sum.1.name: a loss in a file can be no part of a sum'],
+    ['{weight: 2}', 'loss: loss "sum": sum.1.name: '],
+  ])('a part of a sum %s is refused in the words of the rest', (part, message) => {
+    const told = refusal(`loss:\n  sum:\n    - {name: bce}\n    - ${part}`);
+    expect(told).toContain(message);
+    expect(told).toMatch(/^r\.yaml, line [24]: /);
+  });
+
   test('SGD brings its own fields', () => {
     expect(read('optimizer: {name: sgd, lr: 0.1, nesterov: true}').optimizer).toMatchObject({
       name: 'sgd',

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import type { ClassStatistics } from './class-statistics.js';
-import { LOGISTIC } from './logistic.js';
 import type { Loss, LossAbout, Moment, ValueAndSlope } from './loss.js';
 import { LossError } from './loss-error.js';
 import { describeParameters, parseParameters } from './loss-parameters.js';
@@ -72,9 +71,10 @@ export function defineLoss<
         name,
         parameters: { ...(own as object), labelSmoothing },
         labelSmoothing,
-        wgsl: [LOGISTIC, ...(row ? [row.wgsl(own)] : []), definition.wgsl(own)].join('\n'),
+        wgsl: [...(row ? [row.wgsl(own)] : []), definition.wgsl(own)].join('\n'),
         flops,
         hasRow: row !== undefined,
+        constants: classConstants?.names.length ?? 0,
         partialGradient: definition.partialGradient?.(own) ?? false,
         classConstants(statistics) {
           const rows = classConstants?.values(own, statistics);

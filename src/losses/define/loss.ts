@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Tensor } from '../../engine/graph/tensor.js';
+import type { Shape, Tensor } from '../../engine/graph/tensor.js';
 import type { Reduction } from '../../kernels/loss/loss-attributes.js';
 import type { ClassStatistics } from './class-statistics.js';
 import type { ParameterAbout } from './loss-parameters.js';
@@ -37,21 +37,31 @@ interface Bound {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Label smoothing ε, a parameter of every loss: y becomes y·(1−ε) + ε/2. */
   readonly labelSmoothing: number;
+  /** Numbers that change in the course of a training, in the order in which the loss takes them; empty where there are none. */
+  schedule(moment: Moment): readonly number[];
+}
+
+/** A tensor that a loss keeps on the device from step to step. It is all zero at first. */
+export interface LossState {
+  /** Of its own among those of the loss. */
+  readonly name: string;
+  readonly shape: Shape;
 }
 
 /** Σ over the entries of [N, C] of a function of logit and target. */
 export interface EntryLoss extends Bound {
   readonly kind: 'entries';
+  /** Beside that of logistic.ts. */
   readonly wgsl: string;
   readonly flops: number;
   /** Whether entries depend on a sum over their row. */
   readonly hasRow: boolean;
   /** Whether the slope leaves a part of the derivative out by intent. */
   readonly partialGradient: boolean;
+  /** How many rows of class constants there are. */
+  readonly constants: number;
   /** Rows of class constants in the order in which the WGSL takes them; empty where there are none. */
   classConstants(statistics: ClassStatistics): readonly (readonly number[])[];
-  /** The scheduled numbers in the order in which the WGSL takes them; empty where there are none. */
-  schedule(moment: Moment): readonly number[];
   /** What an entry adds to its row's sum, in float64, at a target that label smoothing has been applied to. */
   rowTerm(y: number, constants?: readonly number[]): number;
   /** Value and slope in float64, at a target that label smoothing has been applied to. */
@@ -83,10 +93,12 @@ export interface Moment {
 /** A loss that compares entries with each other, so that it is no sum over them. */
 export interface BatchLoss extends Bound {
   readonly kind: 'batch';
+  /** What it keeps from step to step, for so many classes; empty where that is nothing. */
+  state(classes: number): readonly LossState[];
   /** @returns [1], differentiable with respect to the logits */
   trace(operands: BatchOperands): Tensor;
-  /** The same in float64. Label smoothing has been applied to the targets. */
-  reference(batch: LossBatch): LossValue;
+  /** The same in float64, with nothing kept. Label smoothing has been applied to the targets. */
+  reference(batch: LossBatch, given?: ReferenceOptions): LossValue;
 }
 
 export interface BatchOperands {
@@ -97,6 +109,19 @@ export interface BatchOperands {
   readonly reduction: Reduction;
   /** [N] f32, not negative. */
   readonly sampleWeights?: Tensor | undefined;
+  /** Of the training labels. */
+  readonly statistics: Omit<ClassStatistics, 'classes'>;
+  /** [s] f32, what `schedule` gives; absent: the numbers of a training's beginning, for good. */
+  readonly scheduled?: Tensor | undefined;
+  /** By name, the variables of what it keeps; absent: it has nothing kept, and keeps nothing. */
+  readonly state?: ReadonlyMap<string, Tensor> | undefined;
+}
+
+/** What a loss in float64 is given beside its batch. */
+export interface ReferenceOptions {
+  readonly statistics?: Omit<ClassStatistics, 'classes'> | undefined;
+  /** The beginning of a training where left out. */
+  readonly moment?: Moment | undefined;
 }
 
 export interface LossBatch {

@@ -1,12 +1,6 @@
-import type { ClassStatistics } from './class-statistics.js';
-import type { BoundLoss, EntryLoss, LossBatch, LossValue, Moment } from './loss.js';
+import type { BoundLoss, EntryLoss, LossBatch, LossValue, Moment, ReferenceOptions } from './loss.js';
 
 /** A whole batch's loss in float64, from the definition: what kernels are held against. */
-export interface ReferenceOptions {
-  readonly statistics?: Omit<ClassStatistics, 'classes'> | undefined;
-  /** The beginning of a training where left out. */
-  readonly moment?: Moment | undefined;
-}
 
 export const BEGINNING: Moment = { epoch: 0, progress: 0 };
 
@@ -22,7 +16,7 @@ export function referenceLoss(
   const { labelSmoothing } = bound;
   const targets = Float64Array.from(batch.targets, (y) => y * (1 - labelSmoothing) + labelSmoothing / 2);
   const smoothed = { ...batch, targets };
-  if (bound.kind === 'batch') return bound.reference(smoothed);
+  if (bound.kind === 'batch') return bound.reference(smoothed, { statistics, moment });
   const { classes } = batch;
   const rows = bound.classConstants({ classes, ...statistics });
   const constants = Array.from({ length: classes }, (_, c) => rows.map((row) => row[c] ?? Number.NaN));

@@ -160,7 +160,6 @@ export class StepProgram {
   /** What the loss is told of where the training stands. */
   #scheduled(step: number): readonly number[] {
     const { loss, schedule, stepsPerEpoch, firstStep = 0 } = this.#options;
-    if (loss.kind === 'batch') return [];
     const done = step - firstStep;
     return loss.schedule({
       epoch: Math.floor(done / stepsPerEpoch),

@@ -7,8 +7,9 @@ import { follow } from '../../kernels/optimizer/follow.js';
 import { mul } from '../../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
-import { traceBoundLoss } from '../../losses/define/trace-loss.js';
+import { traceBoundLoss } from '../../losses/define/trace-bound-loss.js';
 import type { StepProgramOptions } from './step-options.js';
+import { LOSS_ARENA } from './training-state-plan.js';
 
 /** What the first half of a step needs to know. */
 export type BackwardOptions = Pick<
@@ -24,7 +25,8 @@ export interface Backward {
 
 /**
  * The first half of a step: forward, loss, gradients. It leaves the gradients in the arena `grads` and what batch norms
- * saw in `observed`; all that it takes from other steps are the weights and, in mixed precision, the loss scale.
+ * saw in `observed`; all that it takes from other steps are the weights, what the loss keeps (some have a memory of scores)
+ * and, in mixed precision, the loss scale.
  *
  * Where several batches make a step (`accumulate`), the gradients come on top of those of the batches before, weighted by
  * `share`, and so does what batch norms saw, weighted by `observedWeight`; see micro-batches.ts.
@@ -44,9 +46,16 @@ export function traceBackward(graph: Graph, options: BackwardOptions): Backward 
   const loss = graph.scope('loss', () => {
     const { reduction } = recipe.loss;
     const bound = options.loss;
-    const numbers = bound.kind === 'entries' ? bound.schedule(BEGINNING).length : 0;
+    const numbers = bound.schedule(BEGINNING).length;
     const scheduled = numbers > 0 ? graph.input('scheduled', [numbers]) : undefined;
-    const own = traceBoundLoss(bound, logits, targets, { reduction, scheduled, ...options.statistics });
+    const kept = bound.kind === 'batch' ? bound.state(definition.config.classes) : [];
+    const variables = kept.map(({ name, shape }) => [name, graph.variable(LOSS_ARENA, name, shape)] as const);
+    const own = traceBoundLoss(bound, logits, targets, {
+      reduction,
+      scheduled,
+      state: new Map(variables),
+      ...options.statistics,
+    });
     return share ? mul(own, share) : own;
   });
   // with respect to these only: what leads to frozen parameters alone is never computed

@@ -79,7 +79,7 @@ export class Trainer {
   static async create(device: Device, options: TrainerOptions): Promise<Trainer> {
     const { recipe } = options;
     const definition = modelOf(recipe, options.classes, options.prompts);
-    const state = await TrainingState.create(device, definition, recipe);
+    const state = await TrainingState.create(device, definition, recipe, options.loss);
     const schedule = scheduleOf(recipe, options.stepsPerEpoch);
     const validated = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
     const programs = new Programs(device, recipe, (batchSize) => {

@@ -35,11 +35,12 @@ export function planTrainingMemory(device: Device, recipe: Recipe, classes: numb
     batchSize: recipe.batchSize,
     imageShape: [height, width, recipe.preprocessing.channels] as const,
   };
+  const loss = lossOf(recipe.loss);
   const step = StepProgram.plan(device, {
     ...common,
-    state: planTrainingState(definition, recipe, limit),
+    state: planTrainingState(definition, recipe, limit, loss),
     recipe,
-    loss: lossOf(recipe.loss),
+    loss,
     // only what the labels weigh depends on these, no size
     statistics: { classCounts: new Array<number>(classes).fill(1), samples: recipe.batchSize },
     schedule: scheduleOf(recipe, 1),

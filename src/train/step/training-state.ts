@@ -6,6 +6,7 @@ import { at, Graph } from '../../engine/graph/tensor.js';
 import type { Program } from '../../engine/run/program.js';
 import { freshLossScale } from '../../kernels/loss/loss-scale.js';
 import { copyAsF16 } from '../../kernels/optimizer/copy-as-f16.js';
+import type { BoundLoss } from '../../losses/define/loss.js';
 import type { ModelDefinition } from '../../models/model.js';
 import type { ArenaContent, SavedState } from '../run/saved-state.js';
 import type { ParameterGroups } from './parameter-groups.js';
@@ -51,9 +52,10 @@ export class TrainingState implements TrainingStatePlan {
     device: Device,
     definition: ModelDefinition,
     recipe: StateRecipe,
+    loss?: BoundLoss,
   ): Promise<TrainingState> {
     if (recipe.precision === 'f16') requireF16(device);
-    const plan = planTrainingState(definition, recipe, device.traits.maxBindingBytes);
+    const plan = planTrainingState(definition, recipe, device.traits.maxBindingBytes, loss);
     const arenas = await createArenas(device, plan.arenas);
     const { params, halfParams } = arenas;
     const copier = params && halfParams && (await compileCopier(device, { params, halfParams }));
