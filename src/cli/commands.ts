@@ -24,6 +24,10 @@ export const COMMANDS = {
     group: 'Trained models:',
     summary: 'Score findings without labels, by texts; search images by text.',
   },
+  submission: {
+    group: 'Trained models:',
+    summary: 'Check a submission before it goes to the challenge.',
+  },
   report: {
     group: 'Trained models:',
     summary: 'Write an HTML report of one run, or of several side by side.',

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { VIEW_SETS } from '../predict/views.js';
+import { VIEW_SETS } from '../predict/views/views.js';
 import { nonNegativeNumber, positiveNumber } from './number-option.js';
 
 /** Options that mean the same in several commands: one spelling and one description of each. */

@@ -7,6 +7,7 @@ import { adjustPredictions, describeAdjustment } from '../predict/adjust-predict
 import { openPredictionSource } from '../predict/prediction-source.js';
 import { type Predictions, requireFreeFile, writePredictions } from '../predict/predictions.js';
 import { scoreImages } from '../predict/score-images.js';
+import { writeSubmission } from '../predict/submission/submission.js';
 import { classifierRows, tauNormalise } from '../predict/tau-normalise.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
 import { openWeightSource } from '../weights/open-weight-source.js';
@@ -27,6 +28,7 @@ import { ProgressLine } from './training-display.js';
 interface PredictFlags extends KernelFlags, HubFlags {
   readonly images?: string;
   readonly out: string;
+  readonly submission?: string;
   readonly batchSize: number;
   readonly logitAdjust?: number;
   readonly tauNorm?: number;
@@ -41,6 +43,7 @@ const program = command('predict')
   .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
   .addOption(imagesOption())
   .option('--out <file>', 'where to write', 'predictions.csv')
+  .option('--submission <file>', 'the same as a submission: a row for every image, no notes')
   .addOption(batchSizeOption())
   .addOption(logitAdjustOption())
   .addOption(tauNormOption(nonNegativeNumber, 'evaluate --tau-norm auto finds the best'))
@@ -50,7 +53,7 @@ const program = command('predict')
     '--lenient',
     'score damaged images as far as they decode, with a note; --strict then refuses only the others',
   )
-  .option('--force', 'replace the file in --out')
+  .option('--force', 'replace the files in --out and --submission')
   .option('--quiet', 'print nothing but errors')
   .action(predict);
 addHubOption(addKernelOptions(program));
@@ -65,7 +68,10 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
   for (const note of await source.notes()) say(note);
   const checkpoint = await readCheckpoint(path);
   const rows = flags.tauNorm === undefined ? undefined : classifierRows(checkpoint);
-  if (!flags.force) await requireFreeFile(flags.out);
+  if (!flags.force) {
+    await requireFreeFile(flags.out);
+    if (flags.submission !== undefined) await requireFreeFile(flags.submission, '--submission');
+  }
   const pictures = await openPredictionSource(images, { images: flags.images, classes: checkpoint.classes });
   let device: Device | undefined;
   const open = async () => {
@@ -106,6 +112,9 @@ async function predict(model: string, images: string, flags: PredictFlags): Prom
     }
     await writePredictions(flags.out, predictions);
     say(`${scored.rows.length} rows for ${checkpoint.classes.length} classes in ${flags.out}`);
+    if (flags.submission !== undefined) {
+      say(`submission: ${await writeSubmission(flags.submission, predictions)}`);
+    }
   } finally {
     progress.stop();
     device?.close();

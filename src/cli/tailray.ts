@@ -15,6 +15,7 @@ const MODULES: Record<CommandName, () => Promise<unknown>> = {
   evaluate: () => import('./evaluate.js'),
   predict: () => import('./predict.js'),
   zeroshot: () => import('./zeroshot.js'),
+  submission: () => import('./submission.js'),
   report: () => import('./report.js'),
   export: () => import('./export.js'),
   devices: () => import('./devices.js'),

@@ -91,6 +91,30 @@ describe('predict', () => {
     await expect(readFile(strict.out)).rejects.toThrow(/ENOENT/);
   });
 
+  test('writes a submission, which passes the check until it is changed', async () => {
+    const at = await temporaryFolder({
+      'list.csv': 'ImageID,bright,striped\n3.png,,\ngone.png,,\n1.png,,\n',
+    });
+    const [table, submission] = [join(at, 'list.csv'), join(at, 's.csv')];
+    const words = [best, table, '--images', data, '--submission', submission];
+    const { code, stdout, stderr, out } = await predict(...words);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(
+      /submission: 2 columns in .*; 1 unreadable have each class's mean over the others: gone\.png/,
+    );
+    const { rows } = await readPredictions(out);
+    const written = (await readPredictions(submission)).rows;
+    expect(written.map(({ image }) => image)).toEqual(['3.png', 'gone.png', '1.png']);
+    expect(written[0]!.probabilities).toEqual(rows[0]!.probabilities);
+    const check = () => commands.run('submission', ['check', submission, '--table', table]);
+    expect(await check()).toMatchObject({ code: 0, stdout: expect.stringMatching(/is fine: 3 images/) });
+    await writeFile(submission, (await readFile(submission, 'utf8')).replace('gone.png', 'gone'));
+    expect(await check()).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/line 3: image "gone" is not/),
+    });
+  });
+
   test('does not replace a file unasked', async () => {
     const out = join(await temporaryFolder({ 'p.csv': 'mine' }), 'p.csv');
     const { code, stderr } = await commands.run('predict', [best, data, '--out', out]);

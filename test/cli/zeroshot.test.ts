@@ -62,6 +62,11 @@ describe('zeroshot score', () => {
     for (const value of known) expect(value).toBeGreaterThan(0);
     const fallback = Number(lines[2]!.split(',')[1]);
     expect(fallback).toBeCloseTo(known.reduce((sum, value) => sum + value) / 3, 6);
+    const check = await commands.run('submission', ['check', submission, '--table', table]);
+    expect([check.code, check.stdout]).toEqual([
+      2,
+      expect.stringMatching(/column 2 is "goiter" where "Bulla" is expected/),
+    ]);
   });
 
   test.each([

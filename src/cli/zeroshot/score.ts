@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { predictionRows } from '../../predict/predict.js';
 import { openPredictionSource } from '../../predict/prediction-source.js';
 import { readPredictions, writePredictions } from '../../predict/predictions.js';
-import { submissionText } from '../../predict/submission.js';
-import { writeAtomically } from '../../storage/atomic-file.js';
+import { writeSubmission } from '../../predict/submission/submission.js';
 import { counted } from '../../text/numbers.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
@@ -120,12 +119,7 @@ async function score(given: string, data: string, options: ScoreFlags, own: Comm
       `${counted(rows.length, 'row')} for ${classes.join(', ')} in ${out}`,
     ];
     if (submission !== undefined) {
-      await writeAtomically(submission, submissionText(classes, rows));
-      const missing = rows.filter(({ probabilities }) => probabilities === null).length;
-      said.push(
-        `submission ${submission}` +
-          (missing > 0 ? `; ${missing} unreadable have each class's mean over the others` : ''),
-      );
+      said.push(`submission ${await writeSubmission(submission, { classes, rows })}`);
     }
     return said.join('\n');
   });

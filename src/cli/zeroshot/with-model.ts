@@ -5,7 +5,7 @@ import { describeQuarantine } from '../../data/images/scan.js';
 import { openDevice } from '../../platform/node/open-device.js';
 import type { PredictionSource } from '../../predict/prediction-source.js';
 import { requireFreeFile } from '../../predict/predictions.js';
-import type { ViewSet } from '../../predict/views.js';
+import type { ViewSet } from '../../predict/views/views.js';
 import { cacheFolder } from '../../storage/cache-folder.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { type EmbeddedImages, embedImages } from '../../zeroshot/embed-images.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type ViewShape, viewsOf } from '../../src/predict/views.js';
-import { relativeError } from '../golden/digest.js';
-import { readGolden } from '../golden/golden-files.js';
-import { hashImages } from '../golden/hash-weights.js';
+import { type ViewShape, viewsOf } from '../../../src/predict/views/views.js';
+import { relativeError } from '../../golden/digest.js';
+import { readGolden } from '../../golden/golden-files.js';
+import { hashImages } from '../../golden/hash-weights.js';
 
 /** What make_views.py writes. */
 interface ViewGolden {
