@@ -51,7 +51,7 @@ export function addScore(program: Command): void {
   )
     .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .addOption(promptsOption())
-    .addOption(ttaOption('embeddings'))
+    .addOption(ttaOption('average embeddings'))
     .option(
       '--classes <names>',
       "findings to score, with commas between; default: those that the model's run declares unseen, else the challenge's",

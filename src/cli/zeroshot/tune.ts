@@ -41,7 +41,7 @@ export function addTune(program: Command): void {
   )
     .argument('<table>', 'a CSV file with labels of seen findings, and none of unseen ones')
     .addOption(promptsOption())
-    .addOption(ttaOption('embeddings'))
+    .addOption(ttaOption('average embeddings'))
     .option(
       '--unseen <names>',
       "findings that nobody labelled, with commas between; default: those that the model's run declares unseen, else the challenge's",
