@@ -20,6 +20,7 @@ export const COMMANDS = {
   losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
   evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
+  average: { group: 'Trained models:', summary: "Average several checkpoints' weights." },
   zeroshot: {
     group: 'Trained models:',
     summary: 'Score findings without labels, by texts; search images by text.',

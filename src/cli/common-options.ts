@@ -14,6 +14,16 @@ export function imagesOption(): Option {
   return new Option('--images <dir>', 'image folder (default: the folder of the table)');
 }
 
+/** @param preferred the part where none is asked for, in words */
+export function partOption(preferred: string): Option {
+  return new Option('--part <name>', `part of the data (default: ${preferred})`).choices([
+    'train',
+    'validation',
+    'test',
+    'all',
+  ]);
+}
+
 /** @param target what a setting belongs to @param example of one, `path=value` */
 export function setOption(target: string, example: string): Option {
   return new Option('--set <key=value>', `change one setting of ${target}, e.g. ${example}; repeatable`)

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals. */
-import { Option } from 'commander';
 import type { Device } from '../engine/device.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
@@ -19,6 +18,7 @@ import {
   batchSizeOption,
   imagesOption,
   logitAdjustOption,
+  partOption,
   resamplesOption,
   tauNormOption,
 } from './common-options.js';
@@ -45,14 +45,7 @@ const program = command('evaluate')
   .argument('<subject>', 'a run directory, a checkpoint (.safetensors), or a predictions.csv')
   .option('--data <path>', 'labelled table or folder (a run directory knows its own)')
   .addOption(imagesOption())
-  .addOption(
-    new Option('--part <name>', 'part of the data (default: test if there is one)').choices([
-      'train',
-      'validation',
-      'test',
-      'all',
-    ]),
-  )
+  .addOption(partOption('test if there is one'))
   .option('--json [file]', 'print everything as JSON, or write it to a file and print the table')
   .addOption(resamplesOption().default(1000))
   .addOption(batchSizeOption())

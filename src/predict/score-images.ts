@@ -6,6 +6,7 @@ import type { Device } from '../engine/device.js';
 import { type Explanation, explainByRuns } from '../engine/run/explanation.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { Classifier } from './classifier.js';
+import type { EvaluationData } from './evaluation-data.js';
 import { predictDataset, predictionRows } from './predict.js';
 import type { Predictions } from './predictions.js';
 import { type TestTimeViews, ViewScorer } from './views/view-scorer.js';
@@ -85,4 +86,17 @@ export async function scoreImages(
   } finally {
     classifier.destroy();
   }
+}
+
+/** The scores of the labelled rows of an evaluation, all parts below each other. @throws as `scoreImages` */
+export async function scoreLabelled(
+  openDevice: () => Promise<Device>,
+  { parts, imageRoot }: EvaluationData,
+  options: Omit<ScoreImagesOptions, 'table' | 'indices' | 'imageRoot'>,
+): Promise<Predictions> {
+  const rows: Predictions['rows'][number][] = [];
+  for (const { table, indices } of parts) {
+    rows.push(...(await scoreImages(openDevice, { ...options, table, indices, imageRoot })).rows);
+  }
+  return { classes: options.checkpoint.classes, rows };
 }
