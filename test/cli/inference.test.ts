@@ -70,3 +70,19 @@ describe('average', () => {
     expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/exists already/)]);
   });
 });
+
+describe('evaluate', () => {
+  test('fits thresholds on validation, never on test, and uses them', async () => {
+    const file = join(folder, 'thresholds.csv');
+    const evaluate = (...words: string[]) => commands.run('evaluate', [run, '--resamples', '10', ...words]);
+    const fitted = await evaluate('--fit-thresholds', file);
+    expect(fitted.code, fitted.stderr).toBe(0);
+    const best = /macro F1 +[\d.]+ at 0\.5, ([\d.]+) at each class's best/.exec(fitted.stdout)?.[1];
+    const used = await evaluate('--thresholds', file);
+    expect(used.code, used.stderr).toBe(0);
+    expect(used.stdout).toContain(`macro F1     ${best} at the given thresholds, ${best} at`);
+    expect(used.stdout).toMatch(/AUROC +threshold +F1 +best F1/);
+    const onTest = await evaluate('--fit-thresholds', file, '--part', 'test', '--force');
+    expect([onTest.code, onTest.stderr]).toEqual([2, expect.stringMatching(/would flatter it/)]);
+  });
+});
