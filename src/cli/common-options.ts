@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { EvaluationError } from '../predict/labelled-scores.js';
 import { MERGES } from '../predict/views/merge.js';
 import { VIEW_SETS } from '../predict/views/views.js';
 import { nonNegativeNumber, nonNegativeNumbers, positiveNumber } from './number-option.js';
@@ -77,6 +78,14 @@ export function weightsOption(): Option {
     '--weights <list>',
     'of the checkpoints in their mean, e.g. 0.6,0.4; divided by their sum (default: equal)',
   ).argParser(nonNegativeNumbers);
+}
+
+/** @throws EvaluationError unless there are as many weights as checkpoints, or none */
+export function requireWeights(weights: readonly number[] | undefined, checkpoints: number): void {
+  if (weights === undefined || weights.length === checkpoints) return;
+  throw new EvaluationError(
+    `--weights has ${weights.length} numbers for ${checkpoints} checkpoints: give one for each.`,
+  );
 }
 
 export function normalGateOption(): Option {

@@ -6,7 +6,6 @@ import { openDevice } from '../platform/node/open-device.js';
 import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
 import { type EnsembleMember, ensemblePredictions, requireSameClasses } from '../predict/ensemble.js';
 import { gatePredictions, requireNormal } from '../predict/gate-predictions.js';
-import { EvaluationError } from '../predict/labelled-scores.js';
 import { openPredictionSource } from '../predict/prediction-source.js';
 import { type Predictions, requireFreeFile, writePredictions } from '../predict/predictions.js';
 import { type ScoredImages, scoreImages } from '../predict/score-images.js';
@@ -24,6 +23,7 @@ import {
   logitAdjustOption,
   normalClassOption,
   normalGateOption,
+  requireWeights,
   tauNormOption,
   ttaMergeOption,
   ttaOption,
@@ -151,11 +151,7 @@ function requireTogether(
   members: readonly Member[],
   { weights, normalGate, normalClass }: PredictFlags,
 ): void {
-  if (weights && weights.length !== members.length) {
-    throw new EvaluationError(
-      `--weights has ${weights.length} numbers for ${members.length} checkpoints: give one for each.`,
-    );
-  }
+  requireWeights(weights, members.length);
   requireSameClasses(members.map(({ path, checkpoint }) => ({ name: path, classes: checkpoint.classes })));
   if (normalGate !== undefined) requireNormal(members[0]?.checkpoint.classes ?? [], normalClass);
 }

@@ -86,3 +86,29 @@ describe('evaluate', () => {
     expect([onTest.code, onTest.stderr]).toEqual([2, expect.stringMatching(/would flatter it/)]);
   });
 });
+
+describe('ladder', () => {
+  test('measures single, views, ensemble and gate on the validation part of a run', async () => {
+    const json = join(folder, 'ladder.json');
+    const words = [best, spoilt, '--data', run, '--tta', 'flip', '--weights', '1,0', '--normal-gate', '0.5'];
+    const { code, stdout, stderr } = await commands.run('ladder', [
+      ...words,
+      ...['--normal-class', 'bright', '--resamples', '20', '--json', json],
+    ]);
+    expect(code, stderr).toBe(0);
+    const names = ['single', 'views: flip, mean', 'ensemble of 2', 'gate: bright, 0.5'];
+    expect(names.map((name) => stdout.split('\n').some((line) => line.startsWith(name)))).toEqual(
+      names.map(() => true),
+    );
+    const { part, images, rows } = JSON.parse(await readFile(json, 'utf8'));
+    const { validation } = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
+    expect([part, images]).toEqual(['validation', 6]);
+    expect(rows.map(({ name }: { name: string }) => name)).toEqual(names);
+    expect(rows[0].scores.mAP).toBeCloseTo(validation.mAP, 6);
+    // the second model has no weight
+    expect(rows[2]).toMatchObject({
+      scores: rows[1].scores,
+      gains: { mAP: { estimate: 0, low: 0, high: 0 } },
+    });
+  });
+});
