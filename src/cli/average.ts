@@ -15,7 +15,7 @@ import { averageCheckpoints, hasRunningStatistics } from '../weights/average-che
 import { readCheckpoint, writeCheckpoint } from '../weights/checkpoint.js';
 import { type GreedySoup, greedySoup } from '../weights/greedy-soup.js';
 import { command, runCommand } from './command.js';
-import { adapterOption, batchSizeOption, imagesOption, partOption } from './common-options.js';
+import { adapterOption, batchSizeOption, imagesOption, partOption } from './options/common-options.js';
 import { ProgressLine } from './training-display.js';
 
 interface AverageFlags {

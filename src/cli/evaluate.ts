@@ -23,8 +23,8 @@ import {
   partOption,
   resamplesOption,
   tauNormOption,
-} from './common-options.js';
-import { shareOrAuto } from './number-option.js';
+} from './options/common-options.js';
+import { shareOrAuto } from './options/number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 

@@ -27,7 +27,7 @@ import {
   ttaMergeOption,
   ttaOption,
   weightsOption,
-} from './common-options.js';
+} from './options/common-options.js';
 import { formatLadder } from './text/ladder-table.js';
 import { ProgressLine } from './training-display.js';
 

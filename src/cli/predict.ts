@@ -28,10 +28,10 @@ import {
   ttaMergeOption,
   ttaOption,
   weightsOption,
-} from './common-options.js';
-import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
-import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
-import { nonNegativeNumber } from './number-option.js';
+} from './options/common-options.js';
+import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
+import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
+import { nonNegativeNumber } from './options/number-option.js';
 import { formatExplanation } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 

@@ -88,15 +88,21 @@ describe('evaluate', () => {
 });
 
 describe('ladder', () => {
-  test('measures single, views, ensemble and gate on the validation part of a run', async () => {
+  test('measures single, average, views, ensemble and gate on the validation part of a run', async () => {
     const json = join(folder, 'ladder.json');
     const words = [best, spoilt, '--data', run, '--tta', 'flip', '--weights', '1,0', '--normal-gate', '0.5'];
     const { code, stdout, stderr } = await commands.run('ladder', [
       ...words,
-      ...['--normal-class', 'bright', '--resamples', '20', '--json', json],
+      ...['--raw', spoilt, '--normal-class', 'bright', '--resamples', '20', '--json', json],
     ]);
     expect(code, stderr).toBe(0);
-    const names = ['single', 'views: flip, mean', 'ensemble of 2', 'gate: bright, 0.5'];
+    const names = [
+      'single, weights of the last step',
+      'averaged weights',
+      'views: flip, mean',
+      'ensemble of 2',
+      'gate: bright, 0.5',
+    ];
     expect(names.map((name) => stdout.split('\n').some((line) => line.startsWith(name)))).toEqual(
       names.map(() => true),
     );
@@ -104,10 +110,11 @@ describe('ladder', () => {
     const { validation } = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
     expect([part, images]).toEqual(['validation', 6]);
     expect(rows.map(({ name }: { name: string }) => name)).toEqual(names);
-    expect(rows[0].scores.mAP).toBeCloseTo(validation.mAP, 6);
+    expect(rows[1].scores.mAP).toBeCloseTo(validation.mAP, 6);
+    expect(rows[1].gains.mAP.estimate).toBeCloseTo(validation.mAP - rows[0].scores.mAP, 6);
     // the second model has no weight
-    expect(rows[2]).toMatchObject({
-      scores: rows[1].scores,
+    expect(rows[3]).toMatchObject({
+      scores: rows[2].scores,
       gains: { mAP: { estimate: 0, low: 0, high: 0 } },
     });
   });

@@ -5,7 +5,7 @@ import { counted } from '../../text/numbers.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
 import { embeddingFiles, type NamedEmbeddings, writeEmbeddings } from '../../zeroshot/embedding-file.js';
-import { ttaOption } from '../common-options.js';
+import { ttaOption } from '../options/common-options.js';
 import {
   describeImages,
   embeddedNames,

@@ -17,8 +17,8 @@ import {
   seenScores,
 } from '../../zeroshot/scoring/seen-scores.js';
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
-import { ttaOption } from '../common-options.js';
-import { nonNegativeNumber } from '../number-option.js';
+import { ttaOption } from '../options/common-options.js';
+import { nonNegativeNumber } from '../options/number-option.js';
 import { nameList, promptsFor, promptsOption, ruleList, seenOption, unseenFor } from './prompt-options.js';
 import {
   describeImages,

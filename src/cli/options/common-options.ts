@@ -1,7 +1,7 @@
 import { Option } from 'commander';
-import { EvaluationError } from '../predict/labelled-scores.js';
-import { MERGES } from '../predict/views/merge.js';
-import { VIEW_SETS } from '../predict/views/views.js';
+import { EvaluationError } from '../../predict/labelled-scores.js';
+import { MERGES } from '../../predict/views/merge.js';
+import { VIEW_SETS } from '../../predict/views/views.js';
 import { nonNegativeNumber, nonNegativeNumbers, positiveNumber } from './number-option.js';
 
 /** Options that mean the same in several commands: one spelling and one description of each. */
