@@ -1,6 +1,6 @@
 import { parser, runCommand } from '#src/cli/command.js';
-import { adapterOption } from '#src/cli/common-options.js';
-import { positiveNumber } from '#src/cli/number-option.js';
+import { adapterOption } from '#src/cli/options/common-options.js';
+import { positiveNumber } from '#src/cli/options/number-option.js';
 import { formatExplanation } from '#src/cli/text/plan-table.js';
 import { type CompileOptions, compile, planProgram } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';

@@ -1,7 +1,7 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
-import type { BenchFlags } from '#src/cli/bench-flags.js';
-import { kernelTuning } from '#src/cli/kernel-options.js';
+import type { BenchFlags } from '#src/cli/options/bench-flags.js';
+import { kernelTuning } from '#src/cli/options/kernel-options.js';
 import { measureRoofline, type Roofline } from '#src/engine/roofline.js';
 import { openDevice } from '#src/platform/node/open-device.js';
 import { tailrayVersion } from '#src/storage/version.js';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parser, runCommand } from '#src/cli/command.js';
-import { adapterOption } from '#src/cli/common-options.js';
+import { adapterOption } from '#src/cli/options/common-options.js';
 import { openDevice } from '#src/platform/node/open-device.js';
 import { formatByteSize } from '#src/text/byte-size.js';
 import { NOTHING } from '#src/text/numbers.js';

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { TailrayError } from '../engine/errors.js';
-import type { BenchFlags, BenchModule } from './bench-flags.js';
 import { command, runCommand } from './command.js';
-import { adapterOption, OldSpelling } from './common-options.js';
-import { addTuneOptions } from './kernel-options.js';
-import { positiveNumber } from './number-option.js';
+import type { BenchFlags, BenchModule } from './options/bench-flags.js';
+import { adapterOption, OldSpelling } from './options/common-options.js';
+import { addTuneOptions } from './options/kernel-options.js';
+import { positiveNumber } from './options/number-option.js';
 
 /** The benchmark was not built. */
 class MissingBenchmarkError extends TailrayError {}

@@ -20,9 +20,18 @@ export const COMMANDS = {
   losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
   evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
+  ladder: {
+    group: 'Trained models:',
+    summary: 'Measure what views, an ensemble and a gate gain.',
+  },
+  average: { group: 'Trained models:', summary: "Average several checkpoints' weights." },
   zeroshot: {
     group: 'Trained models:',
     summary: 'Score findings without labels, by texts; search images by text.',
+  },
+  submission: {
+    group: 'Trained models:',
+    summary: 'Check a submission before it goes to the challenge.',
   },
   report: {
     group: 'Trained models:',

@@ -15,10 +15,10 @@ import { visibleText } from '../storage/visible-text.js';
 import { padCell } from '../text/padded-table.js';
 import type { RunListener } from '../train/run/run-event.js';
 import { command, runCommand } from './command.js';
-import { adapterOption, resamplesOption, setOption } from './common-options.js';
-import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
-import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
+import { adapterOption, resamplesOption, setOption } from './options/common-options.js';
+import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
+import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
 interface CompareFlags extends KernelFlags, HubFlags {

@@ -7,8 +7,9 @@ import { adjustPredictions, describeAdjustment } from '../predict/adjust-predict
 import { evaluatePredictions } from '../predict/evaluation.js';
 import type { PartName } from '../predict/evaluation-data.js';
 import { EvaluationError } from '../predict/labelled-scores.js';
-import type { Predictions } from '../predict/predictions.js';
+import { type Predictions, requireFreeFile } from '../predict/predictions.js';
 import { chooseTau, classifierRows, tauNormalise } from '../predict/tau-normalise.js';
+import { readThresholds, writeThresholds } from '../predict/thresholds.js';
 import { type EvaluationSubject, openEvaluation } from '../report/evaluation-subject.js';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
@@ -19,10 +20,11 @@ import {
   batchSizeOption,
   imagesOption,
   logitAdjustOption,
+  partOption,
   resamplesOption,
   tauNormOption,
-} from './common-options.js';
-import { shareOrAuto } from './number-option.js';
+} from './options/common-options.js';
+import { shareOrAuto } from './options/number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -36,37 +38,48 @@ interface EvaluateFlags {
   readonly batchSize: number;
   readonly logitAdjust?: number;
   readonly tauNorm?: number | 'auto';
+  readonly thresholds?: string;
+  readonly fitThresholds?: string;
   readonly adapter?: string;
   readonly strict?: boolean;
   readonly lenient?: boolean;
+  readonly force?: boolean;
 }
 
 const program = command('evaluate')
   .argument('<subject>', 'a run directory, a checkpoint (.safetensors), or a predictions.csv')
   .option('--data <path>', 'labelled table or folder (a run directory knows its own)')
   .addOption(imagesOption())
-  .addOption(
-    new Option('--part <name>', 'part of the data (default: test if there is one)').choices([
-      'train',
-      'validation',
-      'test',
-      'all',
-    ]),
-  )
+  .addOption(partOption('test if there is one'))
   .option('--json [file]', 'print everything as JSON, or write it to a file and print the table')
   .addOption(resamplesOption().default(1000))
   .addOption(batchSizeOption())
   .addOption(logitAdjustOption())
   .addOption(tauNormOption(shareOrAuto, 'auto: best F1 on validation'))
+  .option('--thresholds <file>', 'F1 at the thresholds of this file instead of 0.5')
+  .addOption(
+    new Option(
+      '--fit-thresholds <file>',
+      "write each class's threshold of best F1 on this part (default: validation)",
+    ).conflicts('thresholds'),
+  )
   .addOption(adapterOption())
   .option('--strict', 'refuse data with images that cannot be used')
   .option('--lenient', 'score damaged images as far as they decode; --strict then refuses only the others')
+  .option('--force', 'replace the file in --fit-thresholds')
   .action(evaluate);
 
 async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
   // JSON on stdout stays alone there
   const remarks = flags.json === true ? process.stderr : process.stdout;
   const say = (text: string) => remarks.write(`${text}\n`);
+  const { fitThresholds, thresholds: file } = flags;
+  if (fitThresholds !== undefined && flags.part === 'test') {
+    throw new EvaluationError(
+      '--fit-thresholds: thresholds chosen on the test part would flatter it: choose them with --part validation.',
+    );
+  }
+  if (fitThresholds !== undefined && !flags.force) await requireFreeFile(fitThresholds, '--fit-thresholds');
   const progress = new ProgressLine(flags.json === true);
   let device: Device | undefined;
   const open = async () => {
@@ -77,6 +90,7 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
   try {
     const request = {
       ...flags,
+      part: flags.part ?? (fitThresholds === undefined ? undefined : 'validation'),
       subject,
       cache: cacheFolder(),
       scoring: {
@@ -98,7 +112,19 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     const { parts, part, trainingPrevalence } = opened;
     const { resamples, logitAdjust } = flags;
     const measured = logitAdjust === undefined ? opened.predictions : adjusted(opened, logitAdjust, say);
-    const evaluation = evaluatePredictions(measured, parts, { trainingPrevalence, resamples });
+    const thresholds = file === undefined ? undefined : await readThresholds(file, measured.classes);
+    if (thresholds && thresholds.unfitted.length > 0) {
+      say(`without a threshold of their own, at 0.5: ${thresholds.unfitted.join(', ')}`);
+    }
+    const evaluation = evaluatePredictions(measured, parts, {
+      trainingPrevalence,
+      thresholds: thresholds?.values,
+      resamples,
+    });
+    if (fitThresholds !== undefined) {
+      await writeThresholds(fitThresholds, evaluation.perClass);
+      say(`thresholds of best F1 on the ${part} part in ${fitThresholds}`);
+    }
     const json = `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`;
     process.stdout.write(
       flags.json === true ? json : `${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`,

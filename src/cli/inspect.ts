@@ -6,7 +6,7 @@ import { writeInspectionPage } from '../inspect/page/page.js';
 import { parseRecipe, resolveRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { command, runCommand } from './command.js';
-import { imagesOption, setOption } from './common-options.js';
+import { imagesOption, setOption } from './options/common-options.js';
 import { ProgressLine } from './training-display.js';
 
 interface InspectFlags {

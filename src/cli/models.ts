@@ -9,8 +9,8 @@ import { parseRecipe } from '../recipe/recipe.js';
 import { parseYaml } from '../recipe/yaml-text.js';
 import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/step/model-survey.js';
 import { command, runCommand } from './command.js';
-import { adapterOption, OldSpelling } from './common-options.js';
-import { positiveNumber } from './number-option.js';
+import { adapterOption, OldSpelling } from './options/common-options.js';
+import { positiveNumber } from './options/number-option.js';
 import { formatModels } from './text/model-table.js';
 import { ProgressLine } from './training-display.js';
 

@@ -2,7 +2,7 @@
 /** `report`: one HTML file about a run, or about several side by side. */
 import { writeReport } from '../report/report.js';
 import { command, runCommand } from './command.js';
-import { resamplesOption } from './common-options.js';
+import { resamplesOption } from './options/common-options.js';
 
 interface ReportFlags {
   readonly out?: string;

@@ -10,7 +10,7 @@ import { PhantomOptionsError } from '../phantom/errors.js';
 import { paddedTable } from '../text/padded-table.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
-import { positiveNumber, wholeNumber } from './number-option.js';
+import { positiveNumber, wholeNumber } from './options/number-option.js';
 
 interface SynthFlags {
   readonly out?: string;

@@ -19,11 +19,11 @@ import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
 import { command, runCommand } from './command.js';
-import { adapterOption, imagesOption, OldSpelling, setOption } from './common-options.js';
-import { addHubOption, type HubFlags, hubOptions } from './hub-option.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
-import { addKernelOptions, type KernelFlags, kernelTuning } from './kernel-options.js';
-import { positiveNumber, wholeNumber } from './number-option.js';
+import { adapterOption, imagesOption, OldSpelling, setOption } from './options/common-options.js';
+import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
+import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
+import { positiveNumber, wholeNumber } from './options/number-option.js';
 import { formatSampling } from './text/sampling-table.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 

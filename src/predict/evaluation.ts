@@ -14,6 +14,8 @@ export interface Evaluation extends Summary {
   readonly patients: number;
   /** 95 % BCa bootstrap intervals over patients of the macro means. */
   readonly intervals: Readonly<Record<'mAP' | 'auroc', Interval>>;
+  /** [classes] of F1; null where it is 0.5 for all. */
+  readonly thresholds: readonly number[] | null;
   /** Where head, medium and tail come from. */
   readonly groupedBy: 'training prevalence' | 'prevalence in these images';
 }
@@ -21,6 +23,8 @@ export interface Evaluation extends Summary {
 export interface EvaluateOptions {
   /** [classes] prevalence in training, in the order of the predictions' classes; null where unknown. */
   readonly trainingPrevalence?: readonly (number | null)[] | undefined;
+  /** [classes] scores from which on a class counts as present, for F1; default 0.5. */
+  readonly thresholds?: readonly number[] | undefined;
   /** Draws of the bootstrap; default 1000. */
   readonly resamples?: number | undefined;
 }
@@ -49,8 +53,10 @@ export function evaluatePredictions(
     patients,
     resamples: options.resamples ?? 1000,
   });
+  const { thresholds } = options;
   return {
-    ...summarize(scores, targets, { ...shape, groups }),
+    ...summarize(scores, targets, { ...shape, groups, thresholds }),
+    thresholds: thresholds ?? null,
     images: n,
     unreadable,
     patients: new Set(patients.map((patient, i) => patient ?? `image ${i}`)).size,

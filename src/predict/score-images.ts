@@ -6,8 +6,11 @@ import type { Device } from '../engine/device.js';
 import { type Explanation, explainByRuns } from '../engine/run/explanation.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { Classifier } from './classifier.js';
+import type { EvaluationData } from './evaluation-data.js';
 import { predictDataset, predictionRows } from './predict.js';
 import type { Predictions } from './predictions.js';
+import { type TestTimeViews, ViewScorer } from './views/view-scorer.js';
+import { viewsOf } from './views/views.js';
 
 /** A checkpoint's scores for the images of a table, prepared as in its training. */
 export interface ScoreImagesOptions {
@@ -20,6 +23,8 @@ export interface ScoreImagesOptions {
   readonly imageRoot: string;
   /** Default 32. Does not change the scores. */
   readonly batchSize?: number | undefined;
+  /** Several views of each image; only the image as it is when absent. */
+  readonly views?: TestTimeViews | undefined;
   /** Refuse if any image is unreadable. */
   readonly strict?: boolean | undefined;
   /** Score damaged images, too, as far as they can be decoded; their rows get a note. */
@@ -53,6 +58,7 @@ export async function scoreImages(
     indices,
     imageRoot,
     batchSize = 32,
+    views = { set: 'none' },
     strict = false,
     lenient = false,
   } = options;
@@ -67,11 +73,12 @@ export async function scoreImages(
     path,
     batchSize,
     tuning: options.tuning?.(device),
-    runs: Math.ceil(readable.length / batchSize),
+    runs: Math.ceil(readable.length / batchSize) * viewsOf(views.set).length,
   });
   try {
     if (options.onExplanation) options.onExplanation(await explainByRuns(device, classifier.program));
-    const probabilities = await predictDataset(classifier, all.subset(readable), {
+    const scorer = views.set === 'none' ? classifier : new ViewScorer(classifier, views);
+    const probabilities = await predictDataset(scorer, all.subset(readable), {
       ...(options.onScored && { onProgress: options.onScored }),
     });
     const rows = predictionRows({ all, quarantined, accepted }, probabilities, classes.length);
@@ -79,4 +86,17 @@ export async function scoreImages(
   } finally {
     classifier.destroy();
   }
+}
+
+/** The scores of the labelled rows of an evaluation, all parts below each other. @throws as `scoreImages` */
+export async function scoreLabelled(
+  openDevice: () => Promise<Device>,
+  { parts, imageRoot }: EvaluationData,
+  options: Omit<ScoreImagesOptions, 'table' | 'indices' | 'imageRoot'>,
+): Promise<Predictions> {
+  const rows: Predictions['rows'][number][] = [];
+  for (const { table, indices } of parts) {
+    rows.push(...(await scoreImages(openDevice, { ...options, table, indices, imageRoot })).rows);
+  }
+  return { classes: options.checkpoint.classes, rows };
 }

@@ -1,6 +1,5 @@
 /**
- * A source of scores for batches of images: a network with its weights, and later several views of an image, several
- * networks, or a comparison with texts. A scorer keeps to one batch size; padding changes no other image's scores.
+ * A source of scores for batches of images: a network with its weights, or one that sees several views of each image. A scorer keeps to one batch size; padding changes no other image's scores.
  */
 export interface Scorer {
   readonly classes: number;

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { DataPart } from '../data/tables/data-source.js';
 import type { Device } from '../engine/device.js';
-import { type PartName, readEvaluationData } from '../predict/evaluation-data.js';
+import { type EvaluationData, type PartName, readEvaluationData } from '../predict/evaluation-data.js';
 import { EvaluationError, labelledRows } from '../predict/labelled-scores.js';
 import { type Predictions, readPredictions } from '../predict/predictions.js';
-import { type ScoreImagesOptions, scoreImages } from '../predict/score-images.js';
+import { type ScoreImagesOptions, scoreLabelled } from '../predict/score-images.js';
 import { dataSourceOptions } from '../recipe/recipe-data.js';
 import { providePhantoms } from '../train/run/phantom-source.js';
 import { RunDirectory } from '../train/run/run-directory.js';
@@ -55,14 +55,45 @@ export async function openEvaluation(
   return openCheckpoint(request.subject, openDevice, request);
 }
 
-async function openRun(run: RunDirectory, { part, cache }: EvaluationRequest): Promise<EvaluationSubject> {
+async function openRun(run: RunDirectory, request: EvaluationRequest): Promise<EvaluationSubject> {
+  const { imageRoot: _, ...held } = await heldOut(run, request);
+  const checkpoint = await readCheckpoint(run.best);
+  return { ...held, trainingPrevalence: checkpoint.prevalence, checkpoint };
+}
+
+/** The rows that a run has scored, with its scores and their labels. */
+async function heldOut(run: RunDirectory, { part, cache }: Pick<EvaluationRequest, 'part' | 'cache'>) {
   const recipe = await run.recipe();
   const predictions = await readPredictions(run.predictions);
-  const checkpoint = await readCheckpoint(run.best);
   const path = recipe.data.path ?? (await providePhantoms(recipe, { cache }));
-  const { parts } = await readEvaluationData(path, dataSourceOptions(recipe.data), 'all');
-  const selected = selectSplit(predictions, parts, part, run.predictions);
-  return { ...selected, trainingPrevalence: checkpoint.prevalence, checkpoint };
+  const { parts, imageRoot } = await readEvaluationData(path, dataSourceOptions(recipe.data), 'all');
+  return { ...selectSplit(predictions, parts, part, run.predictions), imageRoot };
+}
+
+/** Labelled images that choices are made on. */
+export interface ValidationRequest extends Pick<EvaluationRequest, 'images' | 'part' | 'cache'> {
+  /** Labelled table or folder, or a run directory, whose own validation part is meant. */
+  readonly data: string;
+  readonly classes: readonly string[];
+}
+
+/**
+ * The validation part of labelled data or of a run: of data without parts, all rows.
+ * @throws TableError when the part asked for isn't there; EvaluationError for a run without rows of it
+ */
+export async function openValidation({
+  data,
+  classes,
+  ...request
+}: ValidationRequest): Promise<EvaluationData> {
+  const run = new RunDirectory(data);
+  if ((await stat(run.best).catch(() => null)) !== null) {
+    const { parts, part, imageRoot } = await heldOut(run, { ...request, part: request.part ?? 'validation' });
+    return { parts: parts.filter(({ indices }) => indices.length > 0), part, imageRoot };
+  }
+  const { images, part } = request;
+  const table = { classes, unlabelled: true };
+  return readEvaluationData(data, { table, ...(images !== undefined && { images }) }, part, 'validation');
 }
 
 async function openPredictions(request: EvaluationRequest): Promise<EvaluationSubject> {
@@ -82,14 +113,10 @@ async function openCheckpoint(
   request: EvaluationRequest,
 ): Promise<EvaluationSubject> {
   const checkpoint = await readCheckpoint(path);
-  const { parts, part, imageRoot } = await readLabels(request, checkpoint.classes, request.part);
-  const rows: Predictions['rows'][number][] = [];
-  for (const { table, indices } of parts) {
-    const options = { ...request.scoring, checkpoint, path, table, indices, imageRoot };
-    rows.push(...(await scoreImages(openDevice, options)).rows);
-  }
-  const { classes, prevalence } = checkpoint;
-  return { predictions: { classes, rows }, parts, part, trainingPrevalence: prevalence, checkpoint };
+  const labels = await readLabels(request, checkpoint.classes, request.part);
+  const predictions = await scoreLabelled(openDevice, labels, { ...request.scoring, checkpoint, path });
+  const { parts, part } = labels;
+  return { predictions, parts, part, trainingPrevalence: checkpoint.prevalence, checkpoint };
 }
 
 function readLabels(

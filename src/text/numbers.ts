@@ -48,9 +48,9 @@ export function times(value: MaybeNumber, guess: MaybeNumber): string {
 }
 
 /** A difference with its sign: `+0.021`, `−0.004`. */
-export function signed(value: MaybeNumber): string {
+export function signed(value: MaybeNumber, digits = 3): string {
   if (!isNumber(value)) return NOTHING;
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 }
 
 /** Three digits, whatever the size: `0.123`, `1.23`, `12.3`, `123`. */

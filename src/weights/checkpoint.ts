@@ -55,6 +55,8 @@ const aboutSchema = z.object({
   simulated: z.boolean().optional(),
   /** The recipe, without the paths of the machine it ran on. */
   recipe: z.record(z.string(), z.unknown()),
+  /** Files whose mean the weights are, each as its folder and name; absent for a training's own. */
+  averaged: z.array(z.string()).optional(),
   /** Version of tailray that wrote the file. */
   tailray: z.string(),
 });
@@ -100,7 +102,7 @@ export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Arr
 
 /** What a checkpoint says of itself as metadata: a JSON text for each field, in this file and in exported ones. */
 export function aboutTexts(about: CheckpointAbout): Record<string, string> {
-  const fields = Object.entries(aboutSchema.parse(about));
+  const fields = Object.entries(aboutSchema.parse(about)).filter(([, value]) => value !== undefined);
   return Object.fromEntries(fields.map(([key, value]) => [key, JSON.stringify(value)]));
 }
 

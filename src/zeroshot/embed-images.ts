@@ -2,7 +2,7 @@ import { type Dataset, openDataset } from '../data/dataset.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
 import type { PredictionSource } from '../predict/prediction-source.js';
-import { type ViewSet, viewsOf } from '../predict/views.js';
+import { type ViewSet, viewsOf } from '../predict/views/views.js';
 import type { ImageTextModel } from './image-text-model.js';
 import { unitRows } from './scoring/vectors.js';
 

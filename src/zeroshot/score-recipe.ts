@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { windowSchema } from '../data/images/preprocessing.js';
-import { VIEW_SETS } from '../predict/views.js';
+import { VIEW_SETS } from '../predict/views/views.js';
 import { unknownKeys } from '../recipe/known-names.js';
 import { RecipeError } from '../recipe/recipe-error.js';
 import { parseYaml, readYamlText } from '../recipe/yaml-text.js';

@@ -91,12 +91,93 @@ describe('predict', () => {
     await expect(readFile(strict.out)).rejects.toThrow(/ENOENT/);
   });
 
+  test('writes a submission, which passes the check until it is changed', async () => {
+    const at = await temporaryFolder({
+      'list.csv': 'ImageID,bright,striped\n3.png,,\ngone.png,,\n1.png,,\n',
+    });
+    const [table, submission] = [join(at, 'list.csv'), join(at, 's.csv')];
+    const words = [best, table, '--images', data, '--submission', submission];
+    const { code, stdout, stderr, out } = await predict(...words);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(
+      /submission: 2 columns in .*; 1 unreadable have each class's mean over the others: gone\.png/,
+    );
+    const { rows } = await readPredictions(out);
+    const written = (await readPredictions(submission)).rows;
+    expect(written.map(({ image }) => image)).toEqual(['3.png', 'gone.png', '1.png']);
+    expect(written[0]!.probabilities).toEqual(rows[0]!.probabilities);
+    const check = () => commands.run('submission', ['check', submission, '--table', table]);
+    expect(await check()).toMatchObject({ code: 0, stdout: expect.stringMatching(/is fine: 3 images/) });
+    await writeFile(submission, (await readFile(submission, 'utf8')).replace('gone.png', 'gone'));
+    expect(await check()).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/line 3: image "gone" is not/),
+    });
+  });
+
   test('does not replace a file unasked', async () => {
     const out = join(await temporaryFolder({ 'p.csv': 'mine' }), 'p.csv');
     const { code, stderr } = await commands.run('predict', [best, data, '--out', out]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/exists already: replace it with --force/);
     expect(await readFile(out, 'utf8')).toBe('mine');
+  });
+});
+
+describe('several views, several models, a gate', () => {
+  test('views are merged, then models, then the gate acts', async () => {
+    const checkpoint = await readCheckpoint(best);
+    const { preprocessing, tensors } = checkpoint;
+    // the same network with its classes the other way round, and another idea of brightness
+    const turned = new Map(tensors);
+    for (const [name, tensor] of tensors) {
+      if (!name.startsWith('fc.') || tensor.dtype !== 'F32') continue;
+      const half = tensor.data.length / 2;
+      const data = Float32Array.of(...tensor.data.subarray(half), ...tensor.data.subarray(0, half));
+      turned.set(name, { ...tensor, data });
+    }
+    const other = { ...checkpoint, tensors: turned, classes: ['striped', 'bright'] };
+    const at = await temporaryFolder({
+      'other.safetensors': await encodeCheckpoint({
+        ...other,
+        preprocessing: { ...preprocessing, mean: preprocessing.mean.map((mean) => mean + 0.2) as [number] },
+      }),
+      'few.csv': 'ImageID\n5.png\n2.png\n',
+    });
+    const second = join(at, 'other.safetensors');
+    const scores = async (...words: string[]) => {
+      const { code, stderr, out, stdout } = await predict(...words, join(at, 'few.csv'), '--images', data);
+      expect(code, stderr).toBe(0);
+      const { classes, rows } = await readPredictions(out);
+      return { classes, stdout, rows: rows.map(({ probabilities }) => Array.from(probabilities!)) };
+    };
+    const views = ['--tta', 'flip', '--tta-merge', 'max'];
+    const [one, two, plain] = [
+      await scores(best, ...views),
+      await scores(second, ...views),
+      await scores(best),
+    ];
+    expect(two.classes).toEqual(['striped', 'bright']);
+    expect(two.rows.flat()).not.toEqual(one.rows.flatMap((row) => row.toReversed()));
+    // of the image as it is and its mirror image, the larger score
+    const larger = one.rows.flat().map((score, i) => score - plain.rows.flat()[i]!);
+    expect(Math.min(...larger)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...larger)).toBeGreaterThan(1e-4);
+    const gate = ['--normal-gate', '2', '--normal-class', 'bright'];
+    const all = await scores(best, second, ...views, '--weights', '1,3', ...gate);
+    expect(all.stdout).toMatch(/scores gated by bright, alpha 2\.\n2 rows for 2 classes of 2 models/);
+    for (const [i, [bright, striped]] of one.rows.entries()) {
+      const means = [(bright! + 3 * two.rows[i]![1]!) / 4, (striped! + 3 * two.rows[i]![0]!) / 4];
+      expect(all.rows[i]![0]).toBeCloseTo(means[0]!, 6);
+      expect(all.rows[i]![1]).toBeCloseTo(means[1]! * (1 - means[0]!) ** 2, 6);
+    }
+    for (const [words, message] of [
+      [[best, second, data, '--weights', '1'], /--weights has 1 numbers for 2 checkpoints/],
+      [[best], /missing required argument 'data'/],
+    ] as const) {
+      const refused = await predict(...words);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)]);
+    }
   });
 });
 

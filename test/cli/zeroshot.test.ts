@@ -62,6 +62,11 @@ describe('zeroshot score', () => {
     for (const value of known) expect(value).toBeGreaterThan(0);
     const fallback = Number(lines[2]!.split(',')[1]);
     expect(fallback).toBeCloseTo(known.reduce((sum, value) => sum + value) / 3, 6);
+    const check = await commands.run('submission', ['check', submission, '--table', table]);
+    expect([check.code, check.stdout]).toEqual([
+      2,
+      expect.stringMatching(/column 2 is "goiter" where "Bulla" is expected/),
+    ]);
   });
 
   test.each([
@@ -159,7 +164,7 @@ describe('zeroshot score with the Normal of a seen model', () => {
       ['--image-size', '40'],
       /image size 40: is no multiple of the patch of 16 pixels; 32 and 48/,
     ],
-    ['other views', ['--tta', 'rotate'], /Allowed choices are none, flip, flip-scale/],
+    ['other views', ['--tta', 'rotate'], /Allowed choices are none, flip, light, medium, flip-scale/],
   ])('refuses %s', async (_, words, message) => {
     await seen('n.csv', 'ImageID,Normal', (image) => `${image},0.5`);
     await seen('all.csv', 'ImageID,normal', (image) => `${image},0.5`);

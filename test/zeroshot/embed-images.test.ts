@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { openPredictionSource } from '../../src/predict/prediction-source.js';
-import { viewsOf } from '../../src/predict/views.js';
+import { viewsOf } from '../../src/predict/views/views.js';
 import { embedImages } from '../../src/zeroshot/embed-images.js';
 import type { ImageTextModel } from '../../src/zeroshot/image-text-model.js';
 import { temporaryFolder } from '../data/temporary-folder.js';

@@ -6,15 +6,16 @@ import { padCell, paddedTable } from '../../text/padded-table.js';
 
 /** An evaluation as text for a terminal: a line a class, the means with their intervals, and who is left out. */
 export function formatEvaluation(evaluation: Evaluation): string {
-  const { perClass, groups, intervals, macro, leftOut, unreadable, images, patients } = evaluation;
+  const { perClass, groups, intervals, macro, leftOut, unreadable, images, patients, thresholds } =
+    evaluation;
   const lines = [
     `${images} images of ${patients} patients; groups by ${evaluation.groupedBy}.`,
     '',
-    ...classTable(perClass),
+    ...classTable(perClass, thresholds),
     '',
     `macro mAP    ${withInterval(intervals.mAP)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
     `macro AUROC  ${withInterval(intervals.auroc)}`,
-    `macro F1     ${number(macro.f1)} at 0.5, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
+    `macro F1     ${number(macro.f1)} at ${thresholds ? 'the given thresholds' : '0.5'}, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
     `macro ECE    ${number(macro.ece)}`,
     ...Object.entries(groups).map(([name, means]) => groupLine(name, means)),
   ];
@@ -32,15 +33,19 @@ export function formatEvaluation(evaluation: Evaluation): string {
 
 const TITLES = ['class', 'group', 'known', 'positives', 'AP', 'AUROC', 'F1@0.5', 'best F1', 'ECE'];
 
-function classTable(perClass: readonly ClassSummary[]): string[] {
-  const rows = perClass.map((row) => [
+/** Thresholds that were given stand in a column before their F1. */
+function classTable(perClass: readonly ClassSummary[], thresholds: readonly number[] | null): string[] {
+  const titles = thresholds ? TITLES.toSpliced(6, 1, 'threshold', 'F1') : TITLES;
+  const rows = perClass.map((row, c) => [
     row.name,
     row.group ?? '',
     String(row.known),
     String(row.positives),
-    ...[row.ap, row.auroc, row.f1, row.bestF1, row.ece].map(number),
+    ...[row.ap, row.auroc].map(number),
+    ...(thresholds ? [number(thresholds[c] ?? Number.NaN)] : []),
+    ...[row.f1, row.bestF1, row.ece].map(number),
   ]);
-  return paddedTable([TITLES, ...rows], { right: (column) => column >= 2, widths: [0, 6] });
+  return paddedTable([titles, ...rows], { right: (column) => column >= 2, widths: [0, 6] });
 }
 
 function groupLine(name: string, means: MacroMeans & { readonly classes: readonly string[] }): string {

@@ -5,7 +5,7 @@ import { counted } from '../../text/numbers.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
 import { embeddingFiles, type NamedEmbeddings, writeEmbeddings } from '../../zeroshot/embedding-file.js';
-import { ttaOption } from '../common-options.js';
+import { ttaOption } from '../options/common-options.js';
 import {
   describeImages,
   embeddedNames,
@@ -30,7 +30,7 @@ export function addEmbed(program: Command): void {
   )
     .argument('[data]', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .option('--texts <file>', 'a text in each line, instead of images')
-    .addOption(ttaOption('embeddings'))
+    .addOption(ttaOption('average embeddings'))
     .option('--out <file>', 'safetensors; or .npy, and the names beside it in .txt', 'embeddings.safetensors')
     .action(embed);
 }

@@ -6,8 +6,8 @@ import { counted, decimals } from '../../text/numbers.js';
 import { paddedTable } from '../../text/padded-table.js';
 import { evaluateSeenAndUnseen } from '../../zeroshot/evaluate-predictions.js';
 import { generalisedRows, stackingRows } from '../../zeroshot/generalised-table.js';
-import { resamplesOption } from '../common-options.js';
-import { positiveNumber } from '../number-option.js';
+import { resamplesOption } from '../options/common-options.js';
+import { positiveNumber } from '../options/number-option.js';
 import { nameList } from './prompt-options.js';
 
 interface EvaluateFlags {

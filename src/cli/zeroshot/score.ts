@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { predictionRows } from '../../predict/predict.js';
 import { openPredictionSource } from '../../predict/prediction-source.js';
 import { readPredictions, writePredictions } from '../../predict/predictions.js';
-import { submissionText } from '../../predict/submission.js';
-import { writeAtomically } from '../../storage/atomic-file.js';
+import { writeSubmission } from '../../predict/submission/submission.js';
 import { counted } from '../../text/numbers.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
@@ -18,8 +17,8 @@ import {
   seenScores,
 } from '../../zeroshot/scoring/seen-scores.js';
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
-import { ttaOption } from '../common-options.js';
-import { nonNegativeNumber } from '../number-option.js';
+import { ttaOption } from '../options/common-options.js';
+import { nonNegativeNumber } from '../options/number-option.js';
 import { nameList, promptsFor, promptsOption, ruleList, seenOption, unseenFor } from './prompt-options.js';
 import {
   describeImages,
@@ -52,7 +51,7 @@ export function addScore(program: Command): void {
   )
     .argument('<data>', 'a CSV file that names images, or a folder of PNG and JPEG files')
     .addOption(promptsOption())
-    .addOption(ttaOption('embeddings'))
+    .addOption(ttaOption('average embeddings'))
     .option(
       '--classes <names>',
       "findings to score, with commas between; default: those that the model's run declares unseen, else the challenge's",
@@ -120,12 +119,7 @@ async function score(given: string, data: string, options: ScoreFlags, own: Comm
       `${counted(rows.length, 'row')} for ${classes.join(', ')} in ${out}`,
     ];
     if (submission !== undefined) {
-      await writeAtomically(submission, submissionText(classes, rows));
-      const missing = rows.filter(({ probabilities }) => probabilities === null).length;
-      said.push(
-        `submission ${submission}` +
-          (missing > 0 ? `; ${missing} unreadable have each class's mean over the others` : ''),
-      );
+      said.push(`submission ${await writeSubmission(submission, { classes, rows })}`);
     }
     return said.join('\n');
   });

@@ -5,7 +5,7 @@ import { decimals } from '../../text/numbers.js';
 import { embedTexts } from '../../zeroshot/embed-texts.js';
 import { drawPictureSheet } from '../../zeroshot/picture-sheet.js';
 import { searchImages } from '../../zeroshot/search-images.js';
-import { positiveNumber } from '../number-option.js';
+import { positiveNumber } from '../options/number-option.js';
 import {
   describeImages,
   embeddedNames,

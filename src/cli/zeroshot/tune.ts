@@ -12,8 +12,8 @@ import { proxyUnseenRows } from '../../zeroshot/proxy-table.js';
 import { proxyUnseen, refuseUnseen } from '../../zeroshot/proxy-unseen.js';
 import { requireSeenRows, seenScores } from '../../zeroshot/scoring/seen-scores.js';
 import { embedPrompts } from '../../zeroshot/scoring/text-embeddings.js';
-import { ttaOption } from '../common-options.js';
-import { nonNegativeNumber, positiveNumber } from '../number-option.js';
+import { ttaOption } from '../options/common-options.js';
+import { nonNegativeNumber, positiveNumber } from '../options/number-option.js';
 import { nameList, promptsFor, promptsOption, seenOption, unseenFor } from './prompt-options.js';
 import {
   describeImages,
@@ -41,7 +41,7 @@ export function addTune(program: Command): void {
   )
     .argument('<table>', 'a CSV file with labels of seen findings, and none of unseen ones')
     .addOption(promptsOption())
-    .addOption(ttaOption('embeddings'))
+    .addOption(ttaOption('average embeddings'))
     .option(
       '--unseen <names>',
       "findings that nobody labelled, with commas between; default: those that the model's run declares unseen, else the challenge's",

@@ -5,16 +5,16 @@ import { describeQuarantine } from '../../data/images/scan.js';
 import { openDevice } from '../../platform/node/open-device.js';
 import type { PredictionSource } from '../../predict/prediction-source.js';
 import { requireFreeFile } from '../../predict/predictions.js';
-import type { ViewSet } from '../../predict/views.js';
+import type { ViewSet } from '../../predict/views/views.js';
 import { cacheFolder } from '../../storage/cache-folder.js';
 import { ClipError } from '../../zeroshot/clip-error.js';
 import { type EmbeddedImages, embedImages } from '../../zeroshot/embed-images.js';
 import type { ImageTextModel } from '../../zeroshot/image-text-model.js';
 import { openImageTextModel } from '../../zeroshot/open-image-text-model.js';
 import { isScoreRecipe, readScoreRecipe, type ScoreRecipe } from '../../zeroshot/score-recipe.js';
-import { adapterOption, imagesOption } from '../common-options.js';
-import { addHubOption, type HubFlags, hubOptions } from '../hub-option.js';
-import { positiveNumber } from '../number-option.js';
+import { adapterOption, imagesOption } from '../options/common-options.js';
+import { addHubOption, type HubFlags, hubOptions } from '../options/hub-option.js';
+import { positiveNumber } from '../options/number-option.js';
 import { ProgressLine } from '../training-display.js';
 
 /** All that subcommands with a model share: their options, the model opened, images embedded. */

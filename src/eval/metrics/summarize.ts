@@ -21,6 +21,8 @@ import { type Tally, tally } from './tally.js';
 export interface SummarizeOptions extends MatrixShape, MetricSettings {
   /** [classes]: the group each class belongs to, such as head, medium or tail (see `groupsByPrevalence`). */
   readonly groups?: readonly string[];
+  /** [classes]: of each class for `f1`, instead of `threshold`. */
+  readonly thresholds?: readonly number[] | undefined;
 }
 
 /** One class's row. NaN: the class cannot have that metric. */
@@ -35,7 +37,7 @@ export interface ClassSummary {
   /** Average precision. */
   readonly ap: number;
   readonly auroc: number;
-  /** F1 at the threshold asked for. */
+  /** F1 at the threshold asked for, of all classes or of this one. */
   readonly f1: number;
   /** F1 at the best threshold on these very images (flattering), and that threshold. */
   readonly bestF1: number;
@@ -77,7 +79,12 @@ export function summarize(
   targets: ArrayLike<number>,
   options: SummarizeOptions,
 ): Summary {
-  const { classNames, groups } = options;
+  const { classNames, groups, thresholds } = options;
+  if (thresholds !== undefined && thresholds.length !== classNames.length) {
+    throw new MetricError(
+      `${thresholds.length} thresholds for ${classNames.length} classes: give one for each class.`,
+    );
+  }
   if (groups !== undefined && groups.length !== classNames.length) {
     throw new MetricError(
       `${groups.length} groups for ${classNames.length} classes: give one for each class.`,
@@ -88,7 +95,8 @@ export function summarize(
   for (const [c, ranking] of rankClasses(scores, targets, options).entries()) {
     const name = classNames[c] as string;
     const counted = tally(ranking);
-    perClass.push(summarizeClass(name, groups?.[c] ?? null, counted, options));
+    const threshold = thresholds?.[c] ?? options.threshold ?? 0.5;
+    perClass.push(summarizeClass(name, groups?.[c] ?? null, counted, { ...options, threshold }));
     leftOut.push(...whatIsLeftOut(name, counted));
   }
   const byGroup = Array.from(new Set(groups), (group) => {

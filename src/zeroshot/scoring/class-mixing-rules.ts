@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gateByNormal } from '../../eval/normal-gating.js';
 import { defineRule, type RuleContext, type SeenScores } from './rule.js';
 import { ScoringError } from './scoring-error.js';
 import { dot, softmax } from './vectors.js';
@@ -48,19 +49,17 @@ export const normalGating = defineRule({
           `normal-gating: the seen model has no class "${normal}", only ${seen.classes.join(', ')}.`,
         );
       }
-      const { classes } = context.layout;
+      const classes = context.layout.classes.map(({ name }) => name);
       for (let i = 0; i < context.n; i++) {
-        const factor = (1 - probability(seen, i, column)) ** alpha;
-        for (const [c, { name }] of classes.entries()) {
-          const score = scores[i * classes.length + c] as number;
-          if (score < 0) {
-            throw new ScoringError(
-              `normal-gating: the score of class "${name}" for image ${i} is ${score}, and only numbers from 0 on can be ` +
-                'gated: put sigmoid or softmax before it.',
-            );
-          }
-          if (name !== normal) scores[i * classes.length + c] = score * factor;
+        const own = scores.subarray(i * classes.length, (i + 1) * classes.length);
+        const negative = own.findIndex((score) => score < 0);
+        if (negative >= 0) {
+          throw new ScoringError(
+            `normal-gating: the score of class "${classes[negative]}" for image ${i} is ${own[negative]}, and only numbers ` +
+              'from 0 on can be gated: put sigmoid or softmax before it.',
+          );
         }
+        gateByNormal(own, classes, probability(seen, i, column), { alpha, normal });
       }
     },
   }),

@@ -1,12 +1,12 @@
 import { type Command, Option } from 'commander';
-import { type TuneReport, Tuner, type Tuning } from '../engine/choose/tune.js';
-import type { Device } from '../engine/device.js';
-import { TuneCache } from '../platform/node/tune-cache.js';
-import { tailrayVersion } from '../storage/version.js';
-import { formatSeconds } from '../text/duration.js';
-import { decimals } from '../text/numbers.js';
-import type { ExplainWhat } from './text/plan-table.js';
-import { ProgressLine } from './training-display.js';
+import { type TuneReport, Tuner, type Tuning } from '../../engine/choose/tune.js';
+import type { Device } from '../../engine/device.js';
+import { TuneCache } from '../../platform/node/tune-cache.js';
+import { tailrayVersion } from '../../storage/version.js';
+import { formatSeconds } from '../../text/duration.js';
+import { decimals } from '../../text/numbers.js';
+import type { ExplainWhat } from '../text/plan-table.js';
+import { ProgressLine } from '../training-display.js';
 
 /** What commands have to say about kernels: which are used, what was measured before, and where the time goes. */
 export interface KernelFlags {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { HubOptions } from '../hub/hub-settings.js';
-import type { ProgressLine } from './training-display.js';
+import type { HubOptions } from '../../hub/hub-settings.js';
+import type { ProgressLine } from '../training-display.js';
 
 /** For commands that may be given `hf-hub:owner/name`: whether to download, and the progress of it. */
 export interface HubFlags {

@@ -36,3 +36,8 @@ export function positiveNumber(text: string): number {
   if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
   return value;
 }
+
+/** @throws InvalidArgumentError unless the text is numbers with commas between, each 0 or larger */
+export function nonNegativeNumbers(text: string): number[] {
+  return text.split(',').map(nonNegativeNumber);
+}

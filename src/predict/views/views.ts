@@ -1,16 +1,13 @@
+import { rotated } from './rotated.js';
+import type { View } from './view.js';
+
 /**
- * Views of an image at test time (TTA): the same image mirrored, a little larger or a little smaller, all of the network's
- * size. Scores or embeddings of the views are averaged. Views are made of prepared pixels, normalised as for the network;
+ * Views of an image at test time (TTA): the same image mirrored, turned, a little larger or a little smaller, all of the
+ * network's size. The sets are those of the challenge's winner (arXiv 2602.13430). Scores or embeddings of the views are averaged. Views are made of prepared pixels, normalised as for the network;
  * their values stay as they are, beyond 0 to 1 too.
  */
-export const VIEW_SETS = ['none', 'flip', 'flip-scale'] as const;
+export const VIEW_SETS = ['none', 'flip', 'light', 'medium', 'flip-scale'] as const;
 export type ViewSet = (typeof VIEW_SETS)[number];
-
-/** [height, width, channels] */
-export type ViewShape = readonly [height: number, width: number, channels: number];
-
-/** @param images [n, height, width, channels] @returns the same shape; the images themselves where nothing changes */
-export type View = (images: Float32Array, shape: ViewShape) => Float32Array;
 
 /** The views of a set, the image as it is first. */
 export function viewsOf(set: ViewSet): readonly View[] {
@@ -89,6 +86,7 @@ function mix(a: number, b: number, share: number): number {
   return a + share * (b - a);
 }
 
+const turned = [rotated(5), rotated(-5)];
 const [larger, smaller] = [scaled(1.05), scaled(0.95)];
 const flipped =
   (view: View): View =>
@@ -98,5 +96,7 @@ const flipped =
 const VIEWS: Readonly<Record<ViewSet, readonly View[]>> = {
   none: [identity],
   flip: [identity, flip],
+  light: [identity, flip, ...turned],
+  medium: [identity, flip, ...turned, scaled(1.1), scaled(0.9)],
   'flip-scale': [identity, flip, larger, smaller, flipped(larger), flipped(smaller)],
 };

@@ -1,6 +1,8 @@
 import { Option } from 'commander';
-import { VIEW_SETS } from '../predict/views.js';
-import { nonNegativeNumber, positiveNumber } from './number-option.js';
+import { EvaluationError } from '../../predict/labelled-scores.js';
+import { MERGES } from '../../predict/views/merge.js';
+import { VIEW_SETS } from '../../predict/views/views.js';
+import { nonNegativeNumber, nonNegativeNumbers, positiveNumber } from './number-option.js';
 
 /** Options that mean the same in several commands: one spelling and one description of each. */
 
@@ -11,6 +13,16 @@ export function adapterOption(use = 'GPU to use'): Option {
 
 export function imagesOption(): Option {
   return new Option('--images <dir>', 'image folder (default: the folder of the table)');
+}
+
+/** @param preferred the part where none is asked for, in words */
+export function partOption(preferred: string): Option {
+  return new Option('--part <name>', `part of the data (default: ${preferred})`).choices([
+    'train',
+    'validation',
+    'test',
+    'all',
+  ]);
 }
 
 /** @param target what a setting belongs to @param example of one, `path=value` */
@@ -48,11 +60,45 @@ export function tauNormOption(parse: (text: string) => unknown, more: string): O
   ).argParser(parse);
 }
 
-/** @param what is averaged over the views */
+/** @param what is done with the views, as `merge scores` */
 export function ttaOption(what: string): Option {
-  return new Option('--tta <views>', `average ${what} over views of each image: mirrored, ±5 % in size`)
+  return new Option('--tta <views>', `${what} over views of each image: mirrored, resized, turned`)
     .choices(VIEW_SETS)
     .default('none');
+}
+
+export function ttaMergeOption(): Option {
+  return new Option('--tta-merge <how>', 'how the scores of the views become one')
+    .choices(MERGES)
+    .default('mean');
+}
+
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <list>',
+    'of the checkpoints in their mean, e.g. 0.6,0.4; divided by their sum (default: equal)',
+  ).argParser(nonNegativeNumbers);
+}
+
+/** @throws EvaluationError unless there are as many weights as checkpoints, or none */
+export function requireWeights(weights: readonly number[] | undefined, checkpoints: number): void {
+  if (weights === undefined || weights.length === checkpoints) return;
+  throw new EvaluationError(
+    `--weights has ${weights.length} numbers for ${checkpoints} checkpoints: give one for each.`,
+  );
+}
+
+export function normalGateOption(): Option {
+  return new Option(
+    '--normal-gate <alpha>',
+    'times (1 − p)^alpha, with p the score of Normal; try it on validation first',
+  ).argParser(nonNegativeNumber);
+}
+
+export function normalClassOption(): Option {
+  return new Option('--normal-class <name>', 'the class that says that there is no finding').default(
+    'Normal',
+  );
 }
 
 /** An option under the name that it had once: it still works, and no help page shows it. */
