@@ -26,7 +26,11 @@ export async function prepareImage(
   preprocessing: Preprocessing,
   options: DecodeOptions = {},
 ): Promise<PreparedImage> {
-  const image = await decodeImage(path, options);
+  return preparePicture(await decodeImage(path, options), path, preprocessing);
+}
+
+/** Prepares what was decoded; `path` is for messages. @throws ImageError for a picture in which there is nothing to see */
+export function preparePicture(image: GreyImage, path: string, preprocessing: Preprocessing): PreparedImage {
   if (isFlat(image)) {
     if (image.damage !== undefined) {
       throw new ImageError('unreadable', path, `nothing of it can be decoded: ${image.damage}`);
@@ -63,6 +67,7 @@ export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Uin
  */
 export function windowOf(image: GreyImage, window: Preprocessing['window']): [low: number, high: number] {
   if (window.kind === 'full') return [0, image.maximum];
+  if (window.kind === 'dicom' && image.window !== undefined) return [...image.window];
   const step = Math.max(1, Math.floor(Math.sqrt((image.width * image.height) / sampleSize)));
   const sample: number[] = [];
   for (let y = step >> 1; y < image.height; y += step) {
