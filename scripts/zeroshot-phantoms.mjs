@@ -286,7 +286,7 @@ ${perClass.join('\n')}
 
 ## Rules of scoring
 
-Chosen without any label of the six: \`proxyUnseen\` judged each rule on ${proxies.length} of the 30 seen findings (every third by frequency:
+Chosen without any label of the six: \`proxyUnseen\` judged each rule on ${proxies.length} of the 29 seen findings (every third by frequency:
 ${proxies.join(', ')}), by a model that was trained without their labels, on ${test.table.rows.length} test images. The last column, what each
 rule then does for the six, played no part in the choice.
 
