@@ -129,7 +129,7 @@ async function lookAt(place: Place, root: string, lenient: boolean): Promise<Pic
       ...place,
       width,
       height,
-      depth: maximum === 255 ? 8 : 16,
+      depth: maximum <= 255 ? 8 : 16,
       darkest,
       brightest,
       digest: digestOf(decoded),

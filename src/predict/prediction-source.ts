@@ -11,7 +11,7 @@ export interface PredictionSource {
 }
 
 /**
- * @param path a CSV file with an image column, or a folder whose PNG and JPEG files are taken, in subfolders too
+ * @param path a CSV file with an image column, or a folder whose PNG, JPEG and DICOM files are taken, in subfolders too
  * @param classes the model's; labels in the table are not looked at
  * @throws TableError when there is nothing to predict on
  */
@@ -27,10 +27,13 @@ export async function openPredictionSource(
   }
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   const names = entries
-    .filter((entry) => !entry.isDirectory() && /\.(?:png|jpe?g)$/i.test(entry.name))
+    .filter((entry) => !entry.isDirectory() && /\.(?:png|jpe?g|dcm|dicom)$/i.test(entry.name))
     .map((entry) => relative(path, join(entry.parentPath ?? entry.path, entry.name)).replaceAll(sep, '/'))
     .sort();
-  if (names.length === 0) throw new TableError('the folder holds no PNG or JPEG file.', { path });
+  if (names.length === 0)
+    throw new TableError('the folder holds no PNG, JPEG or DICOM file (.png, .jpg, .jpeg, .dcm, .dicom).', {
+      path,
+    });
   const table: LabelTable = {
     path,
     layout: 'plain',

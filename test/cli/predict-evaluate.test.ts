@@ -146,7 +146,7 @@ describe('a checkpoint that can’t be used ends with code 2 and nothing written
 
   test('nothing to predict on', async () => {
     const empty = await temporaryFolder();
-    expect((await predict(best, empty)).stderr).toMatch(/holds no PNG or JPEG file/);
+    expect((await predict(best, empty)).stderr).toMatch(/holds no PNG, JPEG or DICOM file/);
     expect((await predict(best, join(empty, 'no.csv'))).stderr).toMatch(/no such file or folder/);
     expect((await predict(join(empty, 'no'), data)).stderr).toMatch(/there is no such file/);
     expect(await readdir(empty)).toEqual([]);

@@ -66,7 +66,7 @@ describe('a data set with one of each', () => {
     [
       'serious',
       /^2 of 80 images cannot be used \(1 missing, 1 notAnImage\)/,
-      /nowhere\.png \(line 52\): .*train51\.png \(line 53\): is neither PNG nor JPEG/,
+      /nowhere\.png \(line 52\): .*train51\.png \(line 53\): is neither PNG, JPEG nor DICOM/,
     ],
     ['warning', /^1 row .* names no patient/, /PatientID/],
     ['warning', /^1 class has no positive in training/, /^Goitre$/],

@@ -46,7 +46,10 @@ test('anything that scores batches scores data sets; what an unreadable picture 
   const rows = predictionRows({ all, quarantined, accepted }, probabilities, 1);
   expect(rows.map(({ image, note }) => [image, note])).toEqual([
     ['0.png', ''],
-    ['gone.png', 'missing: no such image in the image folder (nor with .png, .jpg, .jpeg, nor in images/).'],
+    [
+      'gone.png',
+      'missing: no such image in the image folder (nor with .png, .jpg, .jpeg, .dcm, nor in images/).',
+    ],
     ['1.png', ''],
     ['../outside.png', 'unsafePath: leads outside the image folder; it is not opened.'],
     ['/etc/passwd', 'unsafePath: must be a path relative to the image folder.'],

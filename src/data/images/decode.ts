@@ -1,6 +1,7 @@
 import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
 import { formatByteSize } from '../../text/byte-size.js';
 import { decodeMemory, decodeMemoryBytes } from './decode-memory.js';
+import { dicomDecoder } from './dicom/dicom-decoder.js';
 import { ImageDamage, type ImageDecoder, type ImageHeader, type Samples } from './image-decoder.js';
 import { ImageError } from './image-error.js';
 import { jpegDecoder } from './jpeg-decoder.js';
@@ -14,10 +15,12 @@ import { pngDecoder } from './png-decoder.js';
 export interface GreyImage {
   readonly width: number;
   readonly height: number;
-  /** 255 or 65535. */
+  /** The largest value possible: 255 or 65535; of a DICOM file also what its bits allow, such as 4095. */
   readonly maximum: number;
   /** [height, width] */
   readonly pixels: Uint8Array | Uint16Array;
+  /** The values that the file itself asks to be shown black and white (DICOM); they need not lie in its range. */
+  readonly window?: readonly [low: number, high: number];
   /** What is wrong with the file, where damaged ones are accepted; absent for a sound file. */
   readonly damage?: string;
 }
@@ -32,7 +35,7 @@ export interface DecodeOptions {
 }
 
 /** All formats that are read. A new one is added here. */
-const decoders: readonly ImageDecoder[] = [pngDecoder, jpegDecoder];
+const decoders: readonly ImageDecoder[] = [pngDecoder, jpegDecoder, dicomDecoder];
 
 /** 100 megapixels: six times the largest radiographs, and 200 MB at 16 bits. */
 export const defaultPixelLimit = 100_000_000;
@@ -60,7 +63,7 @@ export async function decodeImageBytes(
 ): Promise<GreyImage> {
   const decoder = decoders.find((each) => each.owns(bytes));
   if (decoder === undefined) {
-    throw new ImageError('notAnImage', path, `is neither PNG nor JPEG (${describe(bytes)}).`);
+    throw new ImageError('notAnImage', path, `is neither PNG, JPEG nor DICOM (${describe(bytes)}).`);
   }
   const { lenient = false, seconds = 120, pixelLimit = defaultPixelLimit } = options;
   try {
@@ -139,20 +142,20 @@ async function readImageBytes(path: string): Promise<Uint8Array> {
 }
 
 function describe(bytes: Uint8Array): string {
-  const start = Buffer.from(bytes.subarray(0, 24));
-  const dicom = Buffer.from(bytes.subarray(128, 132)).toString('latin1') === 'DICM';
-  if (dicom) return 'it is a DICOM file; export it as 16-bit PNG';
-  const text = start.toString('latin1');
-  return /^[\t\n\r\x20-\x7e]*$/.test(text)
+  const start = Buffer.from(bytes.subarray(0, 1024)).toString('latin1');
+  const text = start.slice(0, 24);
+  // only of a file that goes on as text: a piece of a DICOM file may begin within the patient's name
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the point
+  return /^[\t\n\r\x20-\x7e]*$/.test(text) && !/[\0-\x08]/.test(start)
     ? `it starts with the text ${JSON.stringify(text)}`
-    : `it starts with the bytes ${start.subarray(0, 8).toString('hex')}`;
+    : `it starts with the bytes ${Buffer.from(bytes.subarray(0, 4)).toString('hex')}`;
 }
 
 /** Interleaved samples of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels to one plane. */
-function greyOf({ width, height, channels, values }: Samples): GreyImage {
+function greyOf({ width, height, channels, values, ...grey }: Samples): GreyImage {
   const deep = values instanceof Uint16Array;
   const maximum = deep ? 65535 : 255;
-  if (channels === 1) return { width, height, maximum, pixels: values };
+  if (channels === 1) return { width, height, maximum, pixels: values, ...grey };
   const count = width * height;
   const pixels = deep ? new Uint16Array(count) : new Uint8Array(count);
   if (channels === 2) {

@@ -9,6 +9,9 @@ export function describePreprocessing({ size, channels, window, mean, std }: Pre
   const values = (list: readonly number[]) => list.join(', ');
   return [
     'Take the picture’s grey values; a colour picture becomes grey by ITU-R 601 (as PIL’s convert("L")).',
+    ...(window.kind === 'dicom'
+      ? ['Scale by the window that a DICOM file gives (its first, if linear), and clip. Where there is none:']
+      : []),
     window.kind === 'full'
       ? 'Scale so that 0 becomes 0 and the largest value of the file’s depth (255 or 65535) becomes 1.'
       : `Scale so that the ${window.low} and ${window.high} percentiles become 0 and 1, and clip; they are taken from ` +

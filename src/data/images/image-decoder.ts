@@ -42,6 +42,10 @@ export interface Samples {
   readonly height: number;
   readonly channels: number;
   readonly values: Uint8Array | Uint16Array;
+  /** The largest value possible, where it is not that of the whole depth: 4095 of 12 bits. */
+  readonly maximum?: number;
+  /** The values that the file itself asks to be shown black and white. */
+  readonly window?: readonly [low: number, high: number];
 }
 
 /** What is wrong with a file, without its path. */

@@ -63,6 +63,7 @@ export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Uin
  */
 export function windowOf(image: GreyImage, window: Preprocessing['window']): [low: number, high: number] {
   if (window.kind === 'full') return [0, image.maximum];
+  if (window.kind === 'dicom' && image.window !== undefined) return [...image.window];
   const step = Math.max(1, Math.floor(Math.sqrt((image.width * image.height) / sampleSize)));
   const sample: number[] = [];
   for (let y = step >> 1; y < image.height; y += step) {

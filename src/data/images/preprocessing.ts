@@ -10,15 +10,19 @@ import { z } from 'zod';
 
 const unit = z.number().min(0).max(1);
 
+const percentiles = {
+  low: z.number().min(0).max(100).default(0.5),
+  high: z.number().min(0).max(100).default(99.5),
+};
+const ascending = [
+  (window: { low: number; high: number }) => window.low < window.high,
+  'window.low must lie below window.high',
+] as const;
+
 /** Which grey values become 0 and 1; see `preprocessingSchema`. */
 export const windowSchema = z.discriminatedUnion('kind', [
-  z
-    .strictObject({
-      kind: z.literal('percentile'),
-      low: z.number().min(0).max(100).default(0.5),
-      high: z.number().min(0).max(100).default(99.5),
-    })
-    .refine((window) => window.low < window.high, 'window.low must lie below window.high'),
+  z.strictObject({ kind: z.literal('percentile'), ...percentiles }).refine(...ascending),
+  z.strictObject({ kind: z.literal('dicom'), ...percentiles }).refine(...ascending),
   z.strictObject({ kind: z.literal('full') }),
 ]);
 
@@ -30,7 +34,9 @@ export const preprocessingSchema = z
     channels: z.union([z.literal(1), z.literal(3)]).default(1),
     /**
      * What becomes 0 and 1. `percentile`: two percentiles of a sample of the picture, as for 16-bit radiographs that
-     * use a part of their range. `full`: 0 and the largest value of the file's depth (255 or 65535).
+     * use a part of their range. `full`: 0 and the largest value of the file's depth (255 or 65535; of a DICOM file with
+     * 12 bits, 4095). `dicom`: the first linear window that a DICOM file gives; percentiles where it gives none, and for
+     * other files.
      */
     window: windowSchema.default({ kind: 'percentile', low: 0.5, high: 99.5 }),
     /**

@@ -8,7 +8,7 @@ import { ImageError } from '../images/image-error.js';
  * people, and "../../etc/passwd" or a link planted in the folder must not be opened.
  */
 
-const extensions = ['', '.png', '.jpg', '.jpeg', '.PNG', '.JPG', '.JPEG'];
+const extensions = ['', '.png', '.jpg', '.jpeg', '.dcm', '.PNG', '.JPG', '.JPEG', '.DCM'];
 
 /**
  * The file of an image identifier (errors do not name `root`, since their reasons stand in predictions.csv): as written, with a common extension, under `images/`, or, for identifiers that
@@ -42,7 +42,7 @@ export async function resolveImage(root: string, id: string): Promise<string> {
   throw new ImageError(
     'missing',
     id,
-    'no such image in the image folder (nor with .png, .jpg, .jpeg, nor in images/).',
+    'no such image in the image folder (nor with .png, .jpg, .jpeg, .dcm, nor in images/).',
   );
 }
 

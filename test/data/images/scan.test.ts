@@ -38,7 +38,7 @@ describe('the scan before training', () => {
     expect(text).toMatch(
       /^5 of 9 images can't be used \(1 empty, 1 missing, 1 notAnImage, 1 truncated, 1 blank\):/,
     );
-    expect(text).toMatch(/line 5, 3\.png: is neither PNG nor JPEG \(it starts with the text "text"\)/);
+    expect(text).toMatch(/line 5, 3\.png: is neither PNG, JPEG nor DICOM \(it starts with the text "text"\)/);
   });
 
   test('strict refuses, with the list', async () => {
