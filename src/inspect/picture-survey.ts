@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { decodeImage, type GreyImage } from '../data/images/decode.js';
+import type { GreyImage } from '../data/images/decode.js';
 import { ImageError, type ImageErrorKind } from '../data/images/image-error.js';
+import { hasPicture, readPicture } from '../data/images/image-source.js';
 import { type Fingerprint, fingerprintOf } from '../data/images/perceptual-hash.js';
-import { resolveImage } from '../data/tables/image-path.js';
 import type { TableRow } from '../data/tables/table.js';
 import type { NamedPart, PartName } from './named-part.js';
 
@@ -59,11 +59,7 @@ export async function picturesAreThere(parts: readonly NamedPart[], root: string
     const step = Math.max(1, Math.floor(indices.length / PROBES));
     for (let at = 0; at < indices.length; at += step) {
       const image = table.rows[indices[at] ?? -1]?.image ?? '';
-      const found = await resolveImage(root, image).catch((error: unknown) => {
-        if (error instanceof ImageError) return error.kind === 'missing' ? null : error;
-        throw error;
-      });
-      if (found !== null) return true;
+      if (await hasPicture(root, image)) return true;
     }
   }
   return false;
@@ -119,7 +115,7 @@ function placesOf(parts: readonly NamedPart[]): Place[] {
 async function lookAt(place: Place, root: string, lenient: boolean): Promise<Picture | UnusablePicture> {
   const { image, line } = place.row;
   try {
-    const decoded = await decodeImage(await resolveImage(root, image), { lenient });
+    const { picture: decoded } = await readPicture(root, image, { lenient });
     const { width, height, maximum, damage } = decoded;
     const [darkest, brightest] = extremesOf(decoded);
     if (darkest === brightest) {

@@ -1,17 +1,17 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { TableError } from '../data/tables/csv-sheet.js';
-import { type LabelTable, readTable } from '../data/tables/table.js';
+import { imageRootOf, type LabelTable, readTable } from '../data/tables/table.js';
 
 /** What to predict on: a table of image identifiers, with or without labels, or simply a folder of pictures. */
 export interface PredictionSource {
   readonly table: LabelTable;
-  /** Folder that the identifiers are relative to. */
+  /** Folder that the identifiers are relative to, or the archive that holds the pictures. */
   readonly imageRoot: string;
 }
 
 /**
- * @param path a CSV file with an image column, or a folder whose PNG, JPEG and DICOM files are taken, in subfolders too
+ * @param path a CSV file with an image column, a MedMNIST archive (.npz), or a folder whose PNG, JPEG and DICOM files are taken, in subfolders too
  * @param classes the model's; labels in the table are not looked at
  * @throws TableError when there is nothing to predict on
  */
@@ -23,7 +23,7 @@ export async function openPredictionSource(
   if (kind === null) throw new TableError('no such file or folder.', { path });
   if (!kind.isDirectory()) {
     const table = await readTable(path, { classes: [...classes], unlabelled: true });
-    return { table, imageRoot: images ?? dirname(path) };
+    return { table, imageRoot: images ?? imageRootOf(path) };
   }
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   const names = entries

@@ -152,7 +152,7 @@ function describe(bytes: Uint8Array): string {
 }
 
 /** Interleaved samples of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels to one plane. */
-function greyOf({ width, height, channels, values, ...grey }: Samples): GreyImage {
+export function greyOf({ width, height, channels, values, ...grey }: Samples): GreyImage {
   const deep = values instanceof Uint16Array;
   const maximum = deep ? 65535 : 255;
   if (channels === 1) return { width, height, maximum, pixels: values, ...grey };

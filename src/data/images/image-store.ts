@@ -1,11 +1,11 @@
-import { resolveImage } from '../tables/image-path.js';
 import type { DecodeOptions } from './decode.js';
 import { ImageError } from './image-error.js';
-import { prepareImage } from './prepare.js';
+import { readPicture } from './image-source.js';
+import { preparePicture } from './prepare.js';
 import type { Preprocessing } from './preprocessing.js';
 
 /**
- * An image folder seen through one preprocessing, with the prepared pictures kept in memory up to a budget. A picture
+ * An image folder, or an archive of pictures, seen through one preprocessing, with the prepared pictures kept in memory up to a budget. A picture
  * that doesn't fit is decoded again each time; nothing is ever evicted, because an epoch visits every picture once
  * and a least-recently-used cache smaller than the data set would throw out each picture just before its turn.
  */
@@ -14,7 +14,7 @@ import type { Preprocessing } from './preprocessing.js';
 const filesAtOnce = 4;
 
 export interface ImageStoreOptions extends Pick<DecodeOptions, 'pixelLimit' | 'lenient'> {
-  /** Folder that image identifiers are relative to. */
+  /** Folder that image identifiers are relative to, or the archive that holds them (.npz). */
   root: string;
   preprocessing: Preprocessing;
   /** Bytes of prepared pictures to keep; default 1 GiB. 0 keeps none. */
@@ -73,8 +73,8 @@ export class ImageStore {
   async #prepare(image: string): Promise<Uint16Array> {
     await this.#enter();
     try {
-      const path = await resolveImage(this.root, image);
-      const { grey, damage } = await prepareImage(path, this.preprocessing, this.#decoding);
+      const { name, picture } = await readPicture(this.root, image, this.#decoding);
+      const { grey, damage } = preparePicture(picture, name, this.preprocessing);
       if (damage !== null) this.#damage.set(image, damage);
       if (this.#bytes + grey.byteLength <= this.#budget) {
         this.#kept.set(image, grey);

@@ -26,7 +26,11 @@ export async function prepareImage(
   preprocessing: Preprocessing,
   options: DecodeOptions = {},
 ): Promise<PreparedImage> {
-  const image = await decodeImage(path, options);
+  return preparePicture(await decodeImage(path, options), path, preprocessing);
+}
+
+/** Prepares what was decoded; `path` is for messages. @throws ImageError for a picture in which there is nothing to see */
+export function preparePicture(image: GreyImage, path: string, preprocessing: Preprocessing): PreparedImage {
   if (isFlat(image)) {
     if (image.damage !== undefined) {
       throw new ImageError('unreadable', path, `nothing of it can be decoded: ${image.damage}`);

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { TableError } from './csv-sheet.js';
 import { readImageList, splitByLists } from './image-list.js';
 import { sharedPatients, splitByPatient } from './split.js';
-import { type LabelTable, readTable, type TableOptions } from './table.js';
+import { imageRootOf, type LabelTable, readTable, type TableOptions } from './table.js';
 
 /**
  * What `--data` means: from the path that a person types to tables, image folder and the three parts of a split.
@@ -19,7 +19,7 @@ export interface DataPart {
 }
 
 export interface DataSource {
-  /** Folder that the tables' image identifiers are relative to. */
+  /** Folder that the tables' image identifiers are relative to, or the archive that holds the pictures (.npz). */
   readonly imageRoot: string;
   readonly classes: readonly string[];
   readonly train: DataPart;
@@ -45,7 +45,7 @@ export interface DataSourceOptions {
 }
 
 /**
- * Understands a CSV file; a folder with `Data_Entry_2017*.csv`, `train_val_list.txt`, `test_list.txt` (NIH); a folder
+ * Understands a CSV file; a MedMNIST archive (.npz); a folder with `Data_Entry_2017*.csv`, `train_val_list.txt`, `test_list.txt` (NIH); a folder
  * with `train.csv` and perhaps `valid.csv`/`validation.csv`/`val.csv` and `test.csv` (phantoms, CheXpert, the
  * challenge); a folder with a single CSV.
  * @throws TableError when there is no table, or it can't be used; SplitError when it can't be split
@@ -53,7 +53,7 @@ export interface DataSourceOptions {
 export async function resolveDataSource(path: string, options: DataSourceOptions = {}): Promise<DataSource> {
   const kind = await kindOf(path);
   if (kind === null) throw new TableError('no such file or folder.', { path });
-  if (kind === 'file') return fromTable(path, options.images ?? dirname(path), options);
+  if (kind === 'file') return fromTable(path, options.images ?? imageRootOf(path), options);
   const files = (await readdir(path)).sort();
   const root = options.images ?? path;
   const nih = files.find((name) => /^Data_Entry_2017.*\.csv(?:\.gz)?$/i.test(name));

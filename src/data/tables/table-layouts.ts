@@ -1,3 +1,4 @@
+import { NPZ_IMAGE_COLUMN } from '../npz/npz-sheet.js';
 import { type Sheet, TableError } from './csv-sheet.js';
 import { type BlankPolicy, labelValue, readLabelCell, type UncertainPolicy } from './label-cell.js';
 import { badLabel, inferLabelColumns, list } from './label-columns.js';
@@ -14,7 +15,7 @@ import {
  * patient and the labels stand; what is common to all (duplicates, selection, counts) is in table.ts.
  */
 
-export type LayoutName = 'cxrlt' | 'nih' | 'chexpert' | 'plain';
+export type LayoutName = 'cxrlt' | 'nih' | 'chexpert' | 'medmnist' | 'plain';
 
 export interface LayoutOptions {
   /** The classes wanted, in this order; all when absent. For `plain`, this also says which columns are labels. */
@@ -120,6 +121,15 @@ const chexpert: Layout = {
   },
 };
 
+/** The rows that npz-sheet.ts makes of an archive: image, split, then a column a class. */
+const medmnist: Layout = {
+  name: 'medmnist',
+  title: 'MedMNIST archive',
+  matches: (header) => header[0] === NPZ_IMAGE_COLUMN,
+  plan: (sheet, options) =>
+    columnPlan(sheet, options, options.classes ?? sheet.header.slice(2), NPZ_IMAGE_COLUMN, undefined),
+};
+
 /** Any CSV with an image column and 0/1/blank columns. */
 const plain: Layout = {
   name: 'plain',
@@ -141,7 +151,7 @@ const plain: Layout = {
 };
 
 /** In the order in which they are tried. */
-export const layouts: readonly Layout[] = [nih, chexpert, cxrlt, plain];
+export const layouts: readonly Layout[] = [nih, chexpert, cxrlt, medmnist, plain];
 
 function columnPlan(
   sheet: Sheet,
@@ -202,7 +212,7 @@ function guessImageColumn(sheet: Sheet): number {
   if (named >= 0) return named;
   const sample = sheet.records.slice(0, 100);
   const byContent = sheet.header.findIndex((_, column) =>
-    sample.every((record) => /\.(?:png|jpe?g)$/i.test((record[column] ?? '').trim())),
+    sample.every((record) => /\.(?:png|jpe?g|dcm)$/i.test((record[column] ?? '').trim())),
   );
   if (byContent >= 0) return byContent;
   throw new TableError(

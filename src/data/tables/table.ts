@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import { percent } from '../../text/numbers.js';
+import { isNpz, readNpzSheet } from '../npz/npz-sheet.js';
 import { readSheet, type Sheet, TableError } from './csv-sheet.js';
 import { list } from './label-columns.js';
 import { examinePatientIds, type PatientIdFacts, patientKey, patientNotes } from './patient-ids.js';
@@ -41,11 +43,12 @@ export interface TableOptions extends LayoutOptions {
 }
 
 /**
- * Reads a label table from a CSV file (plain or gzip) in the CXR-LT, NIH ChestX-ray14, CheXpert or plain layout.
+ * Reads a label table from a CSV file (plain or gzip) in the CXR-LT, NIH ChestX-ray14, CheXpert or plain layout, or from a
+ * MedMNIST archive (.npz).
  * @throws TableError naming file, line, column and value of what cannot be used
  */
 export async function readTable(path: string, options: TableOptions = {}): Promise<LabelTable> {
-  const sheet = await readSheet(path);
+  const sheet = isNpz(path) ? await readNpzSheet(path, options.classes) : await readSheet(path);
   const layout = layouts.find((candidate) =>
     options.layout === undefined ? candidate.matches(sheet.header) : candidate.name === options.layout,
   );
@@ -70,6 +73,11 @@ export async function readTable(path: string, options: TableOptions = {}): Promi
       ...labelNotes(table),
     ],
   };
+}
+
+/** Where a table's pictures are unless a person says so: beside it, or inside the archive that it is. */
+export function imageRootOf(path: string): string {
+  return isNpz(path) ? path : dirname(path);
 }
 
 /** Per class, how often it is present and how often it is known at all (present or absent), over `indices` or all rows. */
