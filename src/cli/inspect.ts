@@ -22,7 +22,7 @@ interface InspectFlags {
 }
 
 const program = command('inspect')
-  .argument('<data>', 'label table (CSV, gzip too), or a folder with one')
+  .argument('<data>', 'label table (CSV, gzip too, or MedMNIST’s .npz), or a folder with one')
   .addOption(imagesOption())
   .option('--recipe <file>', 'split, classes, image size and sampler as this recipe has them')
   .addOption(setOption('the recipe', 'data.testFraction=0.2'))

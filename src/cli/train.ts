@@ -57,7 +57,10 @@ const headOption = new Option(
 
 const program = command('train')
   .option('--recipe <file>', 'what to train and how (YAML); see recipes/')
-  .option('--data <path>', 'label table (CSV), or a folder with one; without it, phantoms are drawn')
+  .option(
+    '--data <path>',
+    'label table (CSV, or MedMNIST’s .npz), or a folder with one; without it, phantoms are drawn',
+  )
   .addOption(imagesOption())
   .option(
     '--weights <source>',

@@ -39,10 +39,14 @@ const phantomsSchema = z.strictObject({
 
 /** Where labels and pictures come from. Without `path`, phantoms are drawn (simulated pictures). */
 const dataSchema = z.strictObject({
-  path: z.string().min(1).optional().describe('label table (CSV), or a folder with one; absent: phantoms'),
+  path: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('label table (CSV, or MedMNIST’s .npz), or a folder with one; absent: phantoms'),
   images: z.string().min(1).optional().describe('image folder; absent: the folder of the table'),
   layout: z
-    .enum(['cxrlt', 'nih', 'chexpert', 'plain'])
+    .enum(['cxrlt', 'nih', 'chexpert', 'medmnist', 'plain'])
     .optional()
     .describe('layout of the table; absent: recognised by its header'),
   classes: z.array(z.string().min(1)).min(1).optional().describe('the classes wanted, in this order'),

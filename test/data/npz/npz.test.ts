@@ -8,7 +8,9 @@ import { elementReader } from '../../../src/data/npz/npy-header.js';
 import { NpzArchive } from '../../../src/data/npz/npz-archive.js';
 import { type DataPart, resolveDataSource } from '../../../src/data/tables/data-source.js';
 import { readTable } from '../../../src/data/tables/table.js';
+import { inspectData } from '../../../src/inspect/inspect-data.js';
 import { openPredictionSource } from '../../../src/predict/prediction-source.js';
+import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { temporaryFolder } from '../temporary-folder.js';
 import { dataSet, dataSets, numbers, refusedFiles, versions } from './npz-files.js';
 
@@ -126,6 +128,20 @@ describe('names of classes', () => {
     expect([imageRoot, table.rows.length]).toEqual([path, 23]);
     expect([...table.labels].every(Number.isNaN)).toBe(true);
   });
+});
+
+test('inspect looks at labels and pictures', async () => {
+  const recipe = parseRecipe('', { path: 'r.yaml', overrides: ['preprocessing.size=[8, 8]'] });
+  const { parts, pictures } = await inspectData(
+    await fileOf(dataSet('several labels, deflated').file),
+    recipe,
+  );
+  expect(parts.map(({ name, images }) => [name, images])).toEqual([
+    ['train', 12],
+    ['validation', 5],
+    ['test', 6],
+  ]);
+  expect(pictures).toMatchObject({ readable: 23 });
 });
 
 test('identifiers that the archive does not have', async () => {

@@ -1,8 +1,14 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openDataset } from '../../../../src/data/dataset.js';
 import { decodeImageBytes, type GreyImage } from '../../../../src/data/images/decode.js';
+import { describePreprocessing } from '../../../../src/data/images/describe-preprocessing.js';
 import { prepareGrey, prepareImage } from '../../../../src/data/images/prepare.js';
 import { preprocessingSchema } from '../../../../src/data/images/preprocessing.js';
+import { describeQuarantine, scanImages } from '../../../../src/data/images/scan.js';
+import { predictionRows } from '../../../../src/predict/predict.js';
+import { openPredictionSource } from '../../../../src/predict/prediction-source.js';
+import { formatPredictions } from '../../../../src/predict/predictions.js';
 import { temporaryFolder } from '../../temporary-folder.js';
 import { dicomFile, dicomFiles, identifiersIn, refusedDicomFiles } from './dicom-files.js';
 
@@ -96,6 +102,14 @@ describe('the window', () => {
     );
   });
 
+  test('is told to those who prepare pictures themselves', () => {
+    const [, window, percentiles] = describePreprocessing(
+      preprocessingSchema.parse({ window: { kind: 'dicom' } }),
+    );
+    expect(window).toMatch(/by the window that a DICOM file gives/);
+    expect(percentiles).toMatch(/0\.5 and 99\.5 percentiles/);
+  });
+
   test('is not looked at unless asked for', async () => {
     const [without, with_] = await Promise.all(
       ['12 of 16 bits', 'window'].map((name) => decoded(dicomFile(name))),
@@ -103,6 +117,25 @@ describe('the window', () => {
     expect(shown(with_!, { kind: 'percentile' })).toEqual(shown(without!, { kind: 'percentile' }));
     expect(shown(with_!, { kind: 'full' })[5]).toBe(Math.round((with_!.pixels[5]! / 4095) * 65535));
   });
+});
+
+test('a folder of them: nobody is named in lists, notes and predictions', async () => {
+  const files = [...dicomFiles.slice(0, 5), ...refusedDicomFiles].map(({ file }) => file);
+  const named = Object.fromEntries(files.map((file, i) => [`${i}.dcm`, file]));
+  const folder = await temporaryFolder({ ...named, '99.dcm': files[0]!.subarray(0, 700) });
+  const { table, imageRoot } = await openPredictionSource(folder, { classes: ['Mass'] });
+  const preprocessing = preprocessingSchema.parse({ size: [8, 8] });
+  const all = openDataset({ table, root: imageRoot, preprocessing });
+  const { readable, quarantined, accepted } = await scanImages(all);
+  expect([readable.length, quarantined.length]).toEqual([5, refusedDicomFiles.length + 1]);
+  const rows = predictionRows({ all, quarantined, accepted }, new Float32Array(readable.length), 1);
+  const written = [
+    JSON.stringify(table),
+    describeQuarantine(quarantined, all.length),
+    formatPredictions({ classes: ['Mass'], rows }),
+  ];
+  expect(written.join('\n')).toMatch(/colour \(RGB\)/);
+  expect(identifiersIn(written.join('\n'))).toEqual([]);
 });
 
 describe('what is not read is refused by name', () => {
