@@ -40,7 +40,8 @@ export async function decodeInThread(
 ): Promise<Decoded | null | 'late'> {
   const worker = idle.get(codec)?.pop() ?? new Worker(PROGRAM, { eval: true, workerData: codec });
   worker.ref();
-  const copy = bytes.slice();
+  // what is handed over is lost here, and a Buffer's slice is no copy
+  const copy = new Uint8Array(bytes);
   const answer = await new Promise<Answer | 'late'>((resolve, reject) => {
     const timer = setTimeout(() => finish(() => resolve('late')), seconds * 1000);
     const onMessage = (message: Answer) => finish(() => resolve(message));

@@ -38,6 +38,17 @@ describe('the values in the file, as pydicom reads them', () => {
     ]);
   });
 
+  test.each(['JPEG-LS, 12 bits', 'JPEG 2000, 12 bits'])(
+    '%s: the file’s bytes stay as they are',
+    async (name) => {
+      // as a file is read: a Buffer with memory of its own
+      const file = Buffer.from(new Uint8Array(dicomFile(name)).buffer);
+      const images = [await decoded(file), await decoded(file)];
+      expect(images[0]).toEqual(images[1]);
+      expect(file).toEqual(dicomFile(name));
+    },
+  );
+
   test('8 bits in swapped pairs, as big-endian files with words have them', async () => {
     const ds = dicomFile('6 of 8 bits');
     const straight = await decoded(ds);
