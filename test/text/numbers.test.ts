@@ -36,7 +36,7 @@ test('numbers as a reader expects them', () => {
   expect([0.0001, 0.1].map(numbers.roundPercent)).toEqual(['0.01 %', '10 %']);
   expect(numbers.times(0.3, 0.1)).toBe('3.0 ×');
   expect(numbers.times(1, 0.008)).toBe('125 ×');
-  expect([0.0214, -0.004].map(numbers.signed)).toEqual(['+0.021', '−0.004']);
+  expect([0.0214, -0.004].map((value) => numbers.signed(value))).toEqual(['+0.021', '−0.004']);
   expect([0.1234, 1.234, 12.34, 123.4].map(numbers.threeDigits)).toEqual(['0.123', '1.23', '12.3', '123']);
   expect([999, 1230, 4.56e9].map(numbers.scaled)).toEqual(['999 ', '1.2 k', '4.6 G']);
 });

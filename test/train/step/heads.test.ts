@@ -35,7 +35,7 @@ describe.each(HEADS)('a run with the head $name', (head) => {
     await trainRun(prepared({ recipe, run, data: await examineTrainingData(folder, recipe) }), { device });
 
     const { model: config, tensors } = await readCheckpoint(run.best);
-    expect(config.head).toEqual(head);
+    expect(config.head).toMatchObject(head);
     const definition = defineModel(config);
     const parameters = initialParameters(definition, recipe.seed);
     const fresh = exportTimm(
