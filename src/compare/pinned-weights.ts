@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isHubAddress } from '../hub/hub-address.js';
 import type { HubOptions } from '../hub/hub-settings.js';
 import { storageError } from '../storage/atomic-file.js';
+import { parseJson } from '../storage/parse-json.js';
 import { openWeightSource } from '../weights/open-weight-source.js';
 import { CompareError } from './compare-error.js';
 import type { Cell } from './comparison-plan.js';
@@ -70,12 +71,4 @@ async function readPins(path: string): Promise<ReadonlyMap<string, string>> {
     if (!pins.has(weights)) pins.set(weights, pinned);
   }
   return pins;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

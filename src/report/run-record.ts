@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { TailrayError } from '../engine/errors.js';
 import { type Predictions, readPredictions } from '../predict/predictions.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { parseJson } from '../storage/parse-json.js';
 import type { EpochLine, StepLine } from '../train/run/metrics-line.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import type { SavedAbout } from '../train/run/saved-state.js';
@@ -192,13 +193,5 @@ async function understood<T>(read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof TailrayError) throw new ReportError(error.message, { cause: error });
     throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

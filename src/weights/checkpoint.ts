@@ -11,6 +11,7 @@ import {
 import type { PretrainedConfig } from '../models/weights/timm-config.js';
 import { type FileSystem, writeAtomically } from '../storage/atomic-file.js';
 import { contentDigest, DIGEST_KEY } from '../storage/content-digest.js';
+import { parseJson } from '../storage/parse-json.js';
 import { CheckpointError } from './checkpoint-error.js';
 import { isShardIndex, readShards } from './sharded-weights.js';
 import { decodeWeights, readWeightFile, type WeightFile } from './weight-file.js';
@@ -146,7 +147,7 @@ async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string
     );
   }
   await verifyContent(tensors, metadata, path);
-  const fields = Object.keys(aboutSchema.shape).map((key) => [key, parseField(metadata[key])]);
+  const fields = Object.keys(aboutSchema.shape).map((key) => [key, parseJson(metadata[key])]);
   const about = aboutSchema.safeParse(Object.fromEntries(fields));
   if (!about.success) {
     const [issue] = about.error.issues;
@@ -173,8 +174,8 @@ export async function readWeights(path: string): Promise<WeightFile> {
 
 /** What a file of ours, a checkpoint or an exported one, says of its training; null for anybody else's. */
 export function pretrainingOf(metadata: Readonly<Record<string, string>>): PretrainedConfig | null {
-  const model = modelSchema.safeParse(parseField(metadata.model));
-  const preprocessing = preprocessingSchema.safeParse(parseField(metadata.preprocessing));
+  const model = modelSchema.safeParse(parseJson(metadata.model));
+  const preprocessing = preprocessingSchema.safeParse(parseJson(metadata.preprocessing));
   if (!model.success || !preprocessing.success) return null;
   const { mean, std } = preprocessing.data;
   return { architecture: model.data.arch, mean, std };
@@ -193,13 +194,5 @@ export async function verifyContent(
       'its content has changed since it was written (the SHA-256 in its metadata differs): ' +
         'restore it from a copy, or train again.',
     );
-  }
-}
-
-function parseField(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

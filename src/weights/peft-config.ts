@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Lora, moduleOfWeight } from '../models/lora.js';
 import type { ParameterSpec } from '../models/model-scope.js';
+import { parseJson } from '../storage/parse-json.js';
 
 /**
  * What PEFT says of LoRA adapters in the `adapter_config.json` beside their tensors, as far as it matters here. Our own
@@ -87,12 +88,4 @@ export function peftConfigOf(changed: readonly ParameterSpec[]): PeftConfig {
     use_dora: false,
     init_lora_weights: true,
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

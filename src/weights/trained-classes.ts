@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HubOptions } from '../hub/hub-settings.js';
+import { parseJson } from '../storage/parse-json.js';
 import { readWeights } from './checkpoint.js';
 import { openWeightSource } from './open-weight-source.js';
 
@@ -9,14 +10,6 @@ import { openWeightSource } from './open-weight-source.js';
  */
 export async function trainedClasses(source: string, hub?: HubOptions): Promise<readonly string[] | null> {
   const { metadata } = await readWeights(await openWeightSource(source, hub).file());
-  const classes = z.array(z.string()).safeParse(parsed(metadata.classes));
+  const classes = z.array(z.string()).safeParse(parseJson(metadata.classes));
   return classes.success ? classes.data : null;
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -16,6 +16,7 @@ import {
   writeThrough,
 } from '../../storage/atomic-file.js';
 import { sha256 } from '../../storage/content-digest.js';
+import { parseJson } from '../../storage/parse-json.js';
 import { CheckpointError } from '../../weights/checkpoint-error.js';
 
 /**
@@ -246,13 +247,5 @@ async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
     return new Uint8Array(await readFile(path));
   } catch (error) {
     throw new CheckpointError('missing', path, "was saved but isn't there any more.", { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

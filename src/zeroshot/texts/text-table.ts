@@ -7,6 +7,7 @@ import {
 } from '../../models/safetensors/safetensors.js';
 import { SafetensorsError } from '../../models/safetensors/safetensors-header.js';
 import { type FileSystem, writeAtomically } from '../../storage/atomic-file.js';
+import { parseJson } from '../../storage/parse-json.js';
 import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
 import { shorten } from '../../text/shorten.js';
 import { ClipError } from '../clip-error.js';
@@ -34,7 +35,7 @@ export async function writeTextTable(path: string, table: TextTable, files?: Fil
 export async function readTextTable(path: string): Promise<TextTable> {
   const { tensors, metadata } = await readFile(path);
   const tensor = tensors.get(EMBEDDINGS);
-  const texts = z.array(z.string()).safeParse(parsed(metadata.texts));
+  const texts = z.array(z.string()).safeParse(parseJson(metadata.texts));
   if (!tensor || !texts.success) {
     throw new ClipError(
       `${path}: holds no embeddings of texts: make such a file with zeroshot embed --texts.`,
@@ -82,13 +83,5 @@ async function readFile(path: string): Promise<SafetensorsFile> {
     if (error instanceof RegularFileError) throw new ClipError(error.message, { cause: error });
     if (error instanceof SafetensorsError) throw new ClipError(`${path}: ${error.message}`, { cause: error });
     throw error;
-  }
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
