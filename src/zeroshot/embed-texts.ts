@@ -5,10 +5,8 @@ import { readSafetensors, toFloat32, writeSafetensors } from '../models/safetens
 import { writeAtomically } from '../storage/atomic-file.js';
 import { sha256 } from '../storage/content-digest.js';
 import { readRegularFile } from '../storage/regular-file.js';
+import { EMBEDDINGS } from './embedding-file.js';
 import type { ImageTextModel } from './image-text-model.js';
-
-/** Name of the one tensor in a file of the cache. */
-const EMBEDDINGS = 'embeddings';
 
 /**
  * Embeddings of texts, from a cache where the same model has embedded the same texts before: a large text tower takes

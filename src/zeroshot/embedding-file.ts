@@ -1,6 +1,9 @@
 import { writeSafetensors } from '../models/safetensors/safetensors.js';
-import { writeAtomically } from '../storage/atomic-file.js';
+import { type FileSystem, writeAtomically } from '../storage/atomic-file.js';
 import { npyBytes } from '../weights/npy-file.js';
+
+/** The tensor of a file of embeddings. */
+export const EMBEDDINGS = 'embeddings';
 
 /** Embeddings of images or of texts in a file, a row each. */
 export interface NamedEmbeddings {
@@ -26,16 +29,17 @@ export function embeddingFiles(out: string): readonly string[] {
 export async function writeEmbeddings(
   out: string,
   { kind, names, width, embeddings }: NamedEmbeddings,
+  files?: FileSystem,
 ): Promise<void> {
   const shape = [names.length, width];
   if (isNpy(out)) {
-    await writeAtomically(namesBeside(out), names.map((name) => `${JSON.stringify(name)}\n`).join(''));
-    await writeAtomically(out, npyBytes(shape, embeddings));
+    await writeAtomically(namesBeside(out), names.map((name) => `${JSON.stringify(name)}\n`).join(''), files);
+    await writeAtomically(out, npyBytes(shape, embeddings), files);
     return;
   }
   const tensor = { dtype: 'F32', shape, data: embeddings as Float32Array<ArrayBuffer> } as const;
   const metadata = { [kind]: JSON.stringify(names) };
-  await writeAtomically(out, writeSafetensors(new Map([['embeddings', tensor]]), metadata));
+  await writeAtomically(out, writeSafetensors(new Map([[EMBEDDINGS, tensor]]), metadata), files);
 }
 
 function isNpy(out: string): boolean {

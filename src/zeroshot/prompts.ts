@@ -119,6 +119,16 @@ export async function parsePrompts(
   return assemble(file);
 }
 
+/** Every text of a set once: those of the classes, then those for all. */
+export function textsOf({ classes, neutral }: PromptSet): string[] {
+  const own = [...classes.values()].flatMap((each) => [
+    ...[...each.groups.values()].flat(),
+    ...each.negative,
+    ...each.neutral,
+  ]);
+  return [...new Set([...own, ...neutral])];
+}
+
 async function assemble({
   templates,
   groupWeights,

@@ -7,13 +7,8 @@ import type { ZeroShotRecipe } from '../../recipe/recipe-zeroshot.js';
 import { readRegularText } from '../../storage/regular-file.js';
 import { trainedClasses } from '../../weights/trained-classes.js';
 import { OUR_PROMPTS } from '../../zeroshot/our-prompts.js';
-import { type PromptSet, parsePrompts } from '../../zeroshot/prompts.js';
-import {
-  embedByFrozen,
-  meanDirections,
-  promptsOfClasses,
-  textsOf,
-} from '../../zeroshot/texts/class-texts.js';
+import { type PromptSet, parsePrompts, textsOf } from '../../zeroshot/prompts.js';
+import { embedByFrozen, meanDirections, promptsOfClasses } from '../../zeroshot/texts/class-texts.js';
 import type { TextTable } from '../../zeroshot/texts/text-table.js';
 import { TrainingDataError } from './training-data.js';
 

@@ -1,4 +1,5 @@
-import type { ClassPrompts, PromptSet } from '../prompts.js';
+import { type PromptSet, textsOf } from '../prompts.js';
+import { lookUpTexts } from '../texts/text-table.js';
 import { ScoringError } from './scoring-error.js';
 import { dot, unitRows } from './vectors.js';
 
@@ -34,22 +35,15 @@ export async function embedPrompts(
   width: number,
   encode: (texts: readonly string[]) => Promise<Float32Array>,
 ): Promise<TextEmbeddings> {
-  const texts = [...new Set([...[...prompts.classes.values()].flatMap(textsOf), ...prompts.neutral])];
+  const texts = textsOf(prompts);
   const rows = await encode(texts);
   if (rows.length !== texts.length * width) {
     throw new ScoringError(
       `${texts.length} prompts gave ${rows.length} numbers: expected ${texts.length} × ${width}.`,
     );
   }
-  const rowOf = new Map(texts.map((text, i) => [text, i]));
-  const embeddings = (wanted: readonly string[]) => {
-    const block = new Float32Array(wanted.length * width);
-    for (const [i, text] of wanted.entries()) {
-      const row = rowOf.get(text) ?? 0;
-      block.set(rows.subarray(row * width, (row + 1) * width), i * width);
-    }
-    return block;
-  };
+  const table = { width, texts, embeddings: rows };
+  const embeddings = (wanted: readonly string[]) => lookUpTexts(table, wanted, 'prompts');
   const classes = [...prompts.classes].map(([name, { groups, negative, neutral }]) => {
     const byGroup = [...groups].map(([group, own]) => [group, embeddings(own)] as const);
     const embedded: ClassEmbeddings = {
@@ -65,10 +59,6 @@ export async function embedPrompts(
     neutral: embeddings(prompts.neutral),
     groupWeights: prompts.groupWeights,
   };
-}
-
-function textsOf({ groups, negative, neutral }: ClassPrompts): string[] {
-  return [...[...groups.values()].flat(), ...negative, ...neutral];
 }
 
 /** Prompts that are pooled into one number: a stretch of the rows of a `PromptLayout`. */

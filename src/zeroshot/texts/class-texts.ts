@@ -3,7 +3,7 @@ import { isHubAddress } from '../../hub/hub-address.js';
 import type { HubOptions } from '../../hub/hub-settings.js';
 import type { ClassPrompts } from '../../models/heads/head.js';
 import { createClip } from '../clip.js';
-import type { PromptSet, ClassPrompts as PromptsOfClass } from '../prompts.js';
+import type { PromptSet } from '../prompts.js';
 import { unitRows } from '../scoring/vectors.js';
 import { lookUpTexts, readTextTable, type TextTable } from './text-table.js';
 
@@ -16,16 +16,6 @@ export function promptsOfClasses({ classes }: PromptSet, names: readonly string[
     if (!own) throw new RangeError(`there are no prompts for ${name}`);
     return [...own.groups.values()].flat();
   });
-}
-
-/** Every text of a set once. */
-export function textsOf({ classes, neutral }: PromptSet): string[] {
-  const own = ({ groups, negative, neutral: neutrals }: PromptsOfClass) => [
-    ...[...groups.values()].flat(),
-    ...negative,
-    ...neutrals,
-  ];
-  return [...new Set([...[...classes.values()].flatMap(own), ...neutral])];
 }
 
 /**

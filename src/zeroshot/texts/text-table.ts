@@ -1,16 +1,12 @@
 import { z } from 'zod';
-import {
-  readSafetensors,
-  type SafetensorsFile,
-  toFloat32,
-  writeSafetensors,
-} from '../../models/safetensors/safetensors.js';
+import { readSafetensors, type SafetensorsFile, toFloat32 } from '../../models/safetensors/safetensors.js';
 import { SafetensorsError } from '../../models/safetensors/safetensors-header.js';
-import { type FileSystem, writeAtomically } from '../../storage/atomic-file.js';
+import type { FileSystem } from '../../storage/atomic-file.js';
 import { parseJson } from '../../storage/parse-json.js';
 import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
 import { shorten } from '../../text/shorten.js';
 import { ClipError } from '../clip-error.js';
+import { EMBEDDINGS, writeEmbeddings } from '../embedding-file.js';
 
 /** Embeddings of known texts: what `zeroshot embed --texts` writes, and what a run keeps of a text encoder that it used. */
 export interface TextTable {
@@ -20,15 +16,10 @@ export interface TextTable {
   readonly embeddings: Float32Array;
 }
 
-const EMBEDDINGS = 'embeddings';
-
 /** @throws StorageError */
-export async function writeTextTable(path: string, table: TextTable, files?: FileSystem): Promise<void> {
+export function writeTextTable(path: string, table: TextTable, files?: FileSystem): Promise<void> {
   const { width, texts, embeddings } = table;
-  const data = embeddings as Float32Array<ArrayBuffer>;
-  const tensor = { dtype: 'F32', shape: [texts.length, width], data } as const;
-  const metadata = { texts: JSON.stringify(texts) };
-  await writeAtomically(path, writeSafetensors(new Map([[EMBEDDINGS, tensor]]), metadata), files);
+  return writeEmbeddings(path, { kind: 'texts', names: texts, width, embeddings }, files);
 }
 
 /** @throws ClipError where the file holds no embeddings of texts */
