@@ -127,7 +127,9 @@ export class TrainedProjection implements ImageTextModel {
         prompts: (await isFile(files.prompts)) ? files.prompts : undefined,
       },
       given,
-      textDigest: given ? digestOf([given.embeddings]) : digestOf(textParameters(definition, weights)),
+      textDigest: given
+        ? digestOf([given.embeddings], JSON.stringify(given.texts))
+        : digestOf(textParameters(definition, weights)),
       texts: files.texts,
     });
   }
@@ -222,8 +224,9 @@ function textParameters(definition: ModelDefinition, { parameters }: ModelWeight
   return scope.parameters.flatMap(({ name }) => parameters.get(name) ?? []);
 }
 
-function digestOf(values: readonly Float32Array[]): string {
-  const hash = createHash('sha256');
+/** @param texts whose embeddings the values are, where that is not for the values to say */
+function digestOf(values: readonly Float32Array[], texts = ''): string {
+  const hash = createHash('sha256').update(texts);
   for (const part of values) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
   return hash.digest('hex');
 }

@@ -143,6 +143,13 @@ describe('a run that is declared zero-shot', () => {
       /has no embedding for 1 of 1 texts, such as "a new text"/,
     );
     await model.destroy();
+    // to a cache, the same embeddings of other texts are another encoder
+    const file = join(folder, 'clip-texts', 'texts.safetensors');
+    await writeTextTable(file, { ...kept, texts: kept.texts.toReversed() });
+    const turned = await openImageTextModel(device, join(folder, 'clip-texts'));
+    expect(turned.textSide().digest()).not.toBe(side.digest());
+    await turned.destroy();
+    await writeTextTable(file, kept);
   });
 
   test('takes them of a file, and says so where its width or texts do not fit', async () => {
