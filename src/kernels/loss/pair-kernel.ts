@@ -1,15 +1,8 @@
-import type {
-  Binding,
-  DeviceTraits,
-  Kernel,
-  KernelStep,
-  Operand,
-  Problem,
-} from '../../engine/graph/tensor.js';
+import type { Binding, DeviceTraits, Kernel, KernelStep, Problem } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
-import { IS_KNOWN } from './loss-entry.js';
+import { BIT_CHECKS, batchOperands, scratch } from './batch-operands.js';
 import type { PairLossAttributes } from './pair-attributes.js';
 
 /**
@@ -61,8 +54,7 @@ function imageCode({ attributes, n, classes }: Layout): string {
   }`;
   return `
 struct Image { x: f32, p: f32, n: f32 }
-fn isFinite(x: u32) -> bool { return (x & 0x7f800000u) != 0x7f800000u; }
-fn isKnown(y: u32) -> bool { return ${IS_KNOWN}; }
+${BIT_CHECKS}
 fn imageFrom(x: f32, y: f32, weight: f32) -> Image {
   let positive = y * ${literal(1 - smoothing)} + ${literal(smoothing / 2)};
   return Image(x, weight * positive, weight * (1.0 - positive));
@@ -235,21 +227,5 @@ fn keptOf(image: Image, at: u32) -> vec2f {
 }
 
 function operands({ attributes: { weighted, remembered } }: Layout): Binding[] {
-  const names = [
-    'logits',
-    'targets',
-    ...(weighted ? ['sampleWeights'] : []),
-    ...(remembered > 0 ? ['memory'] : []),
-  ];
-  return names.map((name, index) => ({
-    name,
-    operand: { kind: 'input', index },
-    access: 'read',
-    type: name === 'logits' || name === 'targets' ? 'u32' : 'f32',
-  }));
-}
-
-function scratch(index: number, name: string, type: string, access: Binding['access']): Binding {
-  const operand: Operand = { kind: 'scratch', index };
-  return { name, operand, access, type };
+  return batchOperands(weighted, remembered > 0 ? ['memory'] : []);
 }

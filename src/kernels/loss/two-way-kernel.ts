@@ -1,15 +1,8 @@
-import type {
-  Binding,
-  DeviceTraits,
-  Kernel,
-  KernelStep,
-  Operand,
-  Problem,
-} from '../../engine/graph/tensor.js';
+import type { DeviceTraits, Kernel, KernelStep, Problem } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
 import { literal } from '../pointwise/expression.js';
 import { workgroupSum } from '../reduce/workgroup-sum.js';
-import { IS_KNOWN } from './loss-entry.js';
+import { BIT_CHECKS, batchOperands, scratch } from './batch-operands.js';
 import type { TwoWayAttributes } from './two-way-attributes.js';
 
 /**
@@ -75,8 +68,7 @@ function sumsCode({ attributes }: Layout): string {
   return `
 const TN = ${literal(negativeTemperature)};
 const TP = ${literal(positiveTemperature)};
-fn isFinite(x: u32) -> bool { return (x & 0x7f800000u) != 0x7f800000u; }
-fn isKnown(y: u32) -> bool { return ${IS_KNOWN}; }
+${BIT_CHECKS}
 fn target_(y: u32) -> f32 {
   return select(0.0, bitcast<f32>(y), isKnown(y)) * ${literal(1 - smoothing)} + ${literal(smoothing / 2)};
 }
@@ -117,7 +109,7 @@ function sumSegments(layout: Layout) {
   return flatStep(
     {
       count: rowLanes + columns.count * columns.segments,
-      bindings: [...operands(layout), scratch(0, 'partials', 'vec4f', 'read_write')],
+      bindings: [...batchOperands(attributes.weighted), scratch(0, 'partials', 'vec4f', 'read_write')],
       declarations: `${sumsCode(layout)}
 fn added(sums: vec4f, i: u32, weight: f32) -> vec4f {
   let x = logits[i];
@@ -162,7 +154,7 @@ function joinLines(layout: Layout): KernelStep {
     kind: 'dispatch',
     bindings: [
       scratch(0, 'partials', 'vec4f', 'read'),
-      ...operands(layout).filter(({ name }) => name === 'sampleWeights'),
+      ...batchOperands(attributes.weighted).filter(({ name }) => name === 'sampleWeights'),
       scratch(1, 'lines', 'vec4f', 'read_write'),
       scratch(2, 'scales', 'f32', 'read_write'),
       { name: 'loss_', operand: { kind: 'output', index: 0 }, access: 'read_write', type: 'f32' },
@@ -223,7 +215,7 @@ function writeGradient(layout: Layout) {
     {
       count: n * classes,
       bindings: [
-        ...operands(layout),
+        ...batchOperands(attributes.weighted),
         scratch(1, 'lines', 'vec4f', 'read'),
         scratch(2, 'scales', 'f32', 'read'),
         { name: 'gradient', operand: { kind: 'output', index: 1 }, access: 'read_write', type: 'f32' },
@@ -245,19 +237,4 @@ fn slope(line: vec4f, x: f32, y: f32) -> f32 {
     },
     traits,
   );
-}
-
-function operands({ attributes: { weighted } }: Layout): Binding[] {
-  const names = ['logits', 'targets', ...(weighted ? ['sampleWeights'] : [])];
-  return names.map((name, index) => ({
-    name,
-    operand: { kind: 'input', index },
-    access: 'read',
-    type: name === 'sampleWeights' ? 'f32' : 'u32',
-  }));
-}
-
-function scratch(index: number, name: string, type: string, access: Binding['access']): Binding {
-  const operand: Operand = { kind: 'scratch', index };
-  return { name, operand, access, type };
 }
