@@ -2,17 +2,16 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Random } from '../../../src/engine/random.js';
 import { defineModel } from '../../../src/models/model.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
-import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { momentumOf, observedWeight, sharesOf } from '../../../src/train/step/micro-batches.js';
 import { type StepBatch, StepProgram } from '../../../src/train/step/step-program.js';
-import { TrainingState } from '../../../src/train/step/training-state.js';
 import { freshWeights } from '../../../src/weights/initial-weights.js';
 import { testDevice } from '../../device.js';
 import { type Digest, expectDigest, relativeError } from '../../golden/digest.js';
 import { readGolden } from '../../golden/golden-files.js';
 import { goldenBatch, goldenModel, type ModelGolden } from '../../golden/model-golden.js';
 import { contentsOf } from './contents-of.js';
+import { openStep } from './open-step.js';
 
 const device = await testDevice();
 afterAll(() => device.idle());
@@ -45,21 +44,13 @@ async function train(batchSize: number, accumulate: number, changes: object = {}
     accumulate,
     ...changes,
   });
-  const state = await TrainingState.create(device, definition, recipe);
-  const { parameters, statistics } = freshWeights(definition, 1);
-  state.initialise(parameters, statistics);
-  const options = {
+  const { state, options, program } = await openStep(device, {
     definition,
-    state,
+    weights: freshWeights(definition, 1),
     recipe,
-    loss: lossOf(recipe.loss),
-    statistics: { classCounts: [5, 6, 7], samples: 20 },
-    schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 3, floor: 0 },
-    stepsPerEpoch: 3,
-    batchSize,
-    imageShape: [SIDE, SIDE, 1],
-  } as const;
-  const program = await StepProgram.create(device, options);
+    images: [batchSize, SIDE, SIDE, 1],
+    steps: 3,
+  });
   expect(StepProgram.plan(device, options)).toEqual(program.planned);
   for (let step = 0; step < 3; step++) program.run(batchOf(batchSize * accumulate, step), step);
   const scalars = await program.scalars();
@@ -97,19 +88,12 @@ describe('batches whose gradients are added up', () => {
       imageSize: [SIDE, SIDE],
     });
     const recipe = recipeSchema.parse({ accumulate: 2, ema: { decay: 0.5 } });
-    const state = await TrainingState.create(device, definition, recipe);
-    const { parameters, statistics } = freshWeights(definition, 1);
-    state.initialise(parameters, statistics);
-    const program = await StepProgram.create(device, {
+    const { state, program } = await openStep(device, {
       definition,
-      state,
+      weights: freshWeights(definition, 1),
       recipe,
-      loss: lossOf(recipe.loss),
-      statistics: { classCounts: [5, 6, 7], samples: 20 },
-      schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 3, floor: 0 },
-      stepsPerEpoch: 3,
-      batchSize: 4,
-      imageShape: [SIDE, SIDE, 1],
+      images: [4, SIDE, SIDE, 1],
+      steps: 3,
     });
     const before = await contentsOf(state);
     const broken = batchOf(8, 1);
@@ -148,19 +132,13 @@ describe('batches whose gradients are added up', () => {
       ema: false,
       accumulate: golden.batches,
     });
-    const state = await TrainingState.create(device, definition, recipe);
-    state.initialise(weights.parameters, weights.statistics);
     const [images, height, width, channels] = golden.images;
-    const program = await StepProgram.create(device, {
+    const { state, program } = await openStep(device, {
       definition,
-      state,
+      weights,
       recipe,
-      loss: lossOf(recipe.loss),
-      statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: images },
-      schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
-      stepsPerEpoch: 10,
-      batchSize: images / golden.batches,
-      imageShape: [height, width, channels],
+      images: [images / golden.batches, height, width, channels],
+      steps: 10,
     });
     for (let step = 0; step < golden.sgd.losses.length; step++) program.run(goldenBatch(golden), step);
     const scalars = await program.scalars();

@@ -1,14 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ArenaLayout } from '../../../src/engine/arena.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
-import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
-import { StepProgram } from '../../../src/train/step/step-program.js';
-import { TrainingState } from '../../../src/train/step/training-state.js';
 import { testDevice } from '../../device.js';
 import { type Digest, expectDigest, relativeError } from '../../golden/digest.js';
 import { readGolden } from '../../golden/golden-files.js';
 import { goldenBatch, goldenModel, type ModelGolden } from '../../golden/model-golden.js';
+import { openStep } from './open-step.js';
 
 /** What make_parameter_groups.py writes: five AdamW steps of PyTorch with stem and layer1 frozen. */
 interface StepsGolden {
@@ -20,7 +18,6 @@ interface StepsGolden {
 
 const golden = readGolden<ModelGolden & Record<'held' | 'followed', StepsGolden>>('frozen-steps.json.gz');
 const { definition, weights } = goldenModel(golden);
-const [batchSize, height, width, channels] = golden.images;
 const FROZEN = /^(conv1|bn1|layer1)\./;
 
 const recipeOf = (freezeNorms: boolean, precision: 'f32' | 'f16' = 'f32') =>
@@ -41,18 +38,12 @@ const recipeOf = (freezeNorms: boolean, precision: 'f32' | 'f16' = 'f32') =>
 
 async function train(recipe: ReturnType<typeof recipeOf>) {
   const device = await testDevice();
-  const state = await TrainingState.create(device, definition, recipe);
-  state.initialise(weights.parameters, weights.statistics);
-  const program = await StepProgram.create(device, {
+  const { state, program } = await openStep(device, {
     definition,
-    state,
+    weights,
     recipe,
-    loss: lossOf(recipe.loss),
-    statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
-    schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 5, floor: 0 },
-    stepsPerEpoch: 5,
-    batchSize,
-    imageShape: [height, width, channels],
+    images: golden.images,
+    steps: 5,
   });
   const batch = goldenBatch(golden);
   for (let step = 0; step < 5; step++) program.run(batch, step);

@@ -2,22 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { KernelError } from '../../../src/engine/errors.js';
-import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData } from '../../../src/train/run/training-data.js';
-import { StepProgram } from '../../../src/train/step/step-program.js';
-import { TrainingState } from '../../../src/train/step/training-state.js';
+import type { TrainingState } from '../../../src/train/step/training-state.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
 import { goldenBatch, goldenModel } from '../../golden/model-golden.js';
 import { TRAINED_RESNET_GOLDENS } from '../../golden/resnet-golden.js';
 import { prepared, tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
+import { openStep } from './open-step.js';
 
 const device = await testDevice();
 const golden = TRAINED_RESNET_GOLDENS.find(({ stem }) => stem === 'small')!;
-const [batchSize, height, width, channels] = golden.images;
 
 async function resnet18(precision: 'f32' | 'f16') {
   const { definition, weights } = goldenModel(golden);
@@ -27,18 +25,12 @@ async function resnet18(precision: 'f32' | 'f16') {
     optimizer: { lr: 1e-3 },
     ema: false,
   });
-  const state = await TrainingState.create(device, definition, recipe);
-  state.initialise(weights.parameters, weights.statistics);
-  const program = await StepProgram.create(device, {
+  const { state, program } = await openStep(device, {
     definition,
-    state,
+    weights,
     recipe,
-    loss: lossOf(recipe.loss),
-    statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
-    schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
-    stepsPerEpoch: 10,
-    batchSize,
-    imageShape: [height, width, channels],
+    images: golden.images,
+    steps: 10,
   });
   return { state, program };
 }

@@ -9,16 +9,14 @@ import { createWeightArenas } from '../../../src/models/weight-arenas.js';
 import { mergeAdapters } from '../../../src/models/weights/merge-adapters.js';
 import { exportTimm, type ModelWeights } from '../../../src/models/weights/timm-weights.js';
 import { InferenceProgram } from '../../../src/predict/inference-program.js';
-import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { adaptersOf } from '../../../src/train/step/parameter-groups.js';
-import { StepProgram } from '../../../src/train/step/step-program.js';
-import { TrainingState } from '../../../src/train/step/training-state.js';
 import { testDevice } from '../../device.js';
 import { type Digest, expectDigest, relativeError } from '../../golden/digest.js';
 import { readGolden } from '../../golden/golden-files.js';
 import { hashUniform } from '../../golden/hash-weights.js';
 import { goldenBatch, hashWeights, type ModelGolden, type PassGolden } from '../../golden/model-golden.js';
+import { openStep } from './open-step.js';
 
 /** What make_lora.py writes: a vision transformer with adapters, one pass and four AdamW steps of PyTorch. */
 interface LoraGolden extends ModelGolden {
@@ -68,18 +66,12 @@ const weights = hashWeights(definition, golden.shapes);
 
 async function train(steps: number, recipe = recipeOf()) {
   const device = await testDevice();
-  const state = await TrainingState.create(device, definition, recipe);
-  state.initialise(weights.parameters, weights.statistics);
-  const program = await StepProgram.create(device, {
+  const { state, program } = await openStep(device, {
     definition,
-    state,
+    weights,
     recipe,
-    loss: lossOf(recipe.loss),
-    statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
-    schedule: { kind: 'constant', warmupSteps: 0, totalSteps: steps, floor: 0 },
-    stepsPerEpoch: steps,
-    batchSize,
-    imageShape,
+    images: golden.images,
+    steps,
   });
   for (let step = 0; step < steps; step++) program.run(goldenBatch(golden), step);
   const result = {

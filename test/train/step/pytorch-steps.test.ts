@@ -1,19 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
-import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
-import { StepProgram } from '../../../src/train/step/step-program.js';
-import { TrainingState } from '../../../src/train/step/training-state.js';
 import { testDevice } from '../../device.js';
 import { expectDigest, relativeError } from '../../golden/digest.js';
 import { goldenBatch, goldenModel } from '../../golden/model-golden.js';
 import { TRAINED_RESNET_GOLDENS } from '../../golden/resnet-golden.js';
+import { openStep } from './open-step.js';
 
 describe('ten AdamW steps follow PyTorch', () => {
   for (const golden of TRAINED_RESNET_GOLDENS) {
     test(`${golden.arch}, ${golden.stem} stem`, async () => {
       const device = await testDevice();
-      const [batchSize, height, width, channels] = golden.images;
       const { definition, weights } = goldenModel(golden);
       // as in make_resnet.py: lr 1e-3 without schedule, decay 0.05 on matrices, clip-norm 1
       const recipe = recipeSchema.parse({
@@ -28,18 +25,12 @@ describe('ten AdamW steps follow PyTorch', () => {
         },
         ema: false,
       });
-      const state = await TrainingState.create(device, definition, recipe);
-      state.initialise(weights.parameters, weights.statistics);
-      const program = await StepProgram.create(device, {
+      const { state, program } = await openStep(device, {
         definition,
-        state,
+        weights,
         recipe,
-        loss: lossOf(recipe.loss),
-        statistics: { classCounts: new Array<number>(golden.classes).fill(1), samples: batchSize },
-        schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 10, floor: 0 },
-        stepsPerEpoch: 10,
-        batchSize,
-        imageShape: [height, width, channels],
+        images: golden.images,
+        steps: 10,
       });
       const batch = goldenBatch(golden);
       for (let step = 0; step < 10; step++) program.run(batch, step);
