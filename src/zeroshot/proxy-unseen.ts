@@ -9,6 +9,7 @@ import type { BoundRule, SeenScores } from './scoring/rule.js';
 import { columnsOf, prepareScoring, type ZeroShotInputs } from './scoring/score-zeroshot.js';
 import { ScoringError, UnseenLabelError } from './scoring/scoring-error.js';
 import { bindRules, canChangeRanking, describeRules } from './scoring/scoring-rules.js';
+import { namesOfUnseen } from './unseen-names.js';
 
 /**
  * Choosing among rules without a label of an unseen class. Seen classes are held out in turn, as if they were unseen: their
@@ -139,7 +140,7 @@ export function proxyUnseen(options: ProxyUnseenOptions): ProxyUnseenResult {
 }
 
 /**
- * Names are compared without regard to case and white space, so that a misspelt column does not slip through.
+ * Names are compared as `namesOfUnseen` does.
  * @throws UnseenLabelError where labels or a seen model's scores are of classes in `unseen`
  */
 export function refuseUnseen({
@@ -149,26 +150,19 @@ export function refuseUnseen({
 }: Pick<ProxyUnseenOptions, 'unseen' | 'labelClasses'> & {
   readonly seen?: Pick<SeenScores, 'classes'> | undefined;
 }): void {
-  const plain = (name: string) =>
-    name
-      .normalize('NFKC')
-      .replaceAll(/[\s_-]+/g, ' ')
-      .trim()
-      .toLowerCase();
   if (unseen.length === 0) {
     throw new ScoringError(
       'unseen: name the classes that nobody labelled, so that their labels can be refused.',
     );
   }
-  const forbidden = new Set(unseen.map(plain));
-  const labelled = labelClasses.filter((name) => forbidden.has(plain(name)));
+  const labelled = namesOfUnseen(labelClasses, unseen);
   if (labelled.length > 0) {
     throw new UnseenLabelError(
       `there are labels of ${labelled.join(', ')}, which the prompts declare unseen: rules are chosen without them. ` +
         'Leave these columns out.',
     );
   }
-  const scored = (seen?.classes ?? []).filter((name) => forbidden.has(plain(name)));
+  const scored = namesOfUnseen(seen?.classes ?? [], unseen);
   if (scored.length > 0) {
     throw new UnseenLabelError(
       `the seen model scores ${scored.join(', ')}, so it was trained with labels of classes that are declared unseen.`,

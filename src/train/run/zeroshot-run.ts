@@ -10,6 +10,7 @@ import { OUR_PROMPTS } from '../../zeroshot/our-prompts.js';
 import { type PromptSet, parsePrompts, textsOf } from '../../zeroshot/prompts.js';
 import { embedByFrozen, meanDirections, promptsOfClasses } from '../../zeroshot/texts/class-texts.js';
 import type { TextTable } from '../../zeroshot/texts/text-table.js';
+import { namesOfUnseen } from '../../zeroshot/unseen-names.js';
 import { TrainingDataError } from './training-data.js';
 
 /**
@@ -76,7 +77,7 @@ export async function prepareZeroShot(
 }
 
 function refuse(place: string, classes: readonly string[], { unseen }: ZeroShotRecipe, advice: string): void {
-  const named = classes.filter((name) => unseen.includes(name));
+  const named = namesOfUnseen(classes, unseen);
   if (named.length === 0) return;
   throw new TrainingDataError(
     `${place}: knows labels of ${named.join(', ')}, and the run is declared zero-shot for these (zeroshot.unseen). ${advice}`,

@@ -170,6 +170,8 @@ describe('a run that is declared zero-shot', () => {
     await expect(train('seen', ['zeroshot.unseen=[striped]'])).rejects.toThrow(
       /data: knows labels of striped, and the run is declared zero-shot for these/,
     );
+    // however the column spells the finding
+    await expect(train('seen', ['zeroshot.unseen=[" Striped"]'])).rejects.toThrow(/knows labels of striped/);
     const weights = join(folder, 'words', 'best.safetensors');
     await expect(
       train('seen', ['zeroshot.unseen=[striped]', 'data.classes=[bright]', `model.weights=${weights}`]),
