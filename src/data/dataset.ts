@@ -1,4 +1,5 @@
 import { ImageStore, type ImageStoreOptions } from './images/image-store.js';
+import { type GreyPixels, greyValues } from './images/prepare.js';
 import { normaliseInto, type Preprocessing } from './images/preprocessing.js';
 import type { LabelTable, TableRow } from './tables/table.js';
 
@@ -50,13 +51,15 @@ export class Dataset {
     return this.table.labels.subarray(at * width, (at + 1) * width);
   }
 
+  /** The prepared grey picture: [height, width], by `preprocessing.bits`. Shared: don't write to it. @throws ImageError */
+  loadPixels(index: number): Promise<GreyPixels> {
+    const { image, line } = this.row(index);
+    return this.store.prepared(image, line);
+  }
+
   /** The prepared grey picture before augmentation and normalisation: [height, width] in [0, 1], a fresh copy. */
   async loadGrey(index: number): Promise<Float32Array> {
-    const { image, line } = this.row(index);
-    const prepared = await this.store.prepared(image, line);
-    const grey = new Float32Array(prepared.length);
-    for (let i = 0; i < grey.length; i++) grey[i] = (prepared[i] ?? 0) / 65535;
-    return grey;
+    return greyValues(await this.loadPixels(index));
   }
 
   /** The picture as the network sees it: [height, width, channels], normalised. @throws ImageError */

@@ -1,6 +1,7 @@
 import { TailrayError } from '../engine/errors.js';
 import type { Dataset } from './dataset.js';
 import { type Augmentation, applyAugmentation, drawAugmentation } from './images/augment.js';
+import { type GreyPixels, greyPixels, greyValues } from './images/prepare.js';
 import { normaliseInto } from './images/preprocessing.js';
 
 /**
@@ -11,7 +12,9 @@ import { normaliseInto } from './images/preprocessing.js';
 export interface Batch {
   /** Number of the batch in the epoch, from 0. */
   readonly index: number;
-  /** [batchSize, height, width, channels], normalised; padding is 0. */
+  /** [batchSize, height, width], by `preprocessing.bits`, as prepared; padding is 0. */
+  readonly pixels: GreyPixels;
+  /** [batchSize, height, width, channels], augmented and normalised; padding is 0. */
   readonly images: Float32Array;
   /** [batchSize, classes]: 1, 0, NaN = unknown; padding is NaN, which losses and metrics mask out. */
   readonly targets: Float32Array;
@@ -99,11 +102,14 @@ export class BatchLoader implements AsyncIterable<Batch> {
     const classes = dataset.classes.length;
     const from = index * batchSize;
     const positions = this.#order.subarray(from, from + batchSize);
+    const prepared = greyPixels(dataset.preprocessing.bits, batchSize * height * width);
     const images = new Float32Array(batchSize * pixels);
     const targets = new Float32Array(batchSize * classes).fill(Number.NaN);
     const rows = new Int32Array(batchSize).fill(-1);
     const load = async (position: number, i: number) => {
-      const loaded = await dataset.loadGrey(position);
+      const own = await dataset.loadPixels(position);
+      prepared.set(own, i * height * width);
+      const loaded = greyValues(own);
       const size = [height, width] as const;
       const draw = augmentation && drawAugmentation(augmentation, size, { seed, epoch, slot: from + i });
       const grey = draw === undefined ? loaded : applyAugmentation(loaded, size, draw);
@@ -115,6 +121,6 @@ export class BatchLoader implements AsyncIterable<Batch> {
     // all must have come to rest before one failure is reported: nothing may work on behind the caller's back
     const failure = (await Promise.allSettled(loads)).find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
-    return { index, images, targets, rows, valid: positions.length };
+    return { index, pixels: prepared, images, targets, rows, valid: positions.length };
   }
 }

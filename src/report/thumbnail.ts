@@ -1,6 +1,7 @@
 import { encodeGreyPng } from '../data/images/encode-png.js';
 import { ImageError } from '../data/images/image-error.js';
 import { ImageStore } from '../data/images/image-store.js';
+import { whiteOf } from '../data/images/prepare.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 
 /** Small pictures inside the page, windowed as the network sees them. */
@@ -34,8 +35,9 @@ export class Thumbnails {
     const [height, width] = this.#size;
     try {
       const grey = await this.#store.prepared(image);
+      const white = whiteOf(grey);
       const pixels = Uint8Array.from(grey, (value) => {
-        const shade = Math.round((value / 65535) * (SHADES - 1));
+        const shade = Math.round((value / white) * (SHADES - 1));
         return Math.round((shade * 255) / (SHADES - 1));
       });
       return `data:image/png;base64,${Buffer.from(encodeGreyPng(pixels, width, height)).toString('base64')}`;

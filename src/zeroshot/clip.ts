@@ -151,6 +151,7 @@ export class Clip implements ImageTextModel {
       channels: 3,
       window: this.#parts.window ?? { kind: 'percentile', low: 0.5, high: 99.5 },
       resize: 'bilinear',
+      bits: 16,
       mean: [...preprocessing.mean],
       std: [...preprocessing.std],
     };

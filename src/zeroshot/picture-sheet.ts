@@ -1,6 +1,7 @@
 import { encodeGreyPng } from '../data/images/encode-png.js';
 import { ImageError } from '../data/images/image-error.js';
 import { ImageStore } from '../data/images/image-store.js';
+import { whiteOf } from '../data/images/prepare.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 import { drawText, GLYPH_HEIGHT, GLYPH_WIDTH } from '../phantom/glyphs.js';
 
@@ -44,9 +45,10 @@ export async function drawPictureSheet(
       if (error instanceof ImageError) return undefined;
       throw error;
     });
+    const shade = 255 / (grey ? whiteOf(grey) : 255);
     for (let y = 0; grey && y < SIZE; y++) {
       for (let x = 0; x < SIZE; x++) {
-        sheet[(top + y) * width + left + x] = Math.round((grey[y * SIZE + x] ?? 0) / 257);
+        sheet[(top + y) * width + left + x] = Math.round((grey[y * SIZE + x] ?? 0) * shade);
       }
     }
     const fits = Math.floor(SIZE / GLYPH_WIDTH);

@@ -59,6 +59,7 @@ async function checkpointFile(folder: string, changes: Partial<Checkpoint> = {})
       channels: 1,
       window: { kind: 'full' },
       resize: 'bilinear',
+      bits: 16,
       mean: [0.5],
       std: [0.25],
     },

@@ -28,6 +28,7 @@ describe('batches', () => {
     ]);
     const [first] = batches;
     expect(first?.images.subarray(90)).toEqual(await dataset.load(0));
+    expect(first?.pixels.subarray(30)).toEqual(await dataset.loadPixels(0));
     expect([...(first?.targets ?? [])]).toEqual([0, 1, 0, Number.NaN]);
   });
 

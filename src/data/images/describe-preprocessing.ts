@@ -4,7 +4,7 @@ import type { Preprocessing } from './preprocessing.js';
  * The preprocessing in words, a step a sentence: for whoever must do the same in another program.
  * @returns the steps in their order
  */
-export function describePreprocessing({ size, channels, window, mean, std }: Preprocessing): string[] {
+export function describePreprocessing({ size, channels, window, bits, mean, std }: Preprocessing): string[] {
   const [height, width] = size;
   const values = (list: readonly number[]) => list.join(', ');
   return [
@@ -18,6 +18,7 @@ export function describePreprocessing({ size, channels, window, mean, std }: Pre
         'about 2,000 pixels on a regular grid.',
     `Resize to ${height} × ${width} (height × width), whatever the proportions: bilinear, antialiased when shrinking ` +
       '(as PIL’s BILINEAR, or torchvision’s with antialias=True).',
+    ...(bits === 8 ? ['Round to whole multiples of 1/255.'] : []),
     ...(channels === 3 ? ['Repeat the grey values as three channels.'] : []),
     `From these values in [0, 1], subtract ${values(mean)}, and divide by ${values(std)}${mean.length > 1 ? ', by channel' : ''}.`,
   ];

@@ -1,7 +1,7 @@
 import type { DecodeOptions } from './decode.js';
 import { ImageError } from './image-error.js';
 import { readPicture } from './image-source.js';
-import { preparePicture } from './prepare.js';
+import { type GreyPixels, preparePicture } from './prepare.js';
 import type { Preprocessing } from './preprocessing.js';
 
 /**
@@ -26,9 +26,9 @@ export class ImageStore {
   readonly preprocessing: Preprocessing;
   readonly #decoding: DecodeOptions;
   readonly #budget: number;
-  readonly #kept = new Map<string, Uint16Array>();
+  readonly #kept = new Map<string, GreyPixels>();
   readonly #damage = new Map<string, string>();
-  readonly #pending = new Map<string, Promise<Uint16Array>>();
+  readonly #pending = new Map<string, Promise<GreyPixels>>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   #bytes = 0;
@@ -46,11 +46,11 @@ export class ImageStore {
   }
 
   /**
-   * The prepared picture of an identifier: [height, width], 0…65535 for 0…1. Shared: don't write to it.
+   * The prepared picture of an identifier: [height, width], by `preprocessing.bits`. Shared: don't write to it.
    * @param line the table's line, for the error
    * @throws ImageError
    */
-  async prepared(image: string, line?: number): Promise<Uint16Array> {
+  async prepared(image: string, line?: number): Promise<GreyPixels> {
     const kept = this.#kept.get(image);
     if (kept !== undefined) return kept;
     let pending = this.#pending.get(image);
@@ -70,7 +70,7 @@ export class ImageStore {
     return this.#damage.get(image) ?? null;
   }
 
-  async #prepare(image: string): Promise<Uint16Array> {
+  async #prepare(image: string): Promise<GreyPixels> {
     await this.#enter();
     try {
       const { name, picture } = await readPicture(this.root, image, this.#decoding);

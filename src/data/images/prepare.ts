@@ -4,18 +4,54 @@ import type { Preprocessing } from './preprocessing.js';
 import { resizeBilinear } from './resize.js';
 
 /**
- * From a decoded radiograph to the small picture that the network is shown: window, resize, round to 16 bits. The
- * rounding is part of the definition, so that a picture from the cache and one decoded again are the same bytes; at
- * 1/65535 it is lossless for 8-bit files that keep their size, and far below what any file holds otherwise.
+ * From a decoded radiograph to the small picture that the network is shown: window, resize, round to 8 or 16
+ * bits (`preprocessing.bits`). The rounding is part of the definition, so that a picture from the cache and one decoded
+ * again are the same bytes; at 1/65535 it is lossless for 8-bit files that keep their size, and far below what any file
+ * holds otherwise.
  */
+
+/** Prepared grey values, by `preprocessing.bits`: 0…255, or 0…65535, for 0…1. */
+export type GreyPixels = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+
+/** Room for `length` black pixels; the memory below it ends with a whole word (see `packedWords`). */
+export function greyPixels(bits: Preprocessing['bits'], length: number): GreyPixels {
+  const memory = new ArrayBuffer(4 * Math.ceil((length * bits) / 32));
+  return bits === 8 ? new Uint8Array(memory, 0, length) : new Uint16Array(memory, 0, length);
+}
+
+/** The same values in [0, 1]; a fresh copy. */
+export function greyValues(pixels: GreyPixels): Float32Array {
+  const white = whiteOf(pixels);
+  const values = new Float32Array(pixels.length);
+  for (let i = 0; i < values.length; i++) values[i] = (pixels[i] ?? 0) / white;
+  return values;
+}
+
+/**
+ * The same bytes as the device takes them (kernels/image): several pixels a word, the first one lowest. Bits after the
+ * last pixel mean nothing. A view, where the pixels begin with a word and their memory ends with one; else a copy.
+ */
+export function packedWords(pixels: GreyPixels): Uint32Array<ArrayBuffer> {
+  const words = Math.ceil(pixels.byteLength / 4);
+  const whole = pixels.byteOffset % 4 === 0 && pixels.byteOffset + 4 * words <= pixels.buffer.byteLength;
+  if (whole) return new Uint32Array(pixels.buffer, pixels.byteOffset, words);
+  const copy = new Uint32Array(words);
+  new Uint8Array(copy.buffer).set(new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength));
+  return copy;
+}
+
+/** The grey value that stands for 1. */
+export function whiteOf(pixels: GreyPixels): 255 | 65535 {
+  return pixels instanceof Uint8Array ? 255 : 65535;
+}
 
 /** About how many pixels the percentiles are taken from. */
 const sampleSize = 2000;
 
 /** A file as the network's preprocessing wants it. */
 export interface PreparedImage {
-  /** [height, width] grey values, 0…65535 for 0…1 */
-  readonly grey: Uint16Array;
+  /** [height, width] */
+  readonly grey: GreyPixels;
   /** What is wrong with the file, where damaged ones are accepted; null for a sound file. */
   readonly damage: string | null;
 }
@@ -44,19 +80,20 @@ export function preparePicture(image: GreyImage, path: string, preprocessing: Pr
   return { grey: prepareGrey(image, preprocessing), damage: image.damage ?? null };
 }
 
-/** Window, resize and rounding of a decoded image. @returns [height, width], 0…65535 for 0…1 */
-export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Uint16Array {
+/** Window, resize and rounding of a decoded image. @returns [height, width] */
+export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): GreyPixels {
   const [height, width] = preprocessing.size;
   const [low, high] = windowOf(image, preprocessing.window);
   const look = new Float32Array(image.maximum + 1);
   for (let v = 0; v < look.length; v++) look[v] = Math.min(1, Math.max(0, (v - low) / (high - low)));
-  const rounded = new Uint16Array(height * width);
+  const rounded = greyPixels(preprocessing.bits, height * width);
+  const white = whiteOf(rounded);
   if (image.width === width && image.height === height) {
     const { pixels } = image;
-    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((look[pixels[i] ?? 0] ?? 0) * 65535);
+    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((look[pixels[i] ?? 0] ?? 0) * white);
   } else {
     const resized = resizeBilinear(image, height, width, look);
-    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((resized[i] ?? 0) * 65535);
+    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((resized[i] ?? 0) * white);
   }
   return rounded;
 }

@@ -4,8 +4,8 @@ import { z } from 'zod';
  * How pixels become numbers. The description is plain data and travels with the checkpoint: a model only means
  * something together with the preprocessing it was trained with, so neither a script nor a flag decides it later.
  *
- * In order: grey value of the file → window to [0, 1] → antialiased bilinear resize → 16-bit rounding → (training:
- * augmentation) → the grey value in every channel → (x − mean) / std.
+ * In order: grey value of the file → window to [0, 1] → antialiased bilinear resize → rounding to 8 or 16 bits →
+ * (training: augmentation) → the grey value in every channel → (x − mean) / std.
  */
 
 const unit = z.number().min(0).max(1);
@@ -44,6 +44,11 @@ export const preprocessingSchema = z
      * torchvision's and PyTorch's `antialias=True`.
      */
     resize: z.literal('bilinear').default('bilinear'),
+    /**
+     * Depth of the prepared picture, and of what travels to the device: 8 takes half of the memory and of the upload, 16
+     * keeps more shades of a 16-bit radiograph.
+     */
+    bits: z.union([z.literal(8), z.literal(16)]).default(16),
     /** Subtracted, then divided by, in units of the [0, 1] range: one value for all channels or one for each. */
     mean: z.array(unit).min(1).max(3).default([0.5]),
     std: z.array(z.number().positive().max(1)).min(1).max(3).default([0.25]),

@@ -49,6 +49,20 @@ describe('prepared pictures', () => {
     expect(asFloat).toEqual(Float32Array.from(pixels, (value) => value / 255));
   });
 
+  test('8 bits are those of 16 bits, rounded to fewer shades', () => {
+    const image = { width: 20, height: 30, maximum: 65535, pixels: picture(30, 20) };
+    for (const size of [
+      [30, 20],
+      [11, 7],
+    ]) {
+      const deep = prepareGrey(image, preprocessingSchema.parse({ size }));
+      const flat = prepareGrey(image, preprocessingSchema.parse({ size, bits: 8 }));
+      expect(deep).toBeInstanceOf(Uint16Array);
+      expect(flat).toBeInstanceOf(Uint8Array);
+      for (const [i, value] of flat.entries()) expect(Math.abs(value - deep[i]! / 257)).toBeLessThan(0.51);
+    }
+  });
+
   test('percentiles clip at both ends', () => {
     const pixels = Uint16Array.from({ length: 64 * 64 }, (_, i) => 2000 + i);
     const preprocessing = preprocessingSchema.parse({ size: [64, 64] });
@@ -95,6 +109,7 @@ describe('the description', () => {
       channels: 1,
       window: { kind: 'percentile', low: 0.5, high: 99.5 },
       resize: 'bilinear',
+      bits: 16,
       mean: [0.5],
       std: [0.25],
     });
@@ -111,6 +126,7 @@ describe('the description', () => {
     [{ size: [10.5, 10] }],
     [{ size: [10] }],
     [{ channels: 2 }],
+    [{ bits: 12 }],
     [{ std: [0] }],
     [{ mean: [0.5, 0.5, 0.5] }],
     [{ channels: 3, mean: [0.5, 0.5] }],

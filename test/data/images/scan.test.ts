@@ -88,6 +88,15 @@ describe('a data set', () => {
     expect(some.store.cachedBytes).toBe(120);
   });
 
+  test('pictures of 8 bits take half of the cache and have the same greys, as far as 8 bits go', async () => {
+    const deep = await madeDataset(2);
+    const flat = await madeDataset(2, {}, { preprocessing: { ...deep.preprocessing, bits: 8 } });
+    const [expected, grey] = [await deep.loadGrey(1), await flat.loadGrey(1)];
+    expect(flat.store.cachedBytes).toBe(30);
+    expect(await flat.loadPixels(1)).toBeInstanceOf(Uint8Array);
+    for (const [i, value] of grey.entries()) expect(Math.abs(value - expected[i]!)).toBeLessThan(0.51 / 255);
+  });
+
   test('what is loaded can be written to without harm to the cache', async () => {
     const dataset = await madeDataset(1);
     const grey = await dataset.loadGrey(0);
