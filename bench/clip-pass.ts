@@ -5,6 +5,7 @@ import { formatExplanation } from '#src/cli/text/plan-table.js';
 import { type CompileOptions, compile, planProgram } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';
 import { Graph } from '#src/engine/graph/tensor.js';
+import { Random } from '#src/engine/random.js';
 import { explainByRuns } from '#src/engine/run/explanation.js';
 import { CLIPS, type ClipConfig } from '#src/models/clip/clip-config.js';
 import { imageTower } from '#src/models/clip/image-tower.js';
@@ -51,9 +52,10 @@ async function clipPass(flags: Flags): Promise<void> {
 async function passes(device: Device, config: ClipConfig, { model, images, batch, passes: count }: Flags) {
   const [height, width] = config.image.size;
   const clip = await createClip(device, { config, batchSize: batch });
-  const pixels = operandValues({ shape: [images, height, width, 3] }, 0);
+  const random = new Random(0, 'clip-pass');
+  const pixels = Uint16Array.from({ length: images * height * width }, () => random.int(65536));
   // compiles everything
-  await clip.encodeImages(pixels.subarray(0, batch * height * width * 3));
+  await clip.encodeImages(pixels.subarray(0, batch * height * width));
   const seconds: number[] = [];
   while (seconds.length < count) {
     const start = performance.now();

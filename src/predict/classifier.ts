@@ -1,3 +1,4 @@
+import type { GreyPixels } from '../data/images/prepare.js';
 import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
 import { createWeightArenas } from '../models/weight-arenas.js';
@@ -7,8 +8,9 @@ import { type Checkpoint, networkOf } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { type InferenceOptions, InferenceProgram } from './inference-program.js';
 import type { Scorer } from './scorer.js';
+import type { View } from './views/view.js';
 
-export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'runs' | 'batchSize'> {
+export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'runs' | 'batchSize' | 'views'> {
   /** The checkpoint's, for messages. */
   readonly path: string;
 }
@@ -17,7 +19,6 @@ export interface ClassifierOptions extends Pick<InferenceOptions, 'tuning' | 'ru
 export class Classifier implements Scorer {
   readonly classes: number;
   readonly batchSize: number;
-  readonly imageShape: Scorer['imageShape'];
   /** Of the network alone: its plan, its times. */
   readonly program: InferenceProgram;
   readonly #arenas: readonly Arena[];
@@ -26,7 +27,6 @@ export class Classifier implements Scorer {
     this.program = program;
     this.classes = program.classes;
     this.batchSize = program.batchSize;
-    this.imageShape = program.imageShape;
     this.#arenas = arenas;
   }
 
@@ -36,7 +36,7 @@ export class Classifier implements Scorer {
   static async load(
     device: Device,
     checkpoint: Checkpoint,
-    { path, batchSize, tuning, runs }: ClassifierOptions,
+    { path, ...options }: ClassifierOptions,
   ): Promise<Classifier> {
     const { model, preprocessing, classes } = checkpoint;
     if (classes.length !== model.classes) {
@@ -49,23 +49,16 @@ export class Classifier implements Scorer {
     const definition = networkOf(checkpoint);
     const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
     const arenas = await createWeightArenas(device, definition, weights);
-    const program = await InferenceProgram.create(device, {
-      definition,
-      batchSize,
-      imageShape: [preprocessing.size[0], preprocessing.size[1], preprocessing.channels],
-      arenas,
-      tuning,
-      runs,
-    });
+    const program = await InferenceProgram.create(device, { ...options, definition, preprocessing, arenas });
     return new Classifier(program, Object.values(arenas));
   }
 
-  logits(images: Float32Array): Promise<Float32Array> {
-    return this.program.logits(images);
+  logits(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    return this.program.logits(pixels, view);
   }
 
-  probabilities(images: Float32Array): Promise<Float32Array> {
-    return this.program.probabilities(images);
+  probabilities(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    return this.program.probabilities(pixels, view);
   }
 
   destroy(): void {

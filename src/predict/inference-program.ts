@@ -1,3 +1,4 @@
+import type { GreyPixels } from '../data/images/prepare.js';
 import type { ArenaPlan } from '../engine/arena.js';
 import type { Tuning } from '../engine/choose/tune.js';
 import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
@@ -9,17 +10,16 @@ import type { OpTime } from '../engine/run/profile.js';
 import type { Program } from '../engine/run/program.js';
 import { sigmoid } from '../kernels/pointwise/pointwise-table.js';
 import type { ModelDefinition } from '../models/model.js';
+import { ImageInput, type ImageInputOptions } from './image-input.js';
 import type { Scorer } from './scorer.js';
+import type { View } from './views/view.js';
 
 /**
  * The network in evaluation mode, bound to one set of weights. Every image's result depends on that image alone, so
  * padding a batch changes nothing.
  */
-export interface InferenceOptions {
+export interface InferenceOptions extends ImageInputOptions {
   readonly definition: ModelDefinition;
-  readonly batchSize: number;
-  /** [height, width, channels] */
-  readonly imageShape: readonly [number, number, number];
   /** The weights: read at each run, so they may change between runs. To run, they must have memory (`Arena`). */
   readonly arenas: { readonly params: ArenaPlan; readonly stats: ArenaPlan };
   readonly tuning?: Tuning | undefined;
@@ -30,22 +30,20 @@ export interface InferenceOptions {
 export class InferenceProgram implements Scorer {
   readonly classes: number;
   readonly batchSize: number;
-  readonly imageShape: readonly [number, number, number];
   readonly #program: Program;
-  readonly #outputs: InferenceOutputs;
+  readonly #traced: Omit<TracedInference, 'program'>;
 
-  private constructor(program: Program, outputs: InferenceOutputs, options: InferenceOptions) {
+  private constructor(program: Program, traced: TracedInference, options: InferenceOptions) {
     this.#program = program;
-    this.#outputs = outputs;
+    this.#traced = traced;
     this.classes = options.definition.config.classes;
     this.batchSize = options.batchSize;
-    this.imageShape = options.imageShape;
   }
 
   /** @throws KernelError, OutOfMemoryError, ShapeError */
   static async create(device: Device, options: InferenceOptions): Promise<InferenceProgram> {
-    const { program, outputs } = traceInference(options);
-    return new InferenceProgram(await compile(device, program), outputs, options);
+    const traced = traceInference(options);
+    return new InferenceProgram(await compile(device, traced.program), traced, options);
   }
 
   /** What `create` would make by the rule, without allocating anything. @throws the same */
@@ -78,39 +76,42 @@ export class InferenceProgram implements Scorer {
     return this.#program.profile();
   }
 
-  logits(images: Float32Array): Promise<Float32Array> {
-    return this.#scored(images, this.#outputs.logits);
+  logits(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    return this.#scored(pixels, view, this.#traced.logits);
   }
 
-  probabilities(images: Float32Array): Promise<Float32Array> {
-    return this.#scored(images, this.#outputs.probabilities);
+  probabilities(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    return this.#scored(pixels, view, this.#traced.probabilities);
   }
 
   destroy(): void {
     this.#program.destroy();
   }
 
-  async #scored(images: Float32Array, output: Tensor): Promise<Float32Array> {
-    this.#program.run({ images });
+  async #scored(pixels: GreyPixels, view: View | undefined, output: Tensor): Promise<Float32Array> {
+    this.#program.run(this.#traced.input.feeds(pixels, view));
     return this.#program.read(output);
   }
 }
 
-/** [batchSize, classes] each */
-interface InferenceOutputs {
+interface TracedInference {
+  readonly program: CompileOptions;
+  readonly input: ImageInput;
+  /** [batchSize, classes] each */
   readonly logits: Tensor;
   readonly probabilities: Tensor;
 }
 
-function traceInference(options: InferenceOptions): {
-  program: CompileOptions;
-  outputs: InferenceOutputs;
-} {
-  const { definition, batchSize, imageShape, arenas, tuning, runs } = options;
+function traceInference(options: InferenceOptions): TracedInference {
+  const { definition, arenas, tuning, runs } = options;
   const graph = new Graph();
-  const images = graph.input('images', [batchSize, ...imageShape]);
-  const { logits } = definition.trace(graph, images, 'eval');
+  const input = new ImageInput(graph, options);
+  const { logits } = definition.trace(graph, input.images, 'eval');
   const probabilities = sigmoid(logits);
-  const program = { graph, outputs: [probabilities, logits], arenas, tuning, runs };
-  return { program, outputs: { logits, probabilities } };
+  return {
+    program: { graph, outputs: [probabilities, logits], arenas, tuning, runs },
+    input,
+    logits,
+    probabilities,
+  };
 }

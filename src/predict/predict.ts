@@ -26,9 +26,9 @@ export async function predictDataset(
   const { batchSize, classes } = scorer;
   const out = new Float32Array(dataset.length * classes);
   const loader = new BatchLoader({ dataset, batchSize, lastBatch: 'pad' });
-  for await (const { index, images, valid } of loader) {
+  for await (const { index, pixels, valid } of loader) {
     signal?.throwIfAborted();
-    const probabilities = await scorer.probabilities(images);
+    const probabilities = await scorer.probabilities(pixels);
     out.set(probabilities.subarray(0, valid * classes), index * batchSize * classes);
     await onProgress?.(index * batchSize + valid, dataset.length);
   }

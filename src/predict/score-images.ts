@@ -73,6 +73,7 @@ export async function scoreImages(
     path,
     batchSize,
     tuning: options.tuning?.(device),
+    views: views.set !== 'none',
     runs: Math.ceil(readable.length / batchSize) * viewsOf(views.set).length,
   });
   try {

@@ -1,13 +1,18 @@
+import type { GreyPixels } from '../data/images/prepare.js';
+import type { View } from './views/view.js';
+
 /**
- * A source of scores for batches of images: a network with its weights, or one that sees several views of each image. A scorer keeps to one batch size; padding changes no other image's scores.
+ * A source of scores for batches of images: a network with its weights, or one that sees several views of each image. A
+ * scorer keeps to one batch size; padding changes no other image's scores.
  */
 export interface Scorer {
   readonly classes: number;
   readonly batchSize: number;
-  /** [height, width, channels] */
-  readonly imageShape: readonly [number, number, number];
-  /** @param images [batchSize, height, width, channels], normalised @returns [batchSize, classes] */
-  logits(images: Float32Array): Promise<Float32Array>;
+  /**
+   * @param pixels [batchSize, height, width], prepared by the preprocessing that the scorer was made for
+   * @param view how the images are shown; absent: as they are @returns [batchSize, classes]
+   */
+  logits(pixels: GreyPixels, view?: View): Promise<Float32Array>;
   /** The logits' sigmoid, in the arithmetic of the scorer itself: [batchSize, classes] in [0, 1]. */
-  probabilities(images: Float32Array): Promise<Float32Array>;
+  probabilities(pixels: GreyPixels, view?: View): Promise<Float32Array>;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { GreyPixels } from '../data/images/prepare.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
@@ -8,13 +9,15 @@ import { clipWeights, hasTextTower } from '../models/clip/clip-weights.js';
 import { imageTower } from '../models/clip/image-tower.js';
 import { embeddedTextTower, TOKEN_TABLE, textTower } from '../models/clip/text-tower.js';
 import { initialParameters } from '../models/model.js';
-import type { Network } from '../models/network.js';
 import { createWeightArenas } from '../models/weight-arenas.js';
 import type { Grid } from '../models/weights/positions.js';
+import type { ModelTensors } from '../models/weights/timm-weights.js';
 import { NetworkProgram } from '../predict/network-program.js';
+import type { View } from '../predict/views/view.js';
 import { readWeights } from '../weights/checkpoint.js';
 import { ClipError } from './clip-error.js';
 import { findClip, tokenizerAt } from './clip-files.js';
+import { ImageEncoder } from './image-encoder.js';
 import type { ImageTextModel, TextSide } from './image-text-model.js';
 import { ClipTokenizer } from './tokens/tokenizer.js';
 import type { TokenizerSource } from './tokens/tokenizer-files.js';
@@ -116,8 +119,13 @@ interface ClipParts {
   readonly notes: readonly string[];
 }
 
-interface Tower<Inputs extends string> {
-  readonly program: NetworkProgram<Inputs, 'embedding'>;
+interface ImageTower {
+  readonly encoder: ImageEncoder;
+  readonly params: Arena;
+}
+
+interface TextTower {
+  readonly program: NetworkProgram<'embedded' | 'ends', 'embedding'>;
   readonly params: Arena;
 }
 
@@ -127,8 +135,8 @@ export class Clip implements ImageTextModel {
   readonly notes: readonly string[];
   readonly #device: Device;
   readonly #parts: ClipParts;
-  #image: Promise<Tower<'images'>> | undefined;
-  #text: Promise<Tower<'embedded' | 'ends'>> | undefined;
+  #image: Promise<ImageTower> | undefined;
+  #text: Promise<TextTower> | undefined;
 
   /** Use `createClip`. */
   constructor(device: Device, parts: ClipParts) {
@@ -163,19 +171,14 @@ export class Clip implements ImageTextModel {
   }
 
   /**
-   * @param images NHWC, [n, height, width, 3] of the config's size, normalised by its mean and std
+   * @param pixels [n, height, width] of the config's size, grey, prepared by `preprocessing` (as `prepareImage` does)
+   * @param view how the images are shown; absent: as they are
    * @returns [n, width], each of length 1
-   * @throws ShapeError where the values are no whole images
+   * @throws ClipError where the pixels are no whole images; ShapeError for pixels of another depth
    */
-  async encodeImages(images: Float32Array): Promise<Float32Array> {
-    const [height, width] = this.config.image.size;
-    const perImage = height * width * 3;
-    const n = wholeNumber(images.length / perImage, `${images.length} values are no whole images`);
-    this.#image ??= this.#open(imageTower(this.config));
-    const { program } = await this.#image;
-    return this.#inBatches(n, (first, count) =>
-      program.run({ images: images.subarray(first * perImage, (first + count) * perImage) }, count),
-    );
+  async encodeImages(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    this.#image ??= this.#openImage();
+    return (await this.#image).encoder.encode(pixels, view);
   }
 
   /**
@@ -220,9 +223,12 @@ export class Clip implements ImageTextModel {
     const outside = tokens.find((token) => token >= vocabulary);
     if (outside !== undefined)
       throw new ClipError(`token ${outside} is none of the ${vocabulary} of the model.`);
-    this.#text ??= this.#open(embeddedTextTower(this.config));
+    this.#text ??= this.#openText();
     const { program } = await this.#text;
-    return this.#inBatches(ends.length, (first, count) => {
+    const { batchSize } = this.#parts;
+    const result = new Float32Array(ends.length * this.width);
+    for (let first = 0; first < ends.length; first += batchSize) {
+      const count = Math.min(batchSize, ends.length - first);
       const embedded = new Float32Array(count * context * width);
       for (let i = 0; i < count * context; i++) {
         const token = tokens[first * context + i] ?? 0;
@@ -230,8 +236,10 @@ export class Clip implements ImageTextModel {
       }
       // places among all tokens of the batch
       const places = ends.slice(first, first + count).map((end, i) => i * context + end);
-      return program.run({ embedded, ends: places }, count);
-    });
+      const { embedding } = await program.run({ embedded, ends: places }, count);
+      result.set(embedding, first * this.width);
+    }
+    return result;
   }
 
   /** SHA-256 of all that decides the embedding of a text: the text tower's values, its sizes, the tokenizer. */
@@ -251,10 +259,10 @@ export class Clip implements ImageTextModel {
 
   /** Frees the weights and everything compiled. */
   async destroy(): Promise<void> {
-    for (const tower of [await this.#image, await this.#text]) {
-      tower?.program.destroy();
-      tower?.params.destroy();
-    }
+    const [image, text] = [await this.#image, await this.#text];
+    await image?.encoder.destroy();
+    text?.program.destroy();
+    for (const tower of [image, text]) tower?.params.destroy();
   }
 
   #tokenTable(): Float32Array {
@@ -271,31 +279,30 @@ export class Clip implements ImageTextModel {
     return values;
   }
 
-  async #inBatches(
-    n: number,
-    run: (first: number, count: number) => Promise<{ readonly embedding: Float32Array }>,
-  ): Promise<Float32Array> {
-    const { batchSize } = this.#parts;
-    const result = new Float32Array(n * this.width);
-    for (let first = 0; first < n; first += batchSize) {
-      const { embedding } = await run(first, Math.min(batchSize, n - first));
-      result.set(embedding, first * this.width);
-    }
-    return result;
+  async #openImage(): Promise<ImageTower> {
+    const tower = imageTower(this.config);
+    const params = await this.#weightsOf(tower);
+    const encoder = new ImageEncoder(this.#device, {
+      trace: (graph, images) => tower.trace(graph, { images }, { mode: 'eval' }).outputs.embedding,
+      arenas: { params },
+      preprocessing: this.preprocessing,
+      batchSize: this.#parts.batchSize,
+    });
+    return { encoder, params };
   }
 
-  async #open<Inputs extends string>(network: Network<Inputs, 'embedding'>): Promise<Tower<Inputs>> {
-    const parameters = new Map(network.parameters.map(({ name }) => [name, this.#valuesOf(name)]));
-    const { params } = await createWeightArenas(this.#device, network, { parameters, statistics: new Map() });
+  async #openText(): Promise<TextTower> {
+    const network = embeddedTextTower(this.config);
+    const params = await this.#weightsOf(network);
     const { batchSize } = this.#parts;
     const program = await NetworkProgram.create(this.#device, { network, batchSize, arenas: { params } });
     return { program, params };
   }
-}
 
-function wholeNumber(value: number, complaint: string): number {
-  if (!Number.isInteger(value)) throw new ClipError(`${complaint}.`);
-  return value;
+  async #weightsOf(network: ModelTensors): Promise<Arena> {
+    const parameters = new Map(network.parameters.map(({ name }) => [name, this.#valuesOf(name)]));
+    return (await createWeightArenas(this.#device, network, { parameters, statistics: new Map() })).params;
+  }
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

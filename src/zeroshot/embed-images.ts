@@ -1,4 +1,5 @@
 import { type Dataset, openDataset } from '../data/dataset.js';
+import type { GreyPixels } from '../data/images/prepare.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
 import type { PredictionSource } from '../predict/prediction-source.js';
@@ -45,25 +46,22 @@ export async function embedImages(
   const dataset = all.subset(readable);
   const embeddings = new Float32Array(dataset.length * model.width);
   const loader = new BatchLoader({ dataset, batchSize, lastBatch: 'pad' });
-  for await (const { index, images, valid } of loader) {
-    const values = images.subarray(0, (images.length / batchSize) * valid);
-    embeddings.set(await encodeViews(model, values, tta), index * batchSize * model.width);
+  const perImage = model.preprocessing.size[0] * model.preprocessing.size[1];
+  for await (const { index, pixels, valid } of loader) {
+    const own = pixels.subarray(0, valid * perImage);
+    embeddings.set(await encodeViews(model, own, tta), index * batchSize * model.width);
     onEmbedded?.(index * batchSize + valid, dataset.length);
   }
   return { all, readable, embeddings, quarantined, accepted };
 }
 
-/** @param images prepared @returns [n, width], each of length 1 */
-async function encodeViews(model: ImageTextModel, images: Float32Array, tta: ViewSet): Promise<Float32Array> {
-  const [first, ...others] = viewsOf(tta);
-  const { size, channels } = model.preprocessing;
-  const shape = [...size, channels] as const;
-  const embeddings = await model.encodeImages(first ? first(images, shape) : images);
-  if (others.length === 0) return embeddings;
-  const sums = Float64Array.from(embeddings);
-  for (const view of others) {
-    const more = await model.encodeImages(view(images, shape));
-    for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (more[i] as number);
-  }
+/** @param pixels prepared @returns [n, width], each of length 1 */
+async function encodeViews(model: ImageTextModel, pixels: GreyPixels, tta: ViewSet): Promise<Float32Array> {
+  if (tta === 'none') return model.encodeImages(pixels);
+  const views: Float32Array[] = [];
+  for (const view of viewsOf(tta)) views.push(await model.encodeImages(pixels, view));
+  const sums = Float64Array.from(views[0] ?? [], (_, i) =>
+    views.reduce((sum, embeddings) => sum + (embeddings[i] as number), 0),
+  );
   return Float32Array.from(unitRows(sums, model.width, 'image', 'its views point nowhere together'));
 }

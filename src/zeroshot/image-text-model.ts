@@ -1,4 +1,6 @@
+import type { GreyPixels } from '../data/images/prepare.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
+import type { View } from '../predict/views/view.js';
 
 /**
  * A model that puts images and texts into one space, where the cosine of two points is their likeness. Embedding, scoring
@@ -14,10 +16,10 @@ export interface ImageTextModel {
   /** Of a model that `train` made. */
   readonly training?: ImageTextTraining | undefined;
   /**
-   * @param images [n, height, width, channels], prepared
+   * @param pixels [n, height, width], prepared @param view how the images are shown; absent: as they are
    * @returns [n, width of the embeddings], each of length 1
    */
-  encodeImages(images: Float32Array): Promise<Float32Array>;
+  encodeImages(pixels: GreyPixels, view?: View): Promise<Float32Array>;
   /** What embeds texts. @throws TailrayError that says why, where the model can embed none */
   textSide(): TextSide;
   /** Frees what lies on the device. */

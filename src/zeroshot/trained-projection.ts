@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { GreyPixels } from '../data/images/prepare.js';
 import type { Preprocessing } from '../data/images/preprocessing.js';
 import type { Arena } from '../engine/arena.js';
 import { compile } from '../engine/compile.js';
 import type { Device } from '../engine/device.js';
-import { Graph } from '../engine/graph/tensor.js';
+import { Graph, type Tensor } from '../engine/graph/tensor.js';
 import { isHubAddress } from '../hub/hub-address.js';
 import { projectionOptions, traceTexts } from '../models/heads/projection.js';
 import type { ModelDefinition } from '../models/model.js';
 import { ModelScope } from '../models/model-scope.js';
-import type { Network } from '../models/network.js';
 import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
 import { importTimm, type ModelWeights } from '../models/weights/timm-weights.js';
-import { NetworkProgram } from '../predict/network-program.js';
+import type { View } from '../predict/views/view.js';
 import { type Checkpoint, networkOf, readCheckpoint, unseenOf } from '../weights/checkpoint.js';
 import { CheckpointError } from '../weights/checkpoint-error.js';
 import { ClipError } from './clip-error.js';
+import { ImageEncoder } from './image-encoder.js';
 import type { ImageTextModel, ImageTextTraining, TextSide } from './image-text-model.js';
 import { lookUpTexts, readTextTable, type TextTable } from './texts/text-table.js';
 
@@ -57,14 +58,14 @@ export class TrainedProjection implements ImageTextModel {
   readonly #device: Device;
   readonly #definition: ModelDefinition;
   readonly #arenas: WeightArenas<Arena>;
-  readonly #images: NetworkProgram<'images', 'embedding'>;
+  readonly #images: ImageEncoder;
   readonly #texts: TextSide;
 
   private constructor(parts: {
     device: Device;
     definition: ModelDefinition;
     arenas: WeightArenas<Arena>;
-    images: NetworkProgram<'images', 'embedding'>;
+    images: ImageEncoder;
     preprocessing: Preprocessing;
     training: ImageTextTraining;
     given: TextTable | undefined;
@@ -110,10 +111,11 @@ export class TrainedProjection implements ImageTextModel {
     const given = embeddings === 'fixed' ? await readTextTable(files.texts) : undefined;
     const arenas = await createWeightArenas(device, definition, weights);
     const { preprocessing } = checkpoint;
-    const images = await NetworkProgram.create(device, {
-      network: embeddingNetwork(definition, preprocessing),
-      batchSize,
+    const images = new ImageEncoder(device, {
+      trace: (graph, pictures) => embeddingOf(definition, graph, pictures),
       arenas,
+      preprocessing,
+      batchSize,
     });
     return new TrainedProjection({
       device,
@@ -138,21 +140,8 @@ export class TrainedProjection implements ImageTextModel {
     return Number(this.#definition.config.head.dims);
   }
 
-  /** @param images [n, height, width, channels], prepared */
-  async encodeImages(images: Float32Array): Promise<Float32Array> {
-    const { size, channels } = this.preprocessing;
-    const perImage = size[0] * size[1] * channels;
-    const n = images.length / perImage;
-    if (!Number.isInteger(n)) throw new ClipError(`${images.length} values are no whole images.`);
-    const result = new Float32Array(n * this.width);
-    const { batchSize } = this.#images;
-    for (let first = 0; first < n; first += batchSize) {
-      const count = Math.min(batchSize, n - first);
-      const values = images.subarray(first * perImage, (first + count) * perImage);
-      const { embedding } = await this.#images.run({ images: values }, count);
-      result.set(embedding, first * this.width);
-    }
-    return result;
+  encodeImages(pixels: GreyPixels, view?: View): Promise<Float32Array> {
+    return this.#images.encode(pixels, view);
   }
 
   textSide(): TextSide {
@@ -160,7 +149,7 @@ export class TrainedProjection implements ImageTextModel {
   }
 
   async destroy(): Promise<void> {
-    this.#images.destroy();
+    await this.#images.destroy();
     this.#arenas.params.destroy();
     this.#arenas.stats.destroy();
   }
@@ -192,20 +181,10 @@ export class TrainedProjection implements ImageTextModel {
 }
 
 /** The network as far as its embedding of an image. */
-function embeddingNetwork(
-  definition: ModelDefinition,
-  { size, channels }: Preprocessing,
-): Network<'images', 'embedding'> {
-  return {
-    parameters: definition.parameters,
-    statistics: definition.statistics,
-    inputs: { images: { shape: [size[0], size[1], channels], dtype: 'f32' } },
-    trace(graph, { images }, { mode, ...options }) {
-      const { embedding, observed } = definition.trace(graph, images, mode, options);
-      if (!embedding) throw new RangeError(`the head ${definition.config.head.name} gave no embedding`);
-      return { outputs: { embedding }, observed };
-    },
-  };
+function embeddingOf(definition: ModelDefinition, graph: Graph, images: Tensor): Tensor {
+  const { embedding } = definition.trace(graph, images, 'eval');
+  if (!embedding) throw new RangeError(`the head ${definition.config.head.name} gave no embedding`);
+  return embedding;
 }
 
 async function ownCheckpoint(path: string): Promise<Checkpoint | undefined> {

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { channelsFirst, hashedTensors, TOLERANCE } from '../export/both-ways.js';
 import { MISSING, runtime, withOnnx } from '../export/onnx-runtime.js';
-import { hashImages } from '../golden/hash-weights.js';
+import { hashPixels } from '../golden/hash-weights.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -119,12 +119,13 @@ test('what was exported gives the probabilities of the checkpoint, in batches', 
   const folder = await temporaryFolder();
   const path = await checkpointFile(folder);
   await command(path, '--onnx', join(folder, 'model.onnx'));
-  const images = hashImages([4, 48, 64, 1], 2);
+  const pixels = hashPixels([4, 48, 64], 2);
+  const images = Float32Array.from(pixels, (value) => (value / 65535 - 0.5) / 0.25);
   const classifier = await Classifier.load(await testDevice(), await readCheckpoint(path), {
     path,
     batchSize: 4,
   });
-  const expected = await classifier.probabilities(images);
+  const expected = await classifier.probabilities(pixels);
   classifier.destroy();
   await withOnnx(await readFile(join(folder, 'model.onnx')), async (run) => {
     const { logits } = await run({ image: channelsFirst(images, [4, 48, 64, 1]) });

@@ -25,6 +25,12 @@ def make_images(shape, number):
     return torch.tensor((coarse + 0.5 * noise).astype(np.float32))
 
 
+def make_pixels(shape, number):
+    """int64 [n, h, w]: the grey pictures among `make_images` as 16-bit integers, 0 to 65535 for -1.5 to 1.5."""
+    grey = make_images([*shape, 1], number)[..., 0].double()
+    return torch.floor((grey + 1.5) * (65535 / 3) + 0.5).long()
+
+
 def make_targets(n):
     u = torch.tensor(hash_uniform("targets", n * CLASSES).reshape(n, CLASSES))
     return torch.where(u < -0.4, 1.0, torch.where(u > 0.7, math.nan, 0.0)).double()

@@ -49,6 +49,13 @@ export function hashImages(shape: readonly [number, number, number, number], num
   });
 }
 
+/** Grey pictures of a golden file: [n, h, w], those of `hashImages` as 16-bit integers, 0 to 65535 for −1.5 to 1.5. */
+export function hashPixels(shape: readonly [number, number, number], number: number) {
+  return Uint16Array.from(hashImages([...shape, 1], number), (value) =>
+    Math.floor((value + 1.5) * (65535 / 3) + 0.5),
+  );
+}
+
 /** A uniform value in [−1, 1) has variance 1/3. */
 function rule(name: string, shape: readonly number[]): { scale: number; offset: number } {
   const [outputs = 1, inputs = 1, height = 1, width = 1] = shape;

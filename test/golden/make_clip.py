@@ -1,7 +1,7 @@
 """CLIPs with hashed weights: embeddings of pictures and of token sequences -> clip.json.gz
 
-The three published shapes give embeddings; a small one all gradients of Σ images·texts, and embeddings of
-pictures of other sizes, too. float64 is the reference;
+The three published shapes give embeddings, of normalised pictures in colour and of 16-bit grey ones that CLIP's mean and
+deviation are applied to; a small one all gradients of Σ images·texts, and embeddings of grey pictures of other sizes, too. float64 is the reference;
 `float32Error` is what PyTorch itself reaches in float32. Weights: hash_weights.py, by open_clip's names. The large shapes
 take a minute and 6 GB; `--small` leaves them as they are in the file.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from clip_reference import CLIP
 from golden_files import HERE, write_json
-from golden_model import digest, make_images
+from golden_model import digest, make_images, make_pixels
 from hash_weights import lowbias32, set_hash_weights
 from torch.nn import functional as F
 
@@ -23,6 +23,9 @@ SAMPLES = 4
 # sides of pictures that the small one is given besides: more patches than it was made for, and fewer
 OTHER_SIZES = [80, 32]
 NAME = "clip.json.gz"
+# of the pictures that OpenAI's CLIPs were trained on, by channel
+MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073], dtype=torch.float64)
+STD = torch.tensor([0.26862954, 0.26130258, 0.27577711], dtype=torch.float64)
 
 
 def published(patch, width, layers, text_width, activation="gelu"):
@@ -86,6 +89,12 @@ def run(model, images, tokens, gradients):
     return result
 
 
+def grey_pictures(shape):
+    """float64 [n, 3, h, w]: 16-bit grey values, 0 to 1, in every channel, normalised."""
+    grey = make_pixels(shape, 1).double()[..., None] / 65535
+    return ((grey - MEAN) / STD).permute(0, 3, 1, 2)
+
+
 def error(a, b):
     return float((a.double() - b.double()).norm() / b.double().norm())
 
@@ -99,9 +108,8 @@ def at_size(model, config, side, images):
     grid = positions[1:].reshape(1, image["size"][0] // patch, image["size"][1] // patch, width).permute(0, 3, 1, 2)
     new = F.interpolate(grid, size=(side // patch,) * 2, mode="bicubic", antialias=True, align_corners=False)
     visual.positional_embedding.data = torch.cat([positions[:1], new.permute(0, 2, 3, 1).reshape(-1, width)])
-    pictures = make_images([images, side, side, 3], 1).permute(0, 3, 1, 2).double()
     with torch.no_grad():
-        return {"size": side, "images": F.normalize(visual(pictures), dim=-1)}
+        return {"size": side, "grey": F.normalize(visual(grey_pictures([images, side, side])), dim=-1)}
 
 
 def make(name, config, images, texts):
@@ -113,6 +121,8 @@ def make(name, config, images, texts):
     gradients = name == "small"
     single = run(model, pictures, tokens, gradients)
     reference = run(model.double(), pictures.double(), tokens, gradients)
+    with torch.no_grad():
+        grey = model.encode_image(grey_pictures([images, *image["size"]]))
     errors = {kind: error(single[kind], reference[kind]) for kind in ("images", "texts")}
     print(f"  {name}: float32 is off by {errors}")
     return {
@@ -120,6 +130,7 @@ def make(name, config, images, texts):
         "shapes": {key: list(p.shape) for key, p in model.named_parameters()},
         "tokens": tokens,
         "images": reference["images"],
+        "grey": grey,
         "texts": reference["texts"],
         "float32Error": errors,
         **(

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../src/data/dataset.js';
+import { greyValues } from '../../src/data/images/prepare.js';
 import { scanImages } from '../../src/data/images/scan.js';
 import { defineModel } from '../../src/models/model.js';
 import { exportTimm } from '../../src/models/weights/timm-weights.js';
@@ -14,20 +15,17 @@ import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { tinyRecipe, writeTinyDataset } from '../train/run/tiny-run.js';
 
+const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const { preprocessing } = tinyRecipe();
 
-/** Scores each picture by its mean, without a device. */
+/** Scores each picture by its mean grey value, without a device. */
 const brightness: Scorer = {
   classes: 1,
   batchSize: 2,
-  imageShape: [16, 16, 1],
-  logits: async (images) =>
-    Float32Array.from([0, 1], (i) => {
-      const picture = images.subarray(i * 256, (i + 1) * 256);
-      return picture.reduce((sum, value) => sum + value, 0) / 256;
-    }),
-  probabilities: async (images) => (await brightness.logits(images)).map(sigmoid),
+  logits: async (pixels) =>
+    Float32Array.from([0, 1], (i) => mean(greyValues(pixels.slice(i * 256, (i + 1) * 256)))),
+  probabilities: async (pixels) => (await brightness.logits(pixels)).map(sigmoid),
 };
 
 test('anything that scores batches scores data sets; what an unreadable picture lacks is said without folders', async () => {
@@ -56,10 +54,9 @@ test('anything that scores batches scores data sets; what an unreadable picture 
     ['2.png', ''],
   ]);
   for (const [i, position] of [0, 2, 5].entries()) {
-    const picture = await all.load(position);
-    const mean = picture.reduce((sum, value) => sum + value, 0) / picture.length;
+    const grey = greyValues(await all.loadPixels(position));
     expect(rows[position]?.probabilities?.[0]).toBe(probabilities[i]);
-    expect(probabilities[i]).toBeCloseTo(sigmoid(mean), 5);
+    expect(probabilities[i]).toBeCloseTo(sigmoid(mean(grey)), 5);
   }
 });
 
@@ -84,11 +81,10 @@ test('a network gives logits, and probabilities that are their sigmoid', async (
     },
     { path: 'made.safetensors', batchSize: 2 },
   );
-  const { classes, batchSize, imageShape } = classifier;
-  expect({ classes, batchSize, imageShape }).toEqual({ classes: 3, batchSize: 2, imageShape: [16, 16, 1] });
-  const images = Float32Array.from({ length: 512 }, (_, i) => 3 * Math.sin(i * 0.37));
-  const logits = await classifier.logits(images);
-  const probabilities = await classifier.probabilities(images);
+  expect(classifier).toMatchObject({ classes: 3, batchSize: 2 });
+  const pixels = Uint16Array.from({ length: 512 }, (_, i) => 32767 * (1 + Math.sin(i * 0.37)));
+  const logits = await classifier.logits(pixels);
+  const probabilities = await classifier.probabilities(pixels);
   classifier.destroy();
   expect(logits).toHaveLength(6);
   expect(Math.max(...logits.map(Math.abs))).toBeGreaterThan(0.01);

@@ -1,34 +1,47 @@
 import { expect, test } from 'vitest';
+import type { GreyPixels } from '../../src/data/images/prepare.js';
 import { openPredictionSource } from '../../src/predict/prediction-source.js';
-import { viewsOf } from '../../src/predict/views/views.js';
+import { type ViewSet, viewsOf } from '../../src/predict/views/views.js';
 import { embedImages } from '../../src/zeroshot/embed-images.js';
 import type { ImageTextModel } from '../../src/zeroshot/image-text-model.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { hashTensor } from '../golden/hash-weights.js';
+import { referenceViews } from '../predict/views/reference-views.js';
 import { tinyRecipe, writeTinyDataset } from '../train/run/tiny-run.js';
 
 const WIDTH = 5;
 const PIXELS = 256;
 const weights = hashTensor('embed-images', [WIDTH, PIXELS]);
 
-/** A product with a matrix, with length 1: an image tower without a device, which keeps what it was given. */
-function product(given: Float32Array[] = []): ImageTextModel {
+/** A product of the grey values with a matrix, with length 1. */
+function embed(grey: Float64Array): Float32Array {
+  const rows = Array.from({ length: grey.length / PIXELS }, (_, i) =>
+    unit(
+      Array.from({ length: WIDTH }, (_, w) =>
+        grey
+          .subarray(i * PIXELS, (i + 1) * PIXELS)
+          .reduce((sum, value, p) => sum + value * weights[w * PIXELS + p]!, 0),
+      ),
+    ),
+  );
+  return Float32Array.from(rows.flat());
+}
+
+/** Pixels as each view of a set shows them, in float64. */
+function shown(pixels: ArrayLike<number>, set: ViewSet): Float64Array[] {
+  return referenceViews(set, pixels, [16, 16, 1]).map((values) => values.map((value) => value / 65535 - 0.5));
+}
+
+/** An image tower without a device, which shows the views of a set and keeps the pixels that it was given. */
+function tower(set: ViewSet, given: GreyPixels[] = []): ImageTextModel {
   return {
     width: WIDTH,
     notes: [],
     preprocessing: tinyRecipe().preprocessing,
-    encodeImages: async (images) => {
-      given.push(images.slice());
-      const rows = Array.from({ length: images.length / PIXELS }, (_, i) =>
-        unit(
-          Array.from({ length: WIDTH }, (_, w) =>
-            images
-              .subarray(i * PIXELS, (i + 1) * PIXELS)
-              .reduce((sum, value, p) => sum + value * weights[w * PIXELS + p]!, 0),
-          ),
-        ),
-      );
-      return Float32Array.from(rows.flat());
+    encodeImages: async (pixels, view) => {
+      given.push(pixels.slice());
+      const seen = view ? viewsOf(set).indexOf(view) : 0;
+      return embed(shown(pixels, set)[seen]!);
     },
     textSide: () => {
       throw new Error('not asked for');
@@ -47,14 +60,11 @@ test.each(['flip', 'flip-scale'] as const)(
   async (tta) => {
     const folder = await writeTinyDataset(await temporaryFolder(), 5);
     const source = await openPredictionSource(`${folder}/images`, { classes: [] });
-    const given: Float32Array[] = [];
-    await embedImages(product(given), source, { batchSize: 5 });
-    const images = given[0]!;
+    const given: GreyPixels[] = [];
+    await embedImages(tower('none', given), source, { batchSize: 5 });
 
-    const { embeddings } = await embedImages(product(), source, { batchSize: 2, tta });
-    const views = await Promise.all(
-      viewsOf(tta).map((view) => product().encodeImages(view(images, [16, 16, 1]))),
-    );
+    const { embeddings } = await embedImages(tower(tta), source, { batchSize: 2, tta });
+    const views = shown(given[0]!, tta).map(embed);
     for (let i = 0; i < 5; i++) {
       const mean = unit(
         Array.from({ length: WIDTH }, (_, w) => views.reduce((sum, view) => sum + view[i * WIDTH + w]!, 0)),

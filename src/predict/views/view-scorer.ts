@@ -1,3 +1,4 @@
+import type { GreyPixels } from '../../data/images/prepare.js';
 import type { Scorer } from '../scorer.js';
 import { type Merge, type MergeRule, mergeRule } from './merge.js';
 import type { View } from './view.js';
@@ -10,11 +11,13 @@ export interface TestTimeViews {
   readonly merge?: Merge | undefined;
 }
 
-/** A scorer that shows another one several views of each image. Its merged scores are computed in float64. */
+/**
+ * A scorer that shows another one, made with `views: true`, several views of each image. Its merged scores are computed in
+ * float64.
+ */
 export class ViewScorer implements Scorer {
   readonly classes: number;
   readonly batchSize: number;
-  readonly imageShape: Scorer['imageShape'];
   readonly #scorer: Scorer;
   readonly #views: readonly View[];
   readonly #rule: MergeRule;
@@ -22,28 +25,24 @@ export class ViewScorer implements Scorer {
   constructor(scorer: Scorer, { set, merge = 'mean' }: TestTimeViews) {
     this.classes = scorer.classes;
     this.batchSize = scorer.batchSize;
-    this.imageShape = scorer.imageShape;
     this.#scorer = scorer;
     this.#views = viewsOf(set);
     this.#rule = mergeRule(merge);
   }
 
-  async logits(images: Float32Array): Promise<Float32Array> {
-    const merged = await this.#merged(images);
+  async logits(pixels: GreyPixels): Promise<Float32Array> {
+    const merged = await this.#merged(pixels);
     return Float32Array.from(this.#rule.of === 'logits' ? merged : merged.map(logit));
   }
 
-  async probabilities(images: Float32Array): Promise<Float32Array> {
-    const merged = await this.#merged(images);
+  async probabilities(pixels: GreyPixels): Promise<Float32Array> {
+    const merged = await this.#merged(pixels);
     return Float32Array.from(this.#rule.of === 'logits' ? merged.map(sigmoid) : merged);
   }
 
-  async #merged(images: Float32Array): Promise<Float64Array> {
+  async #merged(pixels: GreyPixels): Promise<Float64Array> {
     const scores: Float32Array[] = [];
-    for (const view of this.#views) {
-      const seen = view(images, this.imageShape);
-      scores.push(await this.#scorer[this.#rule.of](seen));
-    }
+    for (const view of this.#views) scores.push(await this.#scorer[this.#rule.of](pixels, view));
     const values = new Float64Array(scores.length);
     return Float64Array.from({ length: this.batchSize * this.classes }, (_, i) => {
       for (const [v, each] of scores.entries()) values[v] = each[i] as number;

@@ -1,5 +1,4 @@
-/** [height, width, channels] */
-export type ViewShape = readonly [height: number, width: number, channels: number];
+import type { ViewPlaces } from '../../kernels/image/view-grey.js';
 
-/** @param images [n, height, width, channels] @returns the same shape; the images themselves where nothing changes */
-export type View = (images: Float32Array, shape: ViewShape) => Float32Array;
+/** A view of pictures of any size: where its pixels are read in them. */
+export type View = (height: number, width: number) => ViewPlaces;

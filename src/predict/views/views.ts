@@ -1,10 +1,13 @@
-import { rotated } from './rotated.js';
+import type { Place } from '../../kernels/image/view-grey.js';
 import type { View } from './view.js';
 
 /**
  * Views of an image at test time (TTA): the same image mirrored, turned, a little larger or a little smaller, all of the
- * network's size. The sets are those of the challenge's winner (arXiv 2602.13430). Scores or embeddings of the views are averaged. Views are made of prepared pixels, normalised as for the network;
- * their values stay as they are, beyond 0 to 1 too.
+ * network's size. The sets are those of the challenge's winner (arXiv 2602.13430). Scores or embeddings of the views are
+ * merged.
+ *
+ * The winner makes views of normalised pixels, here the kernel makes them before the normalisation. Both are the same: the four
+ * shares of a pixel add up to 1 and nothing is filled in at the borders, so a view keeps (x − mean) / std.
  */
 export const VIEW_SETS = ['none', 'flip', 'light', 'medium', 'flip-scale'] as const;
 export type ViewSet = (typeof VIEW_SETS)[number];
@@ -14,65 +17,63 @@ export function viewsOf(set: ViewSet): readonly View[] {
   return VIEWS[set];
 }
 
-const identity: View = (images) => images;
+/** The image as it is: each pixel is copied bit for bit. */
+export const identity: View = (height, width) => straight(range(width), range(height));
 
 /** Mirrored left to right. */
-const flip: View = (images, [, width, channels]) => {
-  const result = new Float32Array(images.length);
-  const rows = images.length / (width * channels);
-  for (let row = 0; row < rows; row++) {
-    for (let x = 0; x < width; x++) {
-      const from = (row * width + width - 1 - x) * channels;
-      result.set(images.subarray(from, from + channels), (row * width + x) * channels);
-    }
-  }
-  return result;
-};
+const flipped =
+  (view: View): View =>
+  (height, width) => {
+    const { columns, rows } = view(height, width);
+    return { columns: [...columns].reverse(), rows };
+  };
 
 /** Resized by a factor; of a larger image the middle is kept, a smaller one is continued by its reflection. */
-function scaled(factor: number): View {
-  return (images, [height, width, channels]) => {
-    const result = new Float32Array(images.length);
-    const [rows, columns] = [taps(height, factor), taps(width, factor)];
-    const size = height * width * channels;
-    for (let start = 0; start < images.length; start += size) {
-      let at = start;
-      for (const vertical of rows) {
-        const [above, below] = [start + vertical.a * width * channels, start + vertical.b * width * channels];
-        for (const { a, b, share } of columns) {
-          for (let c = 0; c < channels; c++) {
-            const value = (offset: number) => images[offset + c] as number;
-            const top = mix(value(above + a * channels), value(above + b * channels), share);
-            const bottom = mix(value(below + a * channels), value(below + b * channels), share);
-            result[at++] = mix(top, bottom, vertical.share);
-          }
-        }
-      }
-    }
-    return result;
+const scaled =
+  (factor: number): View =>
+  (height, width) =>
+    straight(resized(width, factor), resized(height, factor));
+
+/**
+ * Turned about the middle. On square images this is PyTorch's `affine_grid` and `grid_sample` with
+ * `padding_mode='reflection'` and `align_corners=False`; there other images are sheared, here they are turned as well.
+ * @param degrees by which the places that are read are turned clockwise: the image itself turns the other way round
+ */
+const turned =
+  (degrees: number): View =>
+  (height, width) => {
+    const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+    const along = (length: number) => range(length).map((place) => place - length / 2);
+    return {
+      columns: along(width).map((dx): Place => ({ x: width / 2 + cos * dx, y: sin * dx })),
+      rows: along(height).map((dy): Place => ({ x: -sin * dy, y: height / 2 + cos * dy })),
+    };
+  };
+
+/** Columns that only move sideways and rows that only move up and down. */
+function straight(x: readonly number[], y: readonly number[]) {
+  return {
+    columns: x.map((place): Place => ({ x: place, y: 0 })),
+    rows: y.map((place): Place => ({ x: 0, y: place })),
   };
 }
 
-/** Two elements of an axis that make one: (1 − share)·a + share·b. */
-interface Tap {
-  readonly a: number;
-  readonly b: number;
-  readonly share: number;
+/** The middles of the pixels of an axis. */
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i + 0.5);
 }
 
 /**
- * For each element of an axis, the elements that it is made of when the axis is resized to ⌊factor · length⌋, bilinear with
- * half-pixel centres and without antialiasing (PyTorch's `align_corners=False`), and then cropped or reflected back to its
- * length. The smaller half of an odd remainder stands in front.
+ * For each pixel of an axis, the place that it is read at when the axis is resized to ⌊factor · length⌋, with half-pixel
+ * centres and without antialiasing (PyTorch's `align_corners=False`), and then cropped or reflected back to its length. The
+ * smaller half of an odd remainder stands in front.
  */
-function taps(length: number, factor: number): Tap[] {
-  const resized = Math.trunc(factor * length);
-  const front = Math.floor(Math.abs(resized - length) / 2);
+function resized(length: number, factor: number): number[] {
+  const size = Math.max(Math.trunc(factor * length), 1);
+  const front = Math.floor(Math.abs(size - length) / 2);
   return Array.from({ length }, (_, i) => {
-    const place = resized >= length ? i + front : reflected(i - front, resized);
-    const centre = Math.max(((place + 0.5) * length) / resized - 0.5, 0);
-    const a = Math.min(Math.floor(centre), length - 1);
-    return { a, b: Math.min(a + 1, length - 1), share: centre - a };
+    const pixel = size >= length ? i + front : reflected(i - front, size);
+    return ((pixel + 0.5) * length) / size;
   });
 }
 
@@ -82,21 +83,14 @@ function reflected(index: number, length: number): number {
   return index < length ? index : 2 * (length - 1) - index;
 }
 
-function mix(a: number, b: number, share: number): number {
-  return a + share * (b - a);
-}
-
-const turned = [rotated(5), rotated(-5)];
 const [larger, smaller] = [scaled(1.05), scaled(0.95)];
-const flipped =
-  (view: View): View =>
-  (images, shape) =>
-    flip(view(images, shape), shape);
+const flip = flipped(identity);
+const light = [identity, flip, turned(5), turned(-5)];
 
 const VIEWS: Readonly<Record<ViewSet, readonly View[]>> = {
   none: [identity],
   flip: [identity, flip],
-  light: [identity, flip, ...turned],
-  medium: [identity, flip, ...turned, scaled(1.1), scaled(0.9)],
+  light,
+  medium: [...light, scaled(1.1), scaled(0.9)],
   'flip-scale': [identity, flip, larger, smaller, flipped(larger), flipped(smaller)],
 };

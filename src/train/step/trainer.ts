@@ -87,7 +87,7 @@ export class Trainer {
       const imageShape = [height, width, recipe.preprocessing.channels] as const;
       const common = { definition, batchSize, imageShape, tuning: options.tuning };
       return {
-        inference: { ...common, arenas: state.weights(validated) },
+        inference: { ...common, preprocessing: recipe.preprocessing, arenas: state.weights(validated) },
         step: {
           ...common,
           state,

@@ -47,7 +47,8 @@ export function planTrainingMemory(device: Device, recipe: Recipe, classes: numb
     stepsPerEpoch: 1,
   });
   const arenas = planWeightArenas(definition, limit);
-  const evaluation = InferenceProgram.plan(device, { ...common, arenas }).bytes;
+  const { preprocessing } = recipe;
+  const evaluation = InferenceProgram.plan(device, { ...common, preprocessing, arenas }).bytes;
   const parts = {
     state: step.arenas,
     step: step.total - step.arenas,

@@ -1,30 +1,37 @@
 import { describe, expect, test } from 'vitest';
 import type { Scorer } from '../../../src/predict/scorer.js';
 import { MERGES, type Merge, mergeRule } from '../../../src/predict/views/merge.js';
+import type { View } from '../../../src/predict/views/view.js';
 import { ViewScorer } from '../../../src/predict/views/view-scorer.js';
 import { viewsOf } from '../../../src/predict/views/views.js';
+import { referenceViews } from './reference-views.js';
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** Two classes: the first pixel, and its opposite; it hears what it was asked. */
+const pixels = Uint8Array.from({ length: 32 }, (_, i) => 127 * (1 + Math.sin(i * 1.7)));
+
+/** The first pixel of each image in each view of `medium`, in [−2, 2]. */
+const firstPixels = referenceViews('medium', pixels, [4, 4, 1]).map((seen) =>
+  [0, 16].map((i) => seen[i]! / 64 - 2),
+);
+
+/** Two classes: the first pixel of a view, and its opposite; it hears what it was asked. */
 function firstPixel() {
-  const seen: Float32Array[] = [];
+  const heard: (View | undefined)[] = [];
   const scorer: Scorer = {
     classes: 2,
     batchSize: 2,
-    imageShape: [4, 4, 1],
-    logits: async (images) => {
-      seen.push(images);
-      return Float32Array.of(images[0]!, -images[0]!, images[16]!, -images[16]!);
+    logits: async (asked, view = viewsOf('medium')[0]!) => {
+      expect(asked).toBe(pixels);
+      heard.push(view);
+      return Float32Array.from(
+        firstPixels[viewsOf('medium').indexOf(view)]!.flatMap((value) => [value, -value]),
+      );
     },
-    probabilities: async (images) => (await scorer.logits(images)).map(sigmoid),
+    probabilities: async (asked, view) => (await scorer.logits(asked, view)).map(sigmoid),
   };
-  return { scorer, seen };
+  return { scorer, heard };
 }
-
-const images = Float32Array.from({ length: 32 }, (_, i) => 2 * Math.sin(i * 1.7));
-const logitsOf = (image: number, set: 'flip' | 'medium') =>
-  viewsOf(set).map((view) => view(images, [4, 4, 1])[16 * image]!);
 
 test.each<[Merge, number[], number]>([
   ['mean', [0.1, 0.9, 0.4, 0.2], 0.4],
@@ -41,13 +48,13 @@ test.each<[Merge, number[], number]>([
 
 describe('a scorer that shows views', () => {
   test('shows each view in turn and merges what it hears', async () => {
-    const { scorer, seen } = firstPixel();
+    const { scorer, heard } = firstPixel();
     const shown = new ViewScorer(scorer, { set: 'medium' });
-    expect(shown).toMatchObject({ classes: 2, batchSize: 2, imageShape: [4, 4, 1] });
-    const probabilities = await shown.probabilities(images);
-    expect(seen).toEqual(viewsOf('medium').map((view) => view(images, [4, 4, 1])));
+    expect(shown).toMatchObject({ classes: 2, batchSize: 2 });
+    const probabilities = await shown.probabilities(pixels);
+    expect(heard).toEqual(viewsOf('medium'));
     for (const image of [0, 1]) {
-      const logits = logitsOf(image, 'medium');
+      const logits = firstPixels.map((values) => values[image]!);
       expect(new Set(logits).size).toBeGreaterThan(3);
       const mean = logits.reduce((sum, x) => sum + sigmoid(x), 0) / 6;
       expect(probabilities[2 * image]).toBeCloseTo(mean, 6);
@@ -57,12 +64,12 @@ describe('a scorer that shows views', () => {
 
   test('averages logits where it is told to, and gives both scales by every merge', async () => {
     const { scorer } = firstPixel();
-    const [a, b] = logitsOf(0, 'flip') as [number, number];
+    const [[a], [b]] = firstPixels as [[number], [number]];
     const averaged = new ViewScorer(scorer, { set: 'flip', merge: 'logit-mean' });
-    expect((await averaged.logits(images))[0]).toBeCloseTo((a + b) / 2, 6);
+    expect((await averaged.logits(pixels))[0]).toBeCloseTo((a + b) / 2, 6);
     for (const merge of MERGES) {
       const shown = new ViewScorer(scorer, { set: 'flip', merge });
-      const [logits, probabilities] = [await shown.logits(images), await shown.probabilities(images)];
+      const [logits, probabilities] = [await shown.logits(pixels), await shown.probabilities(pixels)];
       for (const [i, x] of logits.entries()) expect(probabilities[i]).toBeCloseTo(sigmoid(x), 6);
     }
   });
@@ -71,7 +78,7 @@ describe('a scorer that shows views', () => {
     const { scorer } = firstPixel();
     for (const merge of ['mean', 'max', 'median'] as const) {
       const shown = new ViewScorer(scorer, { set: 'none', merge });
-      expect(await shown.probabilities(images)).toEqual(await scorer.probabilities(images));
+      expect(await shown.probabilities(pixels)).toEqual(await scorer.probabilities(pixels));
     }
   });
 });

@@ -81,7 +81,7 @@ async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
   return Object.fromEntries(files.map((name, i) => [name, contents[i] ?? '']));
 }
 
-const images = hashUniform('images', 4 * 32 * 32);
+const pixels = Uint16Array.from(hashUniform('images', 4 * 32 * 32), (value) => 32768 * (1 + value));
 
 test('a run with adapters leaves the base alone, an ordinary checkpoint, and the adapters by themselves', async () => {
   const device = await testDevice();
@@ -91,7 +91,7 @@ test('a run with adapters leaves the base alone, an ordinary checkpoint, and the
     async listen(event) {
       if (event.kind === 'ready') trainer = event.trainer;
       if (event.kind === 'epoch' && event.line.best) {
-        validated = Float32Array.from(await trainer!.inference.logits(images));
+        validated = Float32Array.from(await trainer!.inference.logits(pixels));
       }
     },
   });
@@ -125,7 +125,7 @@ test('a run with adapters leaves the base alone, an ordinary checkpoint, and the
       .sort(),
   );
   const classifier = await Classifier.load(device, best, { path: run.best, batchSize: 4 });
-  const merged = Float32Array.from(await classifier.logits(images));
+  const merged = Float32Array.from(await classifier.logits(pixels));
   classifier.destroy();
   expect(relativeError(merged, validated)).toBeLessThan(1e-5);
 
@@ -140,6 +140,7 @@ test('a run with adapters leaves the base alone, an ordinary checkpoint, and the
   expect(exportTimm(network, again)).toEqual(best.tensors);
   const options = { arch: 'vit_tiny_patch16_224', width: 12, classes: 2, imageSize: 32, weights };
   const model = await createModel(device, { ...options, adapters: run.adapters });
+  const images = Float32Array.from(pixels, (value) => (value / 65535 - 0.5) / 0.25);
   expect(relativeError(await model.forward(images, [4, 32, 32, 1]), merged)).toBeLessThan(1e-5);
   expect(model.notes.join('\n')).toMatch(
     /adapters from .*: 48 linear layers with rank 2, merged.*head\.weight, head\.bias/,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLASS_EMBEDDINGS } from '../../../src/models/heads/projection.js';
 import { toFloat32 } from '../../../src/models/safetensors/safetensors.js';
+import { viewsOf } from '../../../src/predict/views/views.js';
 import { writeModelCard } from '../../../src/report/model-card.js';
 import { prepareRun } from '../../../src/train/run/prepare-run.js';
 import { planRun } from '../../../src/train/run/run-plan.js';
@@ -13,6 +14,7 @@ import { createClip } from '../../../src/zeroshot/clip.js';
 import { openImageTextModel } from '../../../src/zeroshot/open-image-text-model.js';
 import { readTextTable, writeTextTable } from '../../../src/zeroshot/texts/text-table.js';
 import { testDevice } from '../../device.js';
+import { relativeError } from '../../golden/digest.js';
 import { writeSmallClip } from '../../zeroshot/small-clip.js';
 import { TINY_RECIPE, writeTinyDataset } from './tiny-run.js';
 
@@ -87,10 +89,14 @@ describe('a run that is declared zero-shot', () => {
       const texts = await model.textSide().encode(['a dark left half', 'words that nobody wrote before']);
       for (const row of [texts.subarray(0, 16), texts.subarray(16)])
         expect(Math.hypot(...row)).toBeCloseTo(1, 4);
-      const images = Float32Array.from({ length: 4 * 256 }, (_, i) => Math.sin(i));
-      const embedded = await model.encodeImages(images);
+      const pixels = Uint16Array.from({ length: 4 * 256 }, (_, i) => 32767 * (1 + Math.sin(i)));
+      const embedded = await model.encodeImages(pixels);
       expect(embedded.length).toBe(64);
       expect(Math.hypot(...embedded.subarray(48))).toBeCloseTo(1, 4);
+      const mirrored = pixels.map((_, i) => pixels[i + 15 - 2 * (i % 16)]!);
+      const shown = await model.encodeImages(pixels, viewsOf('flip')[1]);
+      expect(relativeError(shown, await model.encodeImages(mirrored))).toBeLessThan(1e-6);
+      expect(relativeError(shown, embedded)).toBeGreaterThan(1e-3);
       await expect(async () => model.textSide().encode(['…'])).rejects.toThrow(/has no word to read/);
     } finally {
       await model.destroy();

@@ -8,7 +8,6 @@ import { ModelScope } from '../../../src/models/model-scope.js';
 import { createWeightArenas } from '../../../src/models/weight-arenas.js';
 import { mergeAdapters } from '../../../src/models/weights/merge-adapters.js';
 import { exportTimm, type ModelWeights } from '../../../src/models/weights/timm-weights.js';
-import { InferenceProgram } from '../../../src/predict/inference-program.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { adaptersOf } from '../../../src/train/step/parameter-groups.js';
 import { testDevice } from '../../device.js';
@@ -31,8 +30,7 @@ interface LoraGolden extends ModelGolden {
 }
 
 const golden = readGolden<LoraGolden>('lora.json.gz');
-const [batchSize, height, width, channels] = golden.images;
-const imageShape = [height, width, channels] as const;
+const [, height, width, channels] = golden.images;
 
 const recipeOf = (precision: 'f32' | 'f16' = 'f32') =>
   recipeSchema.parse({
@@ -90,16 +88,14 @@ async function train(steps: number, recipe = recipeOf()) {
 async function logitsOf(network: ModelDefinition, values: ModelWeights): Promise<Float32Array> {
   const device = await testDevice();
   const arenas = await createWeightArenas(device, network, values);
-  const program = await InferenceProgram.create(device, {
-    definition: network,
-    batchSize,
-    imageShape,
-    arenas,
-  });
-  const logits = await program.logits(goldenBatch(golden).images);
+  const graph = new Graph();
+  const { logits } = network.trace(graph, graph.input('images', golden.images), 'eval');
+  const program = await compile(device, { graph, outputs: [logits], arenas: { ...arenas } });
+  program.run({ images: goldenBatch(golden).images });
+  const result = await program.read(logits);
   program.destroy();
   for (const arena of Object.values(arenas)) arena.destroy();
-  return logits;
+  return result;
 }
 
 /** Under PyTorch's names and in its layout. */
