@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { Random, type RandomState } from '../../engine/random.js';
+import { Random } from '../../engine/random.js';
 
 /**
  * Random changes to training pictures: those of the paper's Task 1 recipe (arXiv 2602.13430), with its values as
  * defaults, each with a probability of its own and each to be switched off with `false`. They act on grey values in
- * [0, 1] before normalisation. CLAHE, the recipe's sixth, is not among them yet.
+ * [0, 1] before normalisation.
  *
- * Drawing and applying are two steps. A draw is a small record of numbers; whoever applies it, on whatever device, needs
- * no settings and no generator but the one of the noise's grain.
+ * Drawing and applying are two steps. A draw is a small record of numbers; kernels apply it (src/kernels/image/), without
+ * a generator that has a state.
  */
 
 const probability = z.number().min(0).max(1);
@@ -24,6 +24,20 @@ export const augmentSchema = z.strictObject({
         shift: z.number().min(0).max(1).default(0.03),
         scale: z.number().min(0).max(0.9).default(0.05),
         rotate: z.number().min(0).max(180).default(7),
+      }),
+    ])
+    .prefault({}),
+  /**
+   * Contrast-limited adaptive histogram equalization on L of CIELAB, over tiles × tiles. The limit is drawn from 1 to
+   * `clip`, in counts of a flat histogram.
+   */
+  clahe: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        p: probability.default(0.2),
+        clip: z.number().min(1).max(256).default(2),
+        tiles: z.int().min(1).max(32).default(8),
       }),
     ])
     .prefault({}),
@@ -82,10 +96,12 @@ export interface AugmentDraw {
   /** Mirror left and right. */
   readonly flip: boolean;
   readonly move: Movement | null;
+  /** The most that a grey level may count in a tile, as a multiple of a flat histogram's. */
+  readonly clahe: { readonly clip: number } | null;
   /** x·gain + offset, kept in [0, 1]. */
   readonly tone: { readonly gain: number; readonly offset: number } | null;
-  /** Gaussian noise, a number a pixel row by row from the generator at `state`; the sum is kept in [0, 1]. */
-  readonly noise: { readonly deviation: number; readonly state: RandomState } | null;
+  /** Gaussian noise, a number a pixel by a hash of `key` and the pixel's number; the sum is kept in [0, 1]. */
+  readonly noise: { readonly deviation: number; readonly key: readonly [number, number] } | null;
   /** Rectangles in pixels that become black. */
   readonly holes: readonly Hole[];
 }
@@ -109,17 +125,21 @@ export function drawAugmentation(
     const random = new Random(key.seed, 'augment', key.epoch, key.slot, name);
     return random.chance(settings.p) ? random : null;
   };
-  const { flip, affine, brightnessContrast, noise, dropout } = augmentation;
+  const { flip, affine, clahe, brightnessContrast, noise, dropout } = augmentation;
   return {
     flip: drawn('flip', flip) !== null,
     move: drawMovement(drawn('affine', affine), affine, height, width),
+    clahe: drawClahe(drawn('clahe', clahe), clahe),
     tone: drawTone(drawn('brightnessContrast', brightnessContrast), brightnessContrast),
     noise: drawNoise(drawn('noise', noise), noise),
     holes: drawHoles(drawn('dropout', dropout), dropout, height, width),
   };
 }
 
-/** A grey picture [height, width] with values in [0, 1], changed as drawn. Returns a new picture. */
+/**
+ * A grey picture [height, width] with values in [0, 1], changed as drawn, but for CLAHE. Returns a new picture. Kernels
+ * that apply all of a draw are in src/kernels/image/.
+ */
 export function applyAugmentation(
   grey: Float32Array,
   [height, width]: readonly [number, number],
@@ -132,7 +152,7 @@ export function applyAugmentation(
     for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) * tone.gain + tone.offset);
   }
   if (noise !== null) {
-    const random = Random.from(noise.state);
+    const random = Random.from(noise.key);
     for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) + random.normal(0, noise.deviation));
   }
   for (const hole of holes) {
@@ -158,6 +178,11 @@ function drawMovement(
   };
 }
 
+function drawClahe(random: Random | null, settings: Augmentation['clahe']): AugmentDraw['clahe'] {
+  if (random === null || settings === false) return null;
+  return { clip: random.uniform(1, settings.clip) };
+}
+
 function drawTone(random: Random | null, settings: Augmentation['brightnessContrast']): AugmentDraw['tone'] {
   if (random === null || settings === false) return null;
   const gain = 1 + random.uniform(-settings.contrast, settings.contrast);
@@ -167,7 +192,7 @@ function drawTone(random: Random | null, settings: Augmentation['brightnessContr
 function drawNoise(random: Random | null, settings: Augmentation['noise']): AugmentDraw['noise'] {
   if (random === null || settings === false) return null;
   const deviation = Math.sqrt(random.uniform(...settings.variance)) / 255;
-  return { deviation, state: random.state };
+  return { deviation, key: [random.uint32(), random.uint32()] };
 }
 
 function drawHoles(

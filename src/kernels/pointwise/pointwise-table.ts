@@ -1,4 +1,5 @@
 import type { Tensor } from '../../engine/graph/tensor.js';
+import { COUNTER_HASH } from '../common/counter-hash.js';
 import type { ElementFunction } from './expression.js';
 import { ADD, pointwise } from './pointwise.js';
 import type { PointwiseFunction } from './pointwise-function.js';
@@ -36,15 +37,10 @@ export const LOG1P = `fn log1p(z: T) -> T {
   return s * p;
 }`;
 
-/** Whether element `i` is kept: a counter-based generator (lowbias32, Wellons 2018), so order and grid don't matter. */
-const DROPOUT = (vector: boolean) => `fn scramble(value: u32) -> u32 {
-  var h = value;
-  h = (h ^ (h >> 16u)) * 0x7feb352du;
-  h = (h ^ (h >> 15u)) * 0x846ca68bu;
-  return h ^ (h >> 16u);
-}
+/** Whether element `i` is kept, by a counter-based generator. */
+const DROPOUT = (vector: boolean) => `${COUNTER_HASH}
 fn dropoutMaskOne(i: u32, p: f32, a: u32, b: u32) -> f32 {
-  return select(0.0, 1.0, f32(scramble(scramble(scramble(i) ^ a) ^ b) >> 8u) * 5.9604644775390625e-8 >= p);
+  return select(0.0, 1.0, f32(counterHash(i, a, b) >> 8u) * 5.9604644775390625e-8 >= p);
 }
 fn dropoutMask(i: u32, p: f32, a: u32, b: u32) -> T {
   return ${vector ? 'T(dropoutMaskOne(i, p, a, b), dropoutMaskOne(i + 1u, p, a, b), dropoutMaskOne(i + 2u, p, a, b), dropoutMaskOne(i + 3u, p, a, b))' : 'dropoutMaskOne(i, p, a, b)'};
