@@ -79,6 +79,28 @@ export class Random {
     return mean + deviation * radius * Math.cos(angle);
   }
 
+  /**
+   * The logarithm of a number of the gamma distribution with this shape and scale 1 (Marsaglia & Tsang 2000, "A simple method
+   * for generating gamma variables"; below 1 by their boost, which the logarithm keeps from becoming 0).
+   */
+  logGamma(shape: number): number {
+    if (shape < 1) return this.logGamma(shape + 1) + Math.log(1 - this.uniform()) / shape;
+    const d = shape - 1 / 3;
+    for (;;) {
+      const x = this.normal();
+      const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+      if (v <= 0) continue;
+      const logV = Math.log(v);
+      if (Math.log(1 - this.uniform()) < x * x * 0.5 + d * (1 - v + logV)) return Math.log(d) + logV;
+    }
+  }
+
+  /** Of the beta distribution, in [0, 1]: a gamma number's share in the sum of two. */
+  beta(a: number, b: number): number {
+    const first = this.logGamma(a);
+    return 1 / (1 + Math.exp(this.logGamma(b) - first));
+  }
+
   /** True with probability p. */
   chance(p: number): boolean {
     return this.uniform() < p;

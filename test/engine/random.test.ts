@@ -108,3 +108,43 @@ describe('Random', () => {
     expect(() => random.pick([])).toThrow(RangeError);
   });
 });
+
+describe('gamma and beta', () => {
+  const size = 40_000;
+  const moments = (draw: () => number) => {
+    const values = Array.from({ length: size }, draw);
+    const mean = values.reduce((sum, value) => sum + value, 0) / size;
+    const about = (k: number) => values.reduce((sum, value) => sum + (value - mean) ** k, 0) / size;
+    return { mean, variance: about(2), third: about(3) };
+  };
+
+  test.each([0.05, 0.2, 0.7, 1, 1.5, 8, 100])(
+    'gamma of shape %d has mean, variance and skewness',
+    (shape) => {
+      const random = new Random(11, 'gamma', shape);
+      const { mean, variance, third } = moments(() => Math.exp(random.logGamma(shape)));
+      // within five standard errors; those of higher moments grow with the tail
+      expect(Math.abs(mean - shape)).toBeLessThan(5 * Math.sqrt(shape / size));
+      expect(Math.abs(variance / shape - 1)).toBeLessThan(5 * Math.sqrt((2 + 6 / shape) / size));
+      expect(Math.abs(third / (2 * shape) - 1)).toBeLessThan(0.25 + 0.1 / shape);
+    },
+  );
+
+  test.each([
+    [1, 1],
+    [0.2, 0.2],
+    [0.001, 0.001],
+    [2, 5],
+    [0.4, 3],
+  ])('beta of %d and %d', (a, b) => {
+    const random = new Random(12, 'beta', a, b);
+    const { mean, variance } = moments(() => {
+      const value = random.beta(a, b);
+      if (!(value >= 0 && value <= 1)) throw new RangeError(`${value}`);
+      return value;
+    });
+    const expected = (a * b) / ((a + b) ** 2 * (a + b + 1));
+    expect(Math.abs(mean - a / (a + b))).toBeLessThan(5 * Math.sqrt(expected / size));
+    expect(Math.abs(variance / expected - 1)).toBeLessThan(0.04);
+  });
+});
