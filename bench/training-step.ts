@@ -135,7 +135,8 @@ async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingSte
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
     stepsPerEpoch: 1,
     batchSize: step.batch,
-    imageShape: [step.image, step.image, CHANNELS],
+    // as the other libraries are given theirs
+    images: { kind: 'images', shape: [step.image, step.image, CHANNELS] },
     tuning,
   });
   return {

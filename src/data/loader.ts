@@ -1,8 +1,8 @@
 import { TailrayError } from '../engine/errors.js';
 import type { Dataset } from './dataset.js';
-import { type Augmentation, applyAugmentation, drawAugmentation } from './images/augment.js';
-import { type GreyPixels, greyPixels, greyValues } from './images/prepare.js';
-import { normaliseInto } from './images/preprocessing.js';
+import { type Augmentation, type AugmentDraw, drawAugmentation, UNCHANGED } from './images/augment.js';
+import { drawMix, isMixing, type Mix, mixLabels } from './images/mix.js';
+import { type GreyPixels, greyPixels } from './images/prepare.js';
 
 /**
  * Batches for a network with a fixed batch size, made ready while the GPU works on earlier ones. What a batch holds
@@ -12,11 +12,16 @@ import { normaliseInto } from './images/preprocessing.js';
 export interface Batch {
   /** Number of the batch in the epoch, from 0. */
   readonly index: number;
-  /** [batchSize, height, width], by `preprocessing.bits`, as prepared; padding is 0. */
+  /**
+   * [planes, height, width], as prepared, by `preprocessing.bits`. A batch has `batchSize` planes; where pictures may be
+   * mixed, twice as many, and each picture is followed by its partner. Planes that show nothing are black.
+   */
   readonly pixels: GreyPixels;
-  /** [batchSize, height, width, channels], augmented and normalised; padding is 0. */
-  readonly images: Float32Array;
-  /** [batchSize, classes]: 1, 0, NaN = unknown; padding is NaN, which losses and metrics mask out. */
+  /** The drawn changes, one for each plane up to the last that shows something; empty without augmentation. */
+  readonly changes: readonly AugmentDraw[];
+  /** How each picture is mixed with its partner; empty where none can be. */
+  readonly mixes: readonly (Mix | null)[];
+  /** [batchSize, classes]: 1, 0, between the two where pictures are mixed; NaN = unknown, as all padding is. */
   readonly targets: Float32Array;
   /** [batchSize]: rows of the table; padding is −1. */
   readonly rows: Int32Array;
@@ -96,31 +101,54 @@ export class BatchLoader implements AsyncIterable<Batch> {
   }
 
   async #make(index: number): Promise<Batch> {
-    const { dataset, batchSize, augmentation, seed = 0, epoch = 0 } = this.#options;
-    const [height, width, channels] = dataset.imageShape;
-    const pixels = height * width * channels;
+    const { dataset, batchSize, augmentation } = this.#options;
+    const { size, bits } = dataset.preprocessing;
+    const plane = size[0] * size[1];
     const classes = dataset.classes.length;
     const from = index * batchSize;
     const positions = this.#order.subarray(from, from + batchSize);
-    const prepared = greyPixels(dataset.preprocessing.bits, batchSize * height * width);
-    const images = new Float32Array(batchSize * pixels);
-    const targets = new Float32Array(batchSize * classes).fill(Number.NaN);
-    const rows = new Int32Array(batchSize).fill(-1);
-    const load = async (position: number, i: number) => {
-      const own = await dataset.loadPixels(position);
-      prepared.set(own, i * height * width);
-      const loaded = greyValues(own);
-      const size = [height, width] as const;
-      const draw = augmentation && drawAugmentation(augmentation, size, { seed, epoch, slot: from + i });
-      const grey = draw === undefined ? loaded : applyAugmentation(loaded, size, draw);
-      normaliseInto(grey, dataset.preprocessing, images, i * pixels);
-      targets.set(dataset.labels(position), i * classes);
-      rows[i] = dataset.indices[position] ?? -1;
+    const slots = Array.from(positions, (_, i) => from + i);
+    const mixing = augmentation !== undefined && isMixing(augmentation);
+    const mixes = mixing ? slots.map((slot) => this.#mix(augmentation, slot)) : [];
+    // the slot that each plane shows; null for a partner that nobody asks for
+    const shown = mixing ? slots.flatMap((slot, i) => [slot, mixes[i]?.partner ?? null]) : slots;
+    const pixels = greyPixels(bits, batchSize * (mixing ? 2 : 1) * plane);
+    const changes = augmentation ? shown.map((slot) => this.#draw(augmentation, slot)) : [];
+    const load = async (slot: number | null, at: number) => {
+      if (slot !== null) pixels.set(await dataset.loadPixels(this.#position(slot)), at * plane);
     };
-    const loads = Array.from(positions, load);
+    const loads = shown.map(load);
     // all must have come to rest before one failure is reported: nothing may work on behind the caller's back
     const failure = (await Promise.allSettled(loads)).find((result) => result.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
-    return { index, pixels: prepared, images, targets, rows, valid: positions.length };
+    const targets = new Float32Array(batchSize * classes).fill(Number.NaN);
+    const rows = new Int32Array(batchSize).fill(-1);
+    for (const [i, position] of positions.entries()) {
+      const labels = dataset.labels(position);
+      const mix = mixes[i];
+      const other = mix && dataset.labels(this.#position(mix.partner));
+      targets.set(mix && other ? mixLabels(labels, other, mix.own) : labels, i * classes);
+      rows[i] = dataset.indices[position] ?? -1;
+    }
+    return { index, pixels, changes, mixes, targets, rows, valid: positions.length };
+  }
+
+  #draw(augmentation: Augmentation, slot: number | null): AugmentDraw {
+    const { dataset, seed = 0, epoch = 0 } = this.#options;
+    if (slot === null) return UNCHANGED;
+    return drawAugmentation(augmentation, dataset.preprocessing.size, { seed, epoch, slot });
+  }
+
+  #mix(augmentation: Augmentation, slot: number): Mix | null {
+    const { dataset, seed = 0, epoch = 0 } = this.#options;
+    const slots = this.#order.length;
+    return drawMix(augmentation, dataset.preprocessing.size, { seed, epoch, slot, slots });
+  }
+
+  /** The position of the data set that a slot of the epoch shows. */
+  #position(slot: number): number {
+    const position = this.#order[slot];
+    if (position === undefined) throw new RangeError(`slot ${slot} of an epoch of ${this.#order.length}`);
+    return position;
   }
 }

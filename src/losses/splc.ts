@@ -28,6 +28,7 @@ export const splc = defineLoss({
   summary: 'after the first epoch, confident negatives count as missed positives',
   source: 'Zhang et al. 2021, arXiv 2112.07368',
   parameters,
+  hardLabels: true,
   schedule: {
     names: ['correcting'],
     values: ({ changeEpoch }, { epoch }) => ({ correcting: epoch >= changeEpoch ? 1 : 0 }),

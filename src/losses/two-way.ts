@@ -27,6 +27,7 @@ export const twoWay = defineBatchLoss({
   summary: 'positives ranked above negatives, within each image and within each class',
   source: 'Kobayashi, CVPR 2023',
   parameters,
+  hardLabels: true,
   trace: ({ tp, tn }, { logits, targets, reduction, sampleWeights, smoothing }) =>
     twoWayLoss(
       { negativeTemperature: tn, positiveTemperature: tp, smoothing, reduction },

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { augmentSchema } from '../../src/data/images/augment.js';
+import { augmentSchema, drawAugmentation, UNCHANGED } from '../../src/data/images/augment.js';
+import { mixLabels } from '../../src/data/images/mix.js';
 import { type Batch, BatchLoader, type BatchLoaderOptions } from '../../src/data/loader.js';
 import { shuffledSampler } from '../../src/data/sampling/sampler.js';
 import { madeDataset } from './made-dataset.js';
@@ -12,6 +13,7 @@ async function batchesOf(options: BatchLoaderOptions): Promise<Batch[]> {
 }
 
 const augmentation = augmentSchema.parse({ affine: { p: 1 }, noise: { p: 1 } });
+const mixing = augmentSchema.parse({ mixup: { p: 0.4 }, cutmix: { p: 0.3 } });
 
 describe('batches', () => {
   test('hold the pictures, labels and rows of their samples', async () => {
@@ -27,7 +29,6 @@ describe('batches', () => {
       [1, 0],
     ]);
     const [first] = batches;
-    expect(first?.images.subarray(90)).toEqual(await dataset.load(0));
     expect(first?.pixels.subarray(30)).toEqual(await dataset.loadPixels(0));
     expect([...(first?.targets ?? [])]).toEqual([0, 1, 0, Number.NaN]);
   });
@@ -41,8 +42,8 @@ describe('batches', () => {
     const last = padded[2];
     expect(last?.valid).toBe(1);
     expect([...(last?.rows ?? [])]).toEqual([4, -1]);
-    expect(last?.images).toHaveLength(180);
-    expect(last?.images.subarray(90).every((value) => value === 0)).toBe(true);
+    expect(last?.pixels).toHaveLength(60);
+    expect(last?.pixels.subarray(30).every((value) => value === 0)).toBe(true);
     expect([...(last?.targets.subarray(2) ?? [])]).toEqual([Number.NaN, Number.NaN]);
   });
 
@@ -54,7 +55,8 @@ describe('batches', () => {
         fc.integer({ min: 1, max: 6 }),
         fc.nat(8),
         fc.nat(3),
-        async (batchSize, prefetch, startBatch, epoch) => {
+        fc.constantFrom(augmentation, mixing),
+        async (batchSize, prefetch, startBatch, epoch, augmentation) => {
           const common = {
             dataset,
             order: shuffledSampler(dataset.length, 5).order(epoch),
@@ -82,14 +84,71 @@ describe('batches', () => {
       lastBatch: 'drop',
       augmentation,
     });
-    expect(batch?.images.subarray(0, 90)).not.toEqual(batch?.images.subarray(90));
+    expect(batch?.pixels.subarray(0, 30)).toEqual(batch?.pixels.subarray(30));
+    expect(batch?.changes).toHaveLength(2);
+    expect(batch?.changes[0]).not.toEqual(batch?.changes[1]);
   });
 
-  test('augmented pictures don’t reach the cache', async () => {
-    const dataset = await madeDataset(3);
-    const plain = await batchesOf({ dataset, batchSize: 3, lastBatch: 'pad' });
-    await batchesOf({ dataset, batchSize: 3, lastBatch: 'pad', augmentation });
-    expect(await batchesOf({ dataset, batchSize: 3, lastBatch: 'pad' })).toEqual(plain);
+  test('an epoch has the same pictures, changes and labels however it is cut into batches', async () => {
+    const dataset = await madeDataset(23);
+    for (const augmentation of [mixing, augmentSchema.parse({})]) {
+      const common = { dataset, lastBatch: 'drop', augmentation, seed: 5, epoch: 1 } as const;
+      const [one, ...others] = await Promise.all(
+        [24, 4, 3, 1].map(async (batchSize) => {
+          const order = shuffledSampler(dataset.length, 5).order(1);
+          const batches = await batchesOf({ ...common, batchSize, order: Int32Array.of(...order, 0) });
+          const all = <T>(of: (batch: Batch) => Iterable<T>) => batches.flatMap((batch) => [...of(batch)]);
+          return {
+            pixels: all(({ pixels }) => pixels),
+            changes: all(({ changes }) => changes),
+            mixes: all(({ mixes }) => mixes),
+            targets: all(({ targets }) => targets),
+            rows: all(({ rows }) => rows),
+          };
+        }),
+      );
+      for (const other of others) expect(other).toEqual(one);
+    }
+  });
+
+  test('a mixed picture is followed by its partner, changed by the draw of the partner’s own slot', async () => {
+    const dataset = await madeDataset(12);
+    const order = shuffledSampler(12, 1).order(0);
+    const keys = { seed: 3, epoch: 2 };
+    const [batch] = await batchesOf({
+      dataset,
+      order,
+      batchSize: 12,
+      lastBatch: 'drop',
+      augmentation: mixing,
+      ...keys,
+    });
+    const { pixels, changes, mixes, targets } = batch!;
+    expect(pixels).toHaveLength(24 * 30);
+    expect(changes).toHaveLength(24);
+    const kinds = { alone: 0, mixed: 0 };
+    for (const [slot, mix] of mixes.entries()) {
+      const [own, partner] = [0, 1].map((k) => pixels.subarray((2 * slot + k) * 30, (2 * slot + k + 1) * 30));
+      expect(own).toEqual(await dataset.loadPixels(order[slot]!));
+      expect(changes[2 * slot]).toEqual(drawAugmentation(mixing, [6, 5], { ...keys, slot }));
+      const labels = targets.subarray(2 * slot, 2 * slot + 2);
+      if (mix === null) {
+        kinds.alone++;
+        expect(partner!.every((value) => value === 0)).toBe(true);
+        expect(changes[2 * slot + 1]).toEqual(UNCHANGED);
+        expect(labels).toEqual(dataset.labels(order[slot]!));
+      } else {
+        kinds.mixed++;
+        expect(partner).toEqual(await dataset.loadPixels(order[mix.partner]!));
+        expect(changes[2 * slot + 1]).toEqual(
+          drawAugmentation(mixing, [6, 5], { ...keys, slot: mix.partner }),
+        );
+        const [one, other] = [dataset.labels(order[slot]!), dataset.labels(order[mix.partner]!)];
+        expect(labels).toEqual(mixLabels(one, other, mix.own));
+      }
+    }
+    expect(kinds.alone).toBeGreaterThan(0);
+    expect(kinds.mixed).toBeGreaterThan(3);
   });
 
   test('no samples, no batches', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Random } from '../../engine/random.js';
+import { cutmixSchema, mixupSchema } from './mix.js';
 
 /**
  * Random changes to training pictures: those of the paper's Task 1 recipe (arXiv 2602.13430), with its values as
@@ -12,7 +13,7 @@ import { Random } from '../../engine/random.js';
 
 const probability = z.number().min(0).max(1);
 
-export const augmentSchema = z.strictObject({
+const changes = z.strictObject({
   /** Mirrors left and right. The heart moves to the right with it: the recipe does so all the same. */
   flip: z.union([z.literal(false), z.strictObject({ p: probability.default(0.5) })]).prefault({}),
   /** Shift (share of the side), scale (1 ± scale) and rotation (degrees) in one resampling; black comes in from outside. */
@@ -80,7 +81,19 @@ export const augmentSchema = z.strictObject({
       }),
     ])
     .prefault({}),
+  /** Some pictures are blended with another one of the epoch, and their labels with its; see mix.ts. */
+  mixup: mixupSchema,
+  /** Some pictures have a box of another one in their place. */
+  cutmix: cutmixSchema,
 });
+
+export const augmentSchema = changes.refine(
+  ({ mixup, cutmix }) => mixup === false || cutmix === false || mixup.p + cutmix.p <= 1,
+  {
+    path: ['cutmix', 'p'],
+    message: 'and mixup.p must add up to 1 at most: a picture is mixed in one way or in none',
+  },
+);
 
 export type Augmentation = z.infer<typeof augmentSchema>;
 
@@ -112,6 +125,16 @@ export interface Hole {
   readonly height: number;
   readonly width: number;
 }
+
+/** Nothing is changed. */
+export const UNCHANGED: AugmentDraw = {
+  flip: false,
+  move: null,
+  clahe: null,
+  tone: null,
+  noise: null,
+  holes: [],
+};
 
 /** Draws the changes to one picture of [height, width] pixels. The same key gives the same draw, whatever came before. */
 export function drawAugmentation(

@@ -30,6 +30,7 @@ export function defineBatchLoss<Schema extends z.ZodType>(definition: BatchLossD
         name,
         parameters: { ...(own as object), labelSmoothing },
         labelSmoothing,
+        hardLabels: definition.hardLabels ?? false,
         schedule: () => [],
         state: (classes) => definition.state?.(own, classes) ?? [],
         trace: (operands) => definition.trace(own, { ...operands, smoothing: labelSmoothing }),

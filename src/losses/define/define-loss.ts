@@ -71,6 +71,7 @@ export function defineLoss<
         name,
         parameters: { ...(own as object), labelSmoothing },
         labelSmoothing,
+        hardLabels: definition.hardLabels ?? false,
         wgsl: [...(row ? [row.wgsl(own)] : []), definition.wgsl(own)].join('\n'),
         flops,
         hasRow: row !== undefined,

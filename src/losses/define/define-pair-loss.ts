@@ -38,6 +38,7 @@ export function definePairLoss<Schema extends z.ZodType<{ memory: number }>>(
     summary,
     source,
     parameters,
+    hardLabels: true,
     state: ({ memory }, classes) =>
       memory > 0 ? [{ name: STATE, shape: scoreMemoryShape(memory, classes) }] : [],
     trace(given, { logits, targets, reduction, sampleWeights, smoothing, state }) {

@@ -16,6 +16,8 @@ export interface LossAbout<Schema extends z.ZodType> {
   readonly source: string;
   /** Parameters with ranges, defaults and descriptions; use `z.strictObject`, so that a misspelt one is refused. */
   readonly parameters: Schema;
+  /** True where a target between 0 and 1 misleads it, so that it refuses mixed pictures (mixup, CutMix). */
+  readonly hardLabels?: boolean;
 }
 
 /** A registered loss, its parameters' types out of sight. */
@@ -37,6 +39,8 @@ interface Bound {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Label smoothing ε, a parameter of every loss: y becomes y·(1−ε) + ε/2. */
   readonly labelSmoothing: number;
+  /** Whether it needs labels that are 0 or 1; smoothing, which treats all alike, does no harm. */
+  readonly hardLabels: boolean;
   /** Numbers that change in the course of a training, in the order in which the loss takes them; empty where there are none. */
   schedule(moment: Moment): readonly number[];
 }

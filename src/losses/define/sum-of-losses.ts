@@ -44,6 +44,7 @@ export function sumOfLosses(find: (name: string) => Loss): Loss {
       const about = {
         name: SUM,
         labelSmoothing: 0,
+        hardLabels: parts.some(({ loss }) => loss.hardLabels),
         parameters: {
           sum: parts.map(({ name, weight, loss }) => ({ name, weight, ...loss.parameters })),
         },
@@ -66,7 +67,7 @@ interface Weighed<Part> {
   readonly loss: Part;
 }
 
-type Unnamed<Part> = Omit<Part, 'name' | 'labelSmoothing' | 'parameters'>;
+type Unnamed<Part> = Omit<Part, 'name' | 'labelSmoothing' | 'hardLabels' | 'parameters'>;
 
 /** Where a part's class constants and scheduled numbers are among all. */
 interface Place extends Weighed<EntryLoss> {

@@ -1,5 +1,7 @@
+import { isMixing } from '../../data/images/mix.js';
 import type { Sampler } from '../../data/sampling/sampler.js';
 import type { BoundLoss } from '../../losses/define/loss.js';
+import { LossError } from '../../losses/define/loss-error.js';
 import type { LossFile } from '../../recipe/loss-file.js';
 import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
@@ -49,6 +51,7 @@ export function planStages(
   const parts = stageRecipes(recipe).map((own) => {
     const sampler = epochSampler(own, data);
     const loss = lossOf(own.loss, lossFile);
+    if (own.augment !== false && isMixing(own.augment) && loss.hardLabels) throw needsHardLabels(loss.name);
     return {
       recipe: own,
       loss,
@@ -71,6 +74,13 @@ export function planStages(
     firstStep += epochs * part.stepsPerEpoch;
     return stage;
   });
+}
+
+function needsHardLabels(loss: string): LossError {
+  return new LossError(
+    `loss "${loss}" needs labels that are 0 or 1, and augment.mixup and augment.cutmix make labels between them: set both ` +
+      'to false, or take a loss that is linear in each label, such as bce or asl (docs/losses.md).',
+  );
 }
 
 function sum(values: readonly number[]): number {

@@ -4,6 +4,7 @@ import type { BoundLoss } from '../../losses/define/loss.js';
 import type { ModelDefinition } from '../../models/model.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import type { Schedule } from './schedule.js';
+import type { ImageSource } from './step-images.js';
 import type { TrainingStatePlan } from './training-state-plan.js';
 
 /** What a training step is made from. */
@@ -22,8 +23,7 @@ export interface StepProgramOptions {
   /** The run's step at which schedule, optimizer and average begin; 0 when absent. */
   readonly firstStep?: number | undefined;
   readonly batchSize: number;
-  /** [height, width, channels] */
-  readonly imageShape: readonly [number, number, number];
+  readonly images: ImageSource;
   readonly tuning?: Tuning | undefined;
   /** Bytes that the state and the step may take on the device; see CompileOptions.memory. */
   readonly memory?: number | undefined;

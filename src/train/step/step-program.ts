@@ -11,6 +11,7 @@ import type { BoundOptimizer } from '../../optimizers/define/optimizer.js';
 import { optimizerOf } from '../../recipe/recipe-optimizer.js';
 import { observedWeight, sharesOf } from './micro-batches.js';
 import { emaDecay, scheduleFactor } from './schedule.js';
+import { imageFeeds, type StepImages } from './step-images.js';
 import type { StepProgramOptions } from './step-options.js';
 import { traceBackward } from './trace-backward.js';
 import { traceUpdate } from './trace-update.js';
@@ -37,12 +38,10 @@ export interface StepScalars {
   readonly lossScale: number | undefined;
 }
 
-export interface StepBatch {
-  /** [accumulate · batchSize, height, width, channels], normalised. */
-  readonly images: Float32Array;
-  /** [accumulate · batchSize, classes]: 1, 0, NaN = unknown. */
+export type StepBatch = StepImages & {
+  /** [accumulate · batchSize, classes]: 1, 0, between the two where images are mixed; NaN = unknown. */
   readonly targets: Float32Array;
-}
+};
 
 export class StepProgram {
   /** In the order in which they run: one, or `backward` and `update`. */
@@ -173,8 +172,7 @@ export class StepProgram {
     const [backward, update] = [at(this.#programs, 0), at(this.#programs, -1)];
     const shares = accumulate > 1 ? this.#shares(batch.targets) : [];
     for (let k = 0; k < accumulate; k++) {
-      const own = part(batch, k, accumulate);
-      const feeds = { ...this.#backwardFeeds(own, step, k), ...this.#additionFeeds(shares[k], k) };
+      const feeds = { ...this.#backwardFeeds(batch, step, k), ...this.#additionFeeds(shares[k], k) };
       yield {
         program: backward,
         feeds: backward === update ? { ...feeds, ...this.#updateFeeds(step) } : feeds,
@@ -198,12 +196,13 @@ export class StepProgram {
     };
   }
 
-  #backwardFeeds({ images, targets }: StepBatch, step: number, k: number): Feeds {
-    const { recipe, definition } = this.#options;
+  #backwardFeeds(batch: StepBatch, step: number, k: number): Feeds {
+    const { recipe, definition, images, batchSize } = this.#options;
     const scheduled = this.#scheduled(step);
+    const labels = batchSize * definition.config.classes;
     return {
-      images,
-      targets,
+      ...imageFeeds(images, batch, { batchSize, k }),
+      targets: batch.targets.subarray(k * labels, (k + 1) * labels),
       ...(scheduled.length > 0 && { scheduled: Float32Array.from(scheduled) }),
       ...(definition.usesDropout && { dropoutSeed: dropoutSeed(recipe.seed, step, k) }),
     };
@@ -276,13 +275,6 @@ function together(a: PlannedBytes, b: PlannedBytes): PlannedBytes {
     textures: a.textures + b.textures,
   };
   return { ...parts, total: a.total + b.total - b.arenas };
-}
-
-/** Batch number `k` of a step's `count`. */
-function part({ images, targets }: StepBatch, k: number, count: number): StepBatch {
-  const piece = (values: Float32Array) =>
-    values.subarray((k * values.length) / count, ((k + 1) * values.length) / count);
-  return count === 1 ? { images, targets } : { images: piece(images), targets: piece(targets) };
 }
 
 /** The two words that the dropout masks of a step's batch number `k` are drawn from. */

@@ -8,13 +8,14 @@ import { mul } from '../../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { BEGINNING } from '../../losses/define/reference-loss.js';
 import { traceBoundLoss } from '../../losses/define/trace-bound-loss.js';
+import { traceImages } from './step-images.js';
 import type { StepProgramOptions } from './step-options.js';
 import { LOSS_ARENA } from './training-state-plan.js';
 
 /** What the first half of a step needs to know. */
 export type BackwardOptions = Pick<
   StepProgramOptions,
-  'definition' | 'state' | 'recipe' | 'loss' | 'statistics' | 'batchSize' | 'imageShape'
+  'definition' | 'state' | 'recipe' | 'loss' | 'statistics' | 'batchSize' | 'images'
 >;
 
 export interface Backward {
@@ -31,12 +32,12 @@ export interface Backward {
  * Where several batches make a step (`accumulate`), the gradients come on top of those of the batches before, weighted by
  * `share`, and so does what batch norms saw, weighted by `observedWeight`; see micro-batches.ts.
  *
- * Inputs: `images`, `targets`; `scheduled` and `dropoutSeed` where loss and network want them; `share`, `observedWeight`.
+ * Inputs: those of step-images.ts, `targets`; `scheduled` and `dropoutSeed` where loss and network want them; `share`, `observedWeight`.
  */
 export function traceBackward(graph: Graph, options: BackwardOptions): Backward {
-  const { definition, recipe, batchSize, imageShape, state } = options;
+  const { definition, recipe, batchSize, state } = options;
   const { trained, followed, holdsStatistics } = state.groups;
-  const images = graph.input('images', [batchSize, ...imageShape]);
+  const images = traceImages(graph, options.images, batchSize);
   const targets = graph.input('targets', [batchSize, definition.config.classes]);
   const { logits, observed } = definition.trace(graph, images, 'train', {
     holdsStatistics,

@@ -83,13 +83,13 @@ export class Trainer {
     const schedule = scheduleOf(recipe, options.stepsPerEpoch);
     const validated = recipe.ema !== false && recipe.validation.ema ? 'average' : 'raw';
     const programs = new Programs(device, recipe, (batchSize) => {
-      const [height, width] = recipe.preprocessing.size;
-      const imageShape = [height, width, recipe.preprocessing.channels] as const;
-      const common = { definition, batchSize, imageShape, tuning: options.tuning };
+      const { preprocessing, augment } = recipe;
+      const common = { definition, batchSize, tuning: options.tuning };
       return {
-        inference: { ...common, preprocessing: recipe.preprocessing, arenas: state.weights(validated) },
+        inference: { ...common, preprocessing, arenas: state.weights(validated) },
         step: {
           ...common,
+          images: { kind: 'pixels', preprocessing, augment },
           state,
           recipe,
           schedule,

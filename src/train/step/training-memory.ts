@@ -29,25 +29,21 @@ export interface TrainingMemory {
 export function planTrainingMemory(device: Device, recipe: Recipe, classes: number): TrainingMemory {
   const definition = modelToPlan(recipe, classes);
   const limit = device.traits.maxBindingBytes;
-  const [height, width] = recipe.preprocessing.size;
-  const common = {
-    definition,
-    batchSize: recipe.batchSize,
-    imageShape: [height, width, recipe.preprocessing.channels] as const,
-  };
+  const { batchSize, preprocessing, augment } = recipe;
+  const common = { definition, batchSize };
   const loss = lossOf(recipe.loss);
   const step = StepProgram.plan(device, {
     ...common,
+    images: { kind: 'pixels', preprocessing, augment },
     state: planTrainingState(definition, recipe, limit, loss),
     recipe,
     loss,
     // only what the labels weigh depends on these, no size
-    statistics: { classCounts: new Array<number>(classes).fill(1), samples: recipe.batchSize },
+    statistics: { classCounts: new Array<number>(classes).fill(1), samples: batchSize },
     schedule: scheduleOf(recipe, 1),
     stepsPerEpoch: 1,
   });
   const arenas = planWeightArenas(definition, limit);
-  const { preprocessing } = recipe;
   const evaluation = InferenceProgram.plan(device, { ...common, preprocessing, arenas }).bytes;
   const parts = {
     state: step.arenas,

@@ -1,8 +1,11 @@
+import { drawAugmentation, UNCHANGED } from '../../data/images/augment.js';
 import { greyPixels } from '../../data/images/prepare.js';
 import type { Device } from '../../engine/device.js';
+import { elementCount } from '../../engine/graph/tensor.js';
 import { Random } from '../../engine/random.js';
 import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
+import { planesOf } from './step-images.js';
 import type { StepScalars } from './step-program.js';
 import { Trainer } from './trainer.js';
 
@@ -24,7 +27,7 @@ export interface TrialRun {
 
 /** @throws what `Trainer.create` throws; what the device reports */
 export async function trialRun(device: Device, recipe: Recipe, classes: number): Promise<TrialRun> {
-  const { batchSize, accumulate, preprocessing } = recipe;
+  const { batchSize, accumulate, preprocessing, augment } = recipe;
   const began = performance.now();
   const trainer = await Trainer.create(device, {
     recipe,
@@ -38,8 +41,13 @@ export async function trialRun(device: Device, recipe: Recipe, classes: number):
     const preparationMs = performance.now() - began;
     const [height, width] = preprocessing.size;
     const random = new Random(recipe.seed, 'trial');
-    const perBatch = batchSize * height * width * preprocessing.channels;
-    const images = Float32Array.from({ length: accumulate * perBatch }, () => random.normal(0, 1));
+    const planes = planesOf({ preprocessing, augment }, accumulate * batchSize);
+    const pixels = greyPixels(preprocessing.bits, elementCount(planes)).map(() => random.int(256));
+    const changes = Array.from({ length: augment ? planes[0] : 0 }, (_, slot) =>
+      augment
+        ? drawAugmentation(augment, preprocessing.size, { seed: recipe.seed, epoch: 0, slot })
+        : UNCHANGED,
+    );
     const targets = Float32Array.from({ length: accumulate * batchSize * classes }, (_, i) =>
       Number(i % 7 === 0),
     );
@@ -47,7 +55,7 @@ export async function trialRun(device: Device, recipe: Recipe, classes: number):
     const score = () => trainer.inference.probabilities(shown);
     const scalars: StepScalars[] = [];
     const train = async () => {
-      trainer.step.run({ images, targets }, scalars.length);
+      trainer.step.run({ pixels, changes, mixes: [], targets }, scalars.length);
       scalars.push(...(await trainer.step.scalars()));
     };
     const evaluationMs = await secondOf(score);

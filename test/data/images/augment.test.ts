@@ -18,6 +18,8 @@ const off: Augmentation = {
   brightnessContrast: false,
   noise: false,
   dropout: false,
+  mixup: false,
+  cutmix: false,
 };
 const size = [32, 24] as const;
 const grey = () => Float32Array.from(picture(...size), (value) => value / 65535);

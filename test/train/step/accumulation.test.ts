@@ -4,6 +4,7 @@ import { defineModel } from '../../../src/models/model.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
 import { recipeSchema } from '../../../src/recipe/recipe-schema.js';
 import { momentumOf, observedWeight, sharesOf } from '../../../src/train/step/micro-batches.js';
+import type { ImageBatch } from '../../../src/train/step/step-images.js';
 import { type StepBatch, StepProgram } from '../../../src/train/step/step-program.js';
 import { freshWeights } from '../../../src/weights/initial-weights.js';
 import { testDevice } from '../../device.js';
@@ -20,7 +21,7 @@ const CLASSES = 3;
 const SIDE = 32;
 
 /** Batches with labels that are unknown here and there, in the first half more often. */
-function batchOf(size: number, seed: number): StepBatch {
+function batchOf(size: number, seed: number): StepBatch & ImageBatch {
   const random = new Random(seed, 'batch');
   return {
     images: Float32Array.from({ length: size * SIDE * SIDE }, () => random.normal(0, 1)),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { drawAugmentation } from '../../../src/data/images/augment.js';
+import { greyPixels } from '../../../src/data/images/prepare.js';
 import { MemoryBudgetError } from '../../../src/engine/errors.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { RecipeError } from '../../../src/recipe/recipe-error.js';
@@ -90,9 +92,20 @@ ${memory === undefined ? '' : `memory: "${memory}"`}`,
     const step = async (memory?: string) => {
       const trainer = await create(memory);
       await trainer.initialise();
-      const images = Float32Array.from({ length: 8 * 32 * 32 }, (_, i) => Math.sin(i * 0.37));
+      const { augment, preprocessing } = recipeWith();
+      const batch = {
+        pixels: greyPixels(preprocessing.bits, 8 * 32 * 32).map((_, i) => (i * 977) % 65536),
+        changes: Array.from({ length: 8 }, (_, slot) =>
+          drawAugmentation(augment || expect.fail('no augmentation'), preprocessing.size, {
+            seed: 0,
+            epoch: 0,
+            slot,
+          }),
+        ),
+        mixes: [],
+      };
       const targets = Float32Array.from({ length: 24 }, (_, i) => (i * 7) % 2);
-      for (let i = 0; i < 3; i++) trainer.step.run({ images, targets }, i);
+      for (let i = 0; i < 3; i++) trainer.step.run({ ...batch, targets }, i);
       states.push(await trainer.step.scalars(), ...(await trainer.state.arena('params').readAll()).values());
       peaks.push(trainer.peakBytes);
       const { recomputation } = trainer.step;

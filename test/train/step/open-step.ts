@@ -3,6 +3,7 @@ import type { ModelDefinition } from '../../../src/models/model.js';
 import type { ModelWeights } from '../../../src/models/weights/timm-weights.js';
 import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import type { recipeSchema } from '../../../src/recipe/recipe-schema.js';
+import type { ImageSource } from '../../../src/train/step/step-images.js';
 import type { StepProgramOptions } from '../../../src/train/step/step-options.js';
 import { StepProgram } from '../../../src/train/step/step-program.js';
 import { TrainingState } from '../../../src/train/step/training-state.js';
@@ -16,8 +17,15 @@ interface StepSetup {
   readonly steps: number;
 }
 
-/** The step of a training at a constant rate, and its state, which begins with these weights. Both want to be destroyed. */
-export async function openStep(device: Device, { definition, weights, recipe, images, steps }: StepSetup) {
+/**
+ * The step of a training at a constant rate, and its state, which begins with these weights. Both want to be destroyed.
+ * @param source absent: the step is given images
+ */
+export async function openStep(
+  device: Device,
+  { definition, weights, recipe, images, steps }: StepSetup,
+  source?: ImageSource,
+) {
   const state = await TrainingState.create(device, definition, recipe);
   state.initialise(weights.parameters, weights.statistics);
   const [batchSize, ...imageShape] = images;
@@ -33,7 +41,7 @@ export async function openStep(device: Device, { definition, weights, recipe, im
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: steps, floor: 0 },
     stepsPerEpoch: steps,
     batchSize,
-    imageShape,
+    images: source ?? { kind: 'images', shape: imageShape },
   };
   return { state, options, program: await StepProgram.create(device, options) };
 }

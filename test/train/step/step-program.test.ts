@@ -28,7 +28,7 @@ async function setUp(...changes: string[]) {
     schedule: scheduleOf(recipe, 4),
     stepsPerEpoch: 4,
     batchSize: recipe.batchSize,
-    imageShape: [16, 16, 1] as const,
+    images: { kind: 'images', shape: [16, 16, 1] } as const,
   };
   return { state, options };
 }
