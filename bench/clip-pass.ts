@@ -2,7 +2,7 @@ import { parser, runCommand } from '#src/cli/command.js';
 import { adapterOption } from '#src/cli/options/common-options.js';
 import { positiveNumber } from '#src/cli/options/number-option.js';
 import { formatExplanation } from '#src/cli/text/plan-table.js';
-import { type CompileOptions, compile, planProgram } from '#src/engine/compile.js';
+import { compile, planProgram } from '#src/engine/compile.js';
 import type { Device } from '#src/engine/device.js';
 import { Graph } from '#src/engine/graph/tensor.js';
 import { Random } from '#src/engine/random.js';
@@ -10,12 +10,11 @@ import { explainByRuns } from '#src/engine/run/explanation.js';
 import { CLIPS, type ClipConfig } from '#src/models/clip/clip-config.js';
 import { imageTower } from '#src/models/clip/image-tower.js';
 import { initialParameters } from '#src/models/model.js';
-import { traceInputs } from '#src/models/network.js';
 import { createWeightArenas, planWeightArenas } from '#src/models/weight-arenas.js';
 import { openDevice } from '#src/platform/node/open-device.js';
+import { ImageInput } from '#src/predict/image-input.js';
 import { createClip } from '#src/zeroshot/clip.js';
 import { BenchError } from './bench-error.js';
-import { operandValues } from './operand-values.js';
 import { spread } from './statistics.js';
 
 /**
@@ -50,12 +49,10 @@ async function clipPass(flags: Flags): Promise<void> {
 }
 
 async function passes(device: Device, config: ClipConfig, { model, images, batch, passes: count }: Flags) {
-  const [height, width] = config.image.size;
   const clip = await createClip(device, { config, batchSize: batch });
-  const random = new Random(0, 'clip-pass');
-  const pixels = Uint16Array.from({ length: images * height * width }, () => random.int(65536));
+  const pixels = noise(images, config);
   // compiles everything
-  await clip.encodeImages(pixels.subarray(0, batch * height * width));
+  await clip.encodeImages(noise(batch, config));
   const seconds: number[] = [];
   while (seconds.length < count) {
     const start = performance.now();
@@ -64,7 +61,8 @@ async function passes(device: Device, config: ClipConfig, { model, images, batch
   }
   await clip.destroy();
   const { params } = planWeightArenas(imageTower(config), device.traits.maxBindingBytes);
-  const { bytes } = planProgram(device, { ...traced(config, batch), arenas: { params } });
+  const { graph, outputs } = traced(config, batch);
+  const { bytes } = planProgram(device, { graph, outputs, arenas: { params } });
   return {
     model,
     images,
@@ -80,17 +78,25 @@ async function profile(device: Device, config: ClipConfig, batch: number): Promi
   const tower = imageTower(config);
   const parameters = initialParameters(tower, 0);
   const { params } = await createWeightArenas(device, tower, { parameters, statistics: new Map() });
-  const program = await compile(device, { ...traced(config, batch), arenas: { params } });
-  program.run({ images: operandValues({ shape: [batch, ...config.image.size, 3] }, 0) });
+  const { input, graph, outputs } = traced(config, batch);
+  const program = await compile(device, { graph, outputs, arenas: { params } });
+  program.run(input.feeds(noise(batch, config)));
   const { rows, bytes: planned } = program;
   return formatExplanation(await explainByRuns(device, { rows, planned, profile: () => program.profile() }));
 }
 
-function traced(config: ClipConfig, batch: number): Pick<CompileOptions, 'graph' | 'outputs'> {
-  const tower = imageTower(config);
+function traced(config: ClipConfig, batch: number) {
   const graph = new Graph();
-  const { outputs } = tower.trace(graph, traceInputs(graph, tower.inputs, batch), { mode: 'eval' });
-  return { graph, outputs: [outputs.embedding] };
+  const preprocessing = { ...config.preprocessing, size: config.image.size, bits: 16, channels: 3 } as const;
+  const input = new ImageInput(graph, { preprocessing, batchSize: batch });
+  const { outputs } = imageTower(config).trace(graph, { images: input.images }, { mode: 'eval' });
+  return { graph, outputs: [outputs.embedding], input };
+}
+
+/** Prepared pictures of 16 bits. */
+function noise(images: number, { image }: ClipConfig): Uint16Array<ArrayBuffer> {
+  const random = new Random(0, 'clip-pass');
+  return Uint16Array.from({ length: images * image.size[0] * image.size[1] }, () => random.int(65536));
 }
 
 await runCommand(

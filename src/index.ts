@@ -6,6 +6,8 @@
 import { offerToLossFiles } from './recipe/loss-file.js';
 
 export { Dataset, openDataset } from './data/dataset.js';
+export type { GreyImage } from './data/images/decode.js';
+export { type GreyPixels, type PreparedImage, prepareImage, preparePicture } from './data/images/prepare.js';
 export type { Preprocessing } from './data/images/preprocessing.js';
 export { type Batch, BatchLoader } from './data/loader.js';
 export type { LabelledSamples } from './data/sampling/expected-visits.js';
@@ -89,7 +91,9 @@ export { type ScoreImagesOptions, scoreImages } from './predict/score-images.js'
 export type { Scorer } from './predict/scorer.js';
 export { checkSubmission, type SubmissionReport } from './predict/submission/check-submission.js';
 export { writeSubmission } from './predict/submission/submission.js';
+export type { View } from './predict/views/view.js';
 export { type TestTimeViews, ViewScorer } from './predict/views/view-scorer.js';
+export { type ViewSet, viewsOf } from './predict/views/views.js';
 export { type LossFile, readLossFile } from './recipe/loss-file.js';
 export { parseRecipe, resolveRecipe } from './recipe/recipe.js';
 export type { Recipe } from './recipe/recipe-schema.js';

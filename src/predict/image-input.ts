@@ -1,15 +1,23 @@
 import { type GreyPixels, packedWords } from '../data/images/prepare.js';
-import type { Preprocessing } from '../data/images/preprocessing.js';
 import { ShapeError, TailrayError } from '../engine/errors.js';
 import type { Graph, Tensor } from '../engine/graph/tensor.js';
 import type { Feeds } from '../engine/run/program.js';
-import { normaliseGrey, packedLength, unpackGrey } from '../kernels/image/grey.js';
+import {
+  type GreyBits,
+  type Normalisation,
+  normaliseGrey,
+  packedLength,
+  unpackGrey,
+} from '../kernels/image/grey.js';
 import { viewGrey, viewTable, viewTableShape } from '../kernels/image/view-grey.js';
 import type { View } from './views/view.js';
 import { identity } from './views/views.js';
 
-/** What of a preprocessing the device does: a prepared picture comes as integers and is normalised there. */
-export type ImageFormat = Pick<Preprocessing, 'size' | 'bits' | 'channels' | 'mean' | 'std'>;
+/** What of a preprocessing the device does: prepared pictures come as integers and are normalised there. */
+export interface ImageFormat extends Normalisation {
+  readonly size: readonly [height: number, width: number];
+  readonly bits: GreyBits;
+}
 
 export interface ImageInputOptions {
   readonly batchSize: number;
