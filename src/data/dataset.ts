@@ -1,6 +1,6 @@
 import { ImageStore, type ImageStoreOptions } from './images/image-store.js';
-import { type GreyPixels, greyValues } from './images/prepare.js';
-import { normaliseInto, type Preprocessing } from './images/preprocessing.js';
+import type { GreyPixels } from './images/prepare.js';
+import type { Preprocessing } from './images/preprocessing.js';
 import type { LabelTable, TableRow } from './tables/table.js';
 
 /**
@@ -31,12 +31,6 @@ export class Dataset {
     return this.store.preprocessing;
   }
 
-  /** Shape of one normalised picture: [height, width, channels]. */
-  get imageShape(): readonly [number, number, number] {
-    const { size, channels } = this.preprocessing;
-    return [size[0], size[1], channels];
-  }
-
   /** The table's row at position `index`. @throws RangeError */
   row(index: number): TableRow {
     const row = this.table.rows[this.indices[index] ?? -1];
@@ -55,19 +49,6 @@ export class Dataset {
   loadPixels(index: number): Promise<GreyPixels> {
     const { image, line } = this.row(index);
     return this.store.prepared(image, line);
-  }
-
-  /** The prepared grey picture before augmentation and normalisation: [height, width] in [0, 1], a fresh copy. */
-  async loadGrey(index: number): Promise<Float32Array> {
-    return greyValues(await this.loadPixels(index));
-  }
-
-  /** The picture as the network sees it: [height, width, channels], normalised. @throws ImageError */
-  async load(index: number): Promise<Float32Array> {
-    const [height, width, channels] = this.imageShape;
-    const out = new Float32Array(height * width * channels);
-    normaliseInto(await this.loadGrey(index), this.preprocessing, out, 0);
-    return out;
   }
 
   /** The same pictures and cache, other rows (given as positions of this data set). */

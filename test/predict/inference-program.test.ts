@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type GreyPixels, greyPixels, greyValues } from '../../src/data/images/prepare.js';
+import { type GreyPixels, greyPixels } from '../../src/data/images/prepare.js';
 import { compile } from '../../src/engine/compile.js';
 import { Graph } from '../../src/engine/graph/tensor.js';
 import { Random } from '../../src/engine/random.js';
@@ -10,6 +10,7 @@ import { InferenceProgram } from '../../src/predict/inference-program.js';
 import { ViewScorer } from '../../src/predict/views/view-scorer.js';
 import { viewsOf } from '../../src/predict/views/views.js';
 import { freshWeights } from '../../src/weights/initial-weights.js';
+import { greyValues, normalised } from '../data/images/reference-images.js';
 import { testDevice } from '../device.js';
 import { relativeError } from '../golden/digest.js';
 import { referenceViews } from './views/reference-views.js';
@@ -58,13 +59,6 @@ async function logitsOfImages(
   return values;
 }
 
-function normalised(values: ArrayLike<number>, { channels, mean, std }: ImageFormat): Float32Array {
-  return Float32Array.from({ length: values.length * channels }, (_, i) => {
-    const c = i % channels;
-    return (values[(i - c) / channels]! - mean[c]!) / std[c]!;
-  });
-}
-
 describe.each([
   ['8-bit pixels in three channels', colour],
   ['16-bit pixels in one', grey],
@@ -110,7 +104,10 @@ describe.each([
     expect(ops(program)).toContain('unpackGrey');
     expect(ops(program)).not.toContain('viewGrey');
     const logits = await program.logits(pixels);
-    const expected = await logitsOfImages(own, normalised(greyValues(pixels), preprocessing));
+    const expected = await logitsOfImages(
+      own,
+      Float32Array.from(normalised(greyValues(pixels), preprocessing)),
+    );
     expect(relativeError(logits, expected)).toBeLessThan(1e-5);
     const padded = greyPixels(preprocessing.bits, pixels.length);
     padded.set(pixels.subarray(0, HEIGHT * WIDTH));

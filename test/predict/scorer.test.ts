@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDataset } from '../../src/data/dataset.js';
-import { greyValues } from '../../src/data/images/prepare.js';
 import { scanImages } from '../../src/data/images/scan.js';
 import { defineModel } from '../../src/models/model.js';
 import { exportTimm } from '../../src/models/weights/timm-weights.js';
@@ -11,11 +10,12 @@ import { predictDataset, predictionRows } from '../../src/predict/predict.js';
 import { openPredictionSource } from '../../src/predict/prediction-source.js';
 import type { Scorer } from '../../src/predict/scorer.js';
 import { freshWeights } from '../../src/weights/initial-weights.js';
+import { greyValues } from '../data/images/reference-images.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { testDevice } from '../device.js';
 import { tinyRecipe, writeTinyDataset } from '../train/run/tiny-run.js';
 
-const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const { preprocessing } = tinyRecipe();
 

@@ -19,16 +19,8 @@ export function greyPixels(bits: Preprocessing['bits'], length: number): GreyPix
   return bits === 8 ? new Uint8Array(memory, 0, length) : new Uint16Array(memory, 0, length);
 }
 
-/** The same values in [0, 1]; a fresh copy. */
-export function greyValues(pixels: GreyPixels): Float32Array {
-  const white = whiteOf(pixels);
-  const values = new Float32Array(pixels.length);
-  for (let i = 0; i < values.length; i++) values[i] = (pixels[i] ?? 0) / white;
-  return values;
-}
-
 /**
- * The same bytes as the device takes them (kernels/image): several pixels a word, the first one lowest. Bits after the
+ * Pixels as the device takes them (kernels/image): several pixels a word, the first one lowest. Bits after the
  * last pixel mean nothing. A view, where the pixels begin with a word and their memory ends with one; else a copy.
  */
 export function packedWords(pixels: GreyPixels): Uint32Array<ArrayBuffer> {

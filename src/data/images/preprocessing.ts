@@ -72,20 +72,3 @@ export const imagenetNormalisation = {
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
 };
-
-/** Normalises prepared grey values in [0, 1], [h·w], into NHWC channels at `out[offset]`, h·w·channels long. */
-export function normaliseInto(
-  grey: Float32Array,
-  preprocessing: Preprocessing,
-  out: Float32Array,
-  offset: number,
-): void {
-  const { channels } = preprocessing;
-  for (let c = 0; c < channels; c++) {
-    const mean = preprocessing.mean[c] ?? preprocessing.mean[0] ?? 0;
-    const std = preprocessing.std[c] ?? preprocessing.std[0] ?? 1;
-    for (let i = 0, to = offset + c; i < grey.length; i++, to += channels) {
-      out[to] = ((grey[i] ?? 0) - mean) / std;
-    }
-  }
-}

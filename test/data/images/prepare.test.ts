@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { prepareGrey, prepareImage, windowOf } from '../../../src/data/images/prepare.js';
-import { normaliseInto, preprocessingSchema } from '../../../src/data/images/preprocessing.js';
+import { preprocessingSchema } from '../../../src/data/images/preprocessing.js';
 import { temporaryFolder } from '../temporary-folder.js';
 import { picture, png8, png16 } from './pictures.js';
 
@@ -136,17 +136,5 @@ describe('the description', () => {
     [{ sise: [10, 10] }],
   ])('%j is refused', (value) => {
     expect(preprocessingSchema.safeParse(value).success).toBe(false);
-  });
-
-  test('normalisation repeats the grey value and uses each channel’s statistics', () => {
-    const preprocessing = preprocessingSchema.parse({
-      size: [1, 2],
-      channels: 3,
-      mean: [0.5, 0.25, 0],
-      std: [0.5, 0.25, 1],
-    });
-    const out = new Float32Array(8);
-    normaliseInto(Float32Array.of(0.5, 1), preprocessing, out, 1);
-    expect([...out]).toEqual([0, 0, 1, 0.5, 1, 3, 1, 0]);
   });
 });

@@ -100,7 +100,7 @@ describe.each(dataSets)('MedMNIST: $name', ({ name, file, arrays }) => {
     const dataset = openDataset({ ...source.train, root: source.imageRoot, preprocessing });
     const { readable, quarantined } = await scanImages(dataset, { strict: true });
     expect([readable.length, quarantined.length]).toEqual([12, 0]);
-    expect(new Set(await dataset.load(3)).size).toBeGreaterThan(10);
+    expect(new Set(await dataset.loadPixels(3)).size).toBeGreaterThan(10);
   });
 });
 

@@ -5,6 +5,7 @@ import { preprocessingSchema } from '../../../src/data/images/preprocessing.js';
 import { scanImages } from '../../../src/data/images/scan.js';
 import { type DataPart, resolveDataSource } from '../../../src/data/tables/data-source.js';
 import { patientsOf } from '../../../src/data/tables/split.js';
+import { greyValues } from '../images/reference-images.js';
 import { missingSharedData, sharedData } from '../shared-data.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
@@ -140,7 +141,7 @@ test.skipIf(noNih !== null)(`1,000 real radiographs${noNih === null ? '' : `: ${
   const { readable, quarantined } = await scanImages(all);
   expect(quarantined).toEqual([]);
   expect(readable).toHaveLength(1000);
-  const picture = await all.loadGrey(17);
+  const picture = greyValues(await all.loadPixels(17));
   const mean = picture.reduce((sum, value) => sum + value, 0) / picture.length;
   expect(mean).toBeGreaterThan(0.2);
   expect(mean).toBeLessThan(0.8);
