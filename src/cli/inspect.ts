@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /** `inspect`: what should be known of a data set before a model is trained on it. */
+import { drawAugmentSheet } from '../inspect/augment-sheet.js';
 import { inspectData } from '../inspect/inspect-data.js';
 import { formatInspection } from '../inspect/inspection-text.js';
 import { writeInspectionPage } from '../inspect/page/page.js';
+import { openDevice } from '../platform/node/open-device.js';
 import { parseRecipe, resolveRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { writeAtomically } from '../storage/atomic-file.js';
 import { command, runCommand } from './command.js';
-import { imagesOption, setOption } from './options/common-options.js';
+import { adapterOption, imagesOption, setOption } from './options/common-options.js';
 import { ProgressLine } from './training-display.js';
 
 interface InspectFlags {
@@ -16,6 +19,8 @@ interface InspectFlags {
   readonly sampler?: string;
   readonly lenient?: boolean;
   readonly html?: string;
+  readonly augment?: string;
+  readonly adapter?: string;
   readonly json?: boolean;
   readonly pictures: boolean;
   readonly showIds?: boolean;
@@ -29,6 +34,8 @@ const program = command('inspect')
   .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
   .option('--lenient', 'look at damaged pictures as far as they decode')
   .option('--html <file>', 'write it all as one page, with pictures')
+  .option('--augment <file>', 'draw pictures before and after each change of the augmentation, as a PNG')
+  .addOption(adapterOption('GPU that draws them'))
   .option('--json', 'print facts and findings as JSON')
   .option('--show-ids', 'name patients by their identifiers instead of counting them')
   .option('--no-pictures', 'look at the labels only')
@@ -45,9 +52,14 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   progress.stop();
   if (flags.json) process.stdout.write(`${JSON.stringify(inspection, plainArrays, 2)}\n`);
   else process.stdout.write(`${formatInspection(inspection)}\n`);
-  if (flags.html === undefined) return;
-  await writeInspectionPage(flags.html, inspection, recipe);
-  if (!flags.json) process.stdout.write(`\nwritten    ${flags.html}\n`);
+  if (flags.html !== undefined) await writeInspectionPage(flags.html, inspection, recipe);
+  if (flags.augment !== undefined) {
+    const device = await openDevice({ adapter: flags.adapter });
+    await writeAtomically(flags.augment, await drawAugmentSheet(device, data, recipe));
+  }
+  const written = [flags.html, flags.augment].flatMap((file) => file ?? []);
+  if (flags.json || written.length === 0) return;
+  process.stdout.write(`\n${written.map((file) => `written    ${file}`).join('\n')}\n`);
 }
 
 async function recipeOf({ recipe, set, sampler, images, lenient }: InspectFlags): Promise<Recipe> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterEach, expect, test, vi } from 'vitest';
 import { png8, wavyPicture } from '../data/images/pictures.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
@@ -29,6 +30,58 @@ async function command(...words: string[]): Promise<{ printed: string; code: num
   }
   return { printed, code: Number(process.exitCode ?? 0) };
 }
+
+test('draws a sheet of pictures before and after the changes of the augmentation', async () => {
+  const folder = await writePlantedData(await temporaryFolder());
+  const sheet = join(folder, 'sheet.png');
+  const off = 'affine: false, clahe: false, brightnessContrast: false, noise: false';
+  const settings = [
+    'augment={flip: {p: 0.5}, dropout: {p: 0.5}, '.concat(off, '}'),
+    'preprocessing.size=[40, 44]',
+  ];
+  const { printed, code } = await command(
+    folder,
+    '--no-pictures',
+    '--augment',
+    sheet,
+    ...settings.flatMap((setting) => ['--set', setting]),
+  );
+  expect(code, printed).toBe(0);
+  expect(printed).toContain(`written    ${sheet}`);
+  const { data, info } = await sharp(sheet).raw().toBuffer({ resolveWithObject: true });
+  // before, flip, dropout, all at once, in training: with gaps of 4 pixels, and room for captions
+  expect([info.width, info.height]).toEqual([5 * 48 + 4, 5 * 57 + 4]);
+  const cell = (row: number, column: number) =>
+    Array.from({ length: 40 * 44 }, (_, i) => {
+      const [y, x] = [4 + row * 57 + Math.floor(i / 44), 4 + column * 48 + (i % 44)];
+      return data[(y * info.width + x) * info.channels]!;
+    });
+  for (let row = 0; row < 5; row++) {
+    const before = cell(row, 0);
+    expect(new Set(before).size).toBeGreaterThan(20);
+    const mirrored = before.map((_, i) => before[i - (i % 44) + 43 - (i % 44)]);
+    expect(cell(row, 1)).toEqual(mirrored);
+    // black where there are holes, and as before elsewhere
+    const holed = cell(row, 2);
+    expect(holed).not.toEqual(before);
+    expect(holed.every((value, i) => value === 0 || value === before[i])).toBe(true);
+  }
+});
+
+test('has nothing to draw where the recipe changes no picture', async () => {
+  const folder = await writePlantedData(await temporaryFolder());
+  const sheet = join(folder, 'sheet.png');
+  const { printed, code } = await command(
+    folder,
+    '--no-pictures',
+    '--augment',
+    sheet,
+    '--set',
+    'augment=false',
+  );
+  expect(code).toBe(2);
+  expect(printed).toContain('the recipe has augment: false: there is nothing to draw.');
+});
 
 test('prints and writes a page that needs nothing else, the same each time', async () => {
   const folder = await writePlantedData(await temporaryFolder());

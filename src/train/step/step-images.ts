@@ -8,7 +8,7 @@ import { elementCount, type Graph, type Tensor } from '../../engine/graph/tensor
 import type { Feeds } from '../../engine/run/program.js';
 import { augmentGrey } from '../../kernels/image/augment-grey.js';
 import { changesShape, packChanges } from '../../kernels/image/change-table.js';
-import { normaliseGrey, packedLength, unpackGrey } from '../../kernels/image/grey.js';
+import { type Normalisation, normaliseGrey, packedLength, unpackGrey } from '../../kernels/image/grey.js';
 import { mixesShape, mixGrey, packMixes } from '../../kernels/image/mix.js';
 
 /**
@@ -25,7 +25,7 @@ export type ImageSource =
 
 export interface PixelSource {
   readonly kind: 'pixels';
-  readonly preprocessing: Pick<Preprocessing, 'size' | 'channels' | 'bits' | 'mean' | 'std'>;
+  readonly preprocessing: Pick<Preprocessing, 'size' | 'bits'> & Normalisation;
   readonly augment: Augmentation | false;
 }
 

@@ -385,6 +385,31 @@ describe('a run', () => {
     expect(shuffled.summary.steps).toBe(8);
   });
 
+  test('with mixed pictures and batches that are added up, it is resumed to the same bytes', async () => {
+    const mixed = tinyRecipe(
+      'augment.mixup={p: 0.4}',
+      'augment.cutmix={p: 0.4}',
+      'preprocessing.bits=8',
+      'batchSize=3',
+      'accumulate=2',
+      'schedule.epochs=2',
+    );
+    const own = await examineTrainingData(folder, mixed);
+    const once = await train(mixed, { data: own });
+    const { run } = await train(mixed, { data: own, stopAfter: 4 });
+    await train(mixed, { data: own, run, resume: true });
+    expect(await bytesOf(run)).toEqual(await bytesOf(once.run));
+  });
+
+  test('a loss that wants hard labels refuses mixed pictures before anything is written', async () => {
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    const recipe = tinyRecipe('augment.cutmix={}', 'loss={sum: [{name: bce}, {name: smooth-ap}]}');
+    await expect(async () => train(recipe, { data, run })).rejects.toThrow(
+      /loss "sum" needs labels that are 0 or 1, and augment\.mixup and augment\.cutmix/,
+    );
+    await expect(readdir(run.path)).rejects.toThrow(/ENOENT/);
+  });
+
   test('an epoch that fills no batch is refused before anything is written', async () => {
     const tiny = tinyRecipe('sampler.name=square-root', 'sampler.epochFactor=0.1');
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));

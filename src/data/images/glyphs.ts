@@ -1,5 +1,5 @@
 /**
- * A 5×7 dot font for the labels of the contact sheet: a machine without fonts (a container, a CI runner) draws it just
+ * A 5×7 dot font for the captions of picture sheets: a machine without fonts (a container, a CI runner) draws it just
  * the same. Each glyph is five columns from left to right, bit 0 at the top.
  */
 const GLYPHS: Record<string, readonly [number, number, number, number, number]> = {
