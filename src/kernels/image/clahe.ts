@@ -1,5 +1,5 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
-import { flatGrid, streamStep } from '../common/grid.js';
+import { flatGrid, flatStep } from '../common/grid.js';
 import { batchOf, rowOf } from './change-table.js';
 import { claheTile } from './clahe-tile.js';
 import { greyToLightness, lightnessToGrey } from './lightness.js';
@@ -131,7 +131,7 @@ const lookupOp: Op<ClaheAttributes> = {
   flops: ({ outputs: [y] }) => 20 * elementCount(y?.shape ?? []),
   variants: [
     {
-      name: 'stream',
+      name: 'texels',
       unfit: () => undefined,
       rank: () => 1,
       build({ inputs, attributes: { tiles } }, traits) {
@@ -141,8 +141,8 @@ const lookupOp: Op<ClaheAttributes> = {
         const type = unit === 4 ? 'vec4f' : 'f32';
         const texels = width / unit;
         const { whole } = rowOf(at(at(inputs, 1).shape, 1), 'picture');
-        const one = (k: number, part: string) => `equalised(picture, row, column + ${k}u, old${part})`;
-        const step = streamStep(
+        const one = (k: number, part: string) => `equalised(old${part}, column + ${k}u, above, below, fy)`;
+        const step = flatStep(
           {
             count: n * height * texels,
             bindings: [
@@ -153,34 +153,32 @@ const lookupOp: Op<ClaheAttributes> = {
               { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
             ],
             declarations: `${LEVELS}
-/** The level that tile (down, across) gives; the outermost tiles stand for those beyond them. */
-fn tableLevel(picture: u32, down: i32, across: i32, level: u32) -> f32 {
-  let tile = u32(clamp(down, 0, ${tiles - 1}) * ${tiles} + clamp(across, 0, ${tiles - 1}));
-  return f32(byteOf(tables[(picture * ${tiles * tiles}u + tile) * 64u + (level >> 2u)], level));
-}
-fn equalised(picture: u32, row: u32, column: u32, old: f32) -> f32 {
+fn tableLevel(table: u32, level: u32) -> f32 { return f32(byteOf(tables[table + (level >> 2u)], level)); }
+// above and below are the first tables of two rows of tiles, fy how far down the pixel lies between their centres
+fn equalised(old: f32, column: u32, above: u32, below: u32, fy: f32) -> f32 {
   let level = levelOf(old);
-  // in tiles, from the centre of the first
   let across = f32(column) * ${Math.fround(1 / tile.width)} - 0.5;
-  let down = f32(row) * ${Math.fround(1 / tile.height)} - 0.5;
-  let left = i32(floor(across));
-  let top = i32(floor(down));
   let fx = across - floor(across);
-  let fy = down - floor(down);
-  let above = tableLevel(picture, top, left, level) * (1.0 - fx) + tableLevel(picture, top, left + 1, level) * fx;
-  let below = tableLevel(picture, top + 1, left, level) * (1.0 - fx) + tableLevel(picture, top + 1, left + 1, level) * fx;
-  let byte = u32(round(above * (1.0 - fy) + below * fy));
+  let left = u32(max(i32(floor(across)), 0)) * 64u;
+  let right = u32(min(i32(floor(across)) + 1, ${tiles - 1})) * 64u;
+  let a = tableLevel(above + left, level) * (1.0 - fx) + tableLevel(above + right, level) * fx;
+  let b = tableLevel(below + left, level) * (1.0 - fx) + tableLevel(below + right, level) * fx;
+  let byte = u32(round(a * (1.0 - fy) + b * fy));
   return f32(byteOf(levels[64u + (byte >> 2u)], byte)) / 255.0;
 }
 fn out(i: u32) -> ${type} {
   let old = x[i];
   let picture = i / ${height * texels}u;
   if (${whole('clipLimit')} == 0u) { return old; }
-  let row = i / ${texels}u % ${height}u;
+  // in tiles, from the centre of the first; the outermost tiles stand for those beyond them
+  let down = f32(i / ${texels}u % ${height}u) * ${Math.fround(1 / tile.height)} - 0.5;
+  let above = (picture * ${tiles}u + u32(max(i32(floor(down)), 0))) * ${64 * tiles}u;
+  let below = (picture * ${tiles}u + u32(min(i32(floor(down)) + 1, ${tiles - 1}))) * ${64 * tiles}u;
+  let fy = down - floor(down);
   let column = i % ${texels}u * ${unit}u;
   return ${unit === 4 ? `vec4f(${[one(0, '.x'), one(1, '.y'), one(2, '.z'), one(3, '.w')].join(', ')})` : one(0, '')};
 }`,
-            each: 'y[i] = out(i);',
+            body: 'y[id] = out(id);',
           },
           traits,
         );

@@ -1,5 +1,5 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
-import { streamStep } from '../common/grid.js';
+import { flatStep } from '../common/grid.js';
 import { batchOf, rowOf } from './change-table.js';
 
 /**
@@ -19,7 +19,7 @@ const moveOp: Op<Record<string, never>> = {
   flops: ({ outputs: [y] }) => 25 * elementCount(y?.shape ?? []),
   variants: [
     {
-      name: 'stream',
+      name: 'texels',
       unfit: () => undefined,
       rank: () => 1,
       build({ inputs }, traits) {
@@ -27,45 +27,57 @@ const moveOp: Op<Record<string, never>> = {
         const unit = width % 4 === 0 ? 4 : 1;
         const type = unit === 4 ? 'vec4f' : 'f32';
         const texels = width / unit;
+        const signed = unit === 4 ? 'vec4i' : 'i32';
         const { whole, fraction } = rowOf(at(at(inputs, 1).shape, 1), 'picture');
-        const each = (of: (column: string) => string) =>
-          unit === 4 ? `vec4f(${[0, 1, 2, 3].map((k) => of(`column + ${k}`)).join(', ')})` : of('column');
-        const step = streamStep(
+        const each = (of: (part: string) => string) =>
+          unit === 4 ? `vec4f(${['.x', '.y', '.z', '.w'].map(of).join(', ')})` : of('');
+        const neighbour = (name: string, down: string, right: string) =>
+          `let ${name} = ${each((part) => `pixel(picture, top${part}${down}, left${part}${right}, flipped)`)};`;
+        const step = flatStep(
           {
             count: n * height * texels,
             bindings: [
               { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type: 'f32' },
+              { name: 'texels', operand: { kind: 'input', index: 0 }, access: 'read', type },
               { name: 'changes', operand: { kind: 'input', index: 1 }, access: 'read', type: 'u32' },
               { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type },
             ],
             declarations: `
 fn pixel(picture: u32, row: i32, column: i32, flipped: bool) -> f32 {
-  if (row < 0 || row >= ${height} || column < 0 || column >= ${width}) { return 0.0; }
-  let own = select(column, ${width - 1} - column, flipped);
-  return x[(picture * ${height}u + u32(row)) * ${width}u + u32(own)];
+  // A place before the first wraps around to a large number: one comparison tells both sides.
+  let inside = u32(row) < ${height}u && u32(column) < ${width}u;
+  let own = min(u32(select(column, ${width - 1} - column, flipped)), ${width - 1}u);
+  return select(0.0, x[(picture * ${height}u + min(u32(row), ${height - 1}u)) * ${width}u + own], inside);
 }
-fn sampled(picture: u32, row: i32, column: i32, flipped: bool) -> f32 {
-  let dx = f32(column) - ${(width - 1) / 2};
+fn sampled(picture: u32, row: i32, column: ${signed}, flipped: bool) -> ${type} {
+  let dx = ${type}(column) - ${(width - 1) / 2};
   let dy = f32(row) - ${(height - 1) / 2};
-  let right = ${fraction('xx')} * dx + ${fraction('xy')} * dy + ${fraction('x0')};
-  let down = ${fraction('yx')} * dx + ${fraction('yy')} * dy + ${fraction('y0')};
-  let left = column + i32(floor(right));
-  let top = row + i32(floor(down));
+  let right = ${fraction('xx')} * dx + (${fraction('xy')} * dy + ${fraction('x0')});
+  let down = ${fraction('yx')} * dx + (${fraction('yy')} * dy + ${fraction('y0')});
+  let left = column + ${signed}(floor(right));
+  let top = row + ${signed}(floor(down));
   let fx = right - floor(right);
   let fy = down - floor(down);
-  let above = pixel(picture, top, left, flipped) * (1.0 - fx) + pixel(picture, top, left + 1, flipped) * fx;
-  let below = pixel(picture, top + 1, left, flipped) * (1.0 - fx) + pixel(picture, top + 1, left + 1, flipped) * fx;
-  return clamp(above * (1.0 - fy) + below * fy, 0.0, 1.0);
+  ${neighbour('a', '', '')}
+  ${neighbour('b', '', ' + 1')}
+  ${neighbour('c', ' + 1', '')}
+  ${neighbour('d', ' + 1', ' + 1')}
+  let mixed = (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy;
+  return clamp(mixed, ${type}(), ${type}(1.0));
 }
 fn moved(i: u32) -> ${type} {
   let picture = i / ${height * texels}u;
-  let row = i32(i / ${texels}u % ${height}u);
-  let column = i32(i % ${texels}u) * ${unit};
+  let row = i / ${texels}u;
+  let texel = i % ${texels}u;
   let flipped = ${whole('flip')} != 0u;
-  if (${whole('moved')} != 0u) { return ${each((column) => `sampled(picture, row, ${column}, flipped)`)}; }
-  return ${each((column) => `pixel(picture, row, ${column}, flipped)`)};
+  if (${whole('moved')} != 0u) {
+    let column = i32(texel) * ${unit} + ${unit === 4 ? 'vec4i(0, 1, 2, 3)' : '0'};
+    return sampled(picture, i32(row % ${height}u), column, flipped);
+  }
+  if (flipped) { return texels[row * ${texels}u + ${texels - 1}u - texel]${unit === 4 ? '.wzyx' : ''}; }
+  return texels[i];
 }`,
-            each: 'y[i] = moved(i);',
+            body: 'y[id] = moved(id);',
           },
           traits,
         );

@@ -1,6 +1,6 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { COUNTER_HASH } from '../common/counter-hash.js';
-import { streamStep } from '../common/grid.js';
+import { flatStep } from '../common/grid.js';
 import { NORMAL } from '../common/normal.js';
 import { batchOf, rowOf } from './change-table.js';
 
@@ -23,7 +23,7 @@ const toneOp: Op<ToneAttributes> = {
   flops: ({ outputs: [y], attributes: { noise } }) => (noise ? 45 : 5) * elementCount(y?.shape ?? []),
   variants: [
     {
-      name: 'stream',
+      name: 'texels',
       unfit: () => undefined,
       rank: () => 1,
       build({ inputs, attributes: { tone, noise, holes } }, traits) {
@@ -57,7 +57,7 @@ const toneOp: Op<ToneAttributes> = {
   }`,
         ];
         const one = (k: number) => `normal(counterHash(pixel + ${k}u, a, b))`;
-        const step = streamStep(
+        const step = flatStep(
           {
             count: n * texels,
             bindings: [
@@ -77,7 +77,7 @@ fn toned(i: u32) -> ${type} {
   ${code.filter(Boolean).join('\n  ')}
   return value;
 }`,
-            each: 'y[i] = toned(i);',
+            body: 'y[id] = toned(id);',
           },
           traits,
         );
