@@ -1,6 +1,3 @@
-/** 64 bits, the high and the low half. */
-export type RandomState = readonly [hi: number, lo: number];
-
 /**
  * One generator for everything random outside the GPU: initial weights, shuffles, augmentation, phantoms.
  *
@@ -20,19 +17,6 @@ export class Random {
     this.#hi = hash32(text, 0x9e3779b9);
     this.#lo = hash32(text, 0x85ebca6b);
     this.uint32();
-  }
-
-  /** A stream that goes on where another one was at its `state`. */
-  static from([hi, lo]: RandomState): Random {
-    const random = new Random(0);
-    random.#hi = hi;
-    random.#lo = lo;
-    return random;
-  }
-
-  /** Where the stream is, as plain data. Half of a pair of normal numbers that is still to be handed out is left out. */
-  get state(): RandomState {
-    return [this.#hi, this.#lo];
   }
 
   /** Next 32 random bits, as an integer in [0, 2³²). */

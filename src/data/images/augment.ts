@@ -119,6 +119,17 @@ export interface AugmentDraw {
   readonly holes: readonly Hole[];
 }
 
+export interface Movement {
+  /** Pixels to the right. */
+  readonly shiftX: number;
+  /** Pixels down. */
+  readonly shiftY: number;
+  /** Larger than 1 enlarges. */
+  readonly scale: number;
+  /** Counter-clockwise as seen. */
+  readonly radians: number;
+}
+
 export interface Hole {
   readonly top: number;
   readonly left: number;
@@ -157,33 +168,6 @@ export function drawAugmentation(
     noise: drawNoise(drawn('noise', noise), noise),
     holes: drawHoles(drawn('dropout', dropout), dropout, height, width),
   };
-}
-
-/**
- * A grey picture [height, width] with values in [0, 1], changed as drawn, but for CLAHE. Returns a new picture. Kernels
- * that apply all of a draw are in src/kernels/image/.
- */
-export function applyAugmentation(
-  grey: Float32Array,
-  [height, width]: readonly [number, number],
-  { flip, move, tone, noise, holes }: AugmentDraw,
-): Float32Array {
-  const flipped = grey.slice();
-  if (flip) flipRows(flipped, height, width);
-  const out = move === null ? flipped : moveGrey(flipped, height, width, move);
-  if (tone !== null) {
-    for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) * tone.gain + tone.offset);
-  }
-  if (noise !== null) {
-    const random = Random.from(noise.key);
-    for (let i = 0; i < out.length; i++) out[i] = clamp((out[i] ?? 0) + random.normal(0, noise.deviation));
-  }
-  for (const hole of holes) {
-    for (let y = hole.top; y < hole.top + hole.height; y++) {
-      out.fill(0, y * width + hole.left, y * width + hole.left + hole.width);
-    }
-  }
-  return out;
 }
 
 function drawMovement(
@@ -233,51 +217,4 @@ function drawHoles(
     height: holeHeight,
     width: holeWidth,
   }));
-}
-
-export interface Movement {
-  /** Pixels to the right. */
-  readonly shiftX: number;
-  /** Pixels down. */
-  readonly shiftY: number;
-  /** Larger than 1 enlarges. */
-  readonly scale: number;
-  /** Counter-clockwise as seen. */
-  readonly radians: number;
-}
-
-/** Rotates and scales about the centre, then shifts; bilinear, 0 outside. Returns a new picture [height, width]. */
-export function moveGrey(grey: Float32Array, height: number, width: number, move: Movement): Float32Array {
-  const out = new Float32Array(grey.length);
-  const cos = Math.cos(move.radians) / move.scale;
-  const sin = Math.sin(move.radians) / move.scale;
-  const centreX = (width - 1) / 2;
-  const centreY = (height - 1) / 2;
-  const at = (y: number, x: number) =>
-    x >= 0 && x < width && y >= 0 && y < height ? (grey[y * width + x] ?? 0) : 0;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      // where the value that lands on (x, y) comes from
-      const dx = x - centreX - move.shiftX;
-      const dy = y - centreY - move.shiftY;
-      const fromX = centreX + cos * dx - sin * dy;
-      const fromY = centreY + sin * dx + cos * dy;
-      const left = Math.floor(fromX);
-      const top = Math.floor(fromY);
-      const fx = fromX - left;
-      const fy = fromY - top;
-      const above = at(top, left) * (1 - fx) + at(top, left + 1) * fx;
-      const below = at(top + 1, left) * (1 - fx) + at(top + 1, left + 1) * fx;
-      out[y * width + x] = above * (1 - fy) + below * fy;
-    }
-  }
-  return out;
-}
-
-function flipRows(grey: Float32Array, height: number, width: number): void {
-  for (let y = 0; y < height; y++) grey.subarray(y * width, (y + 1) * width).reverse();
-}
-
-function clamp(value: number): number {
-  return Math.min(1, Math.max(0, value));
 }

@@ -3,13 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Augmentation,
-  type AugmentKey,
-  applyAugmentation,
+  type AugmentDraw,
   augmentSchema,
   drawAugmentation,
-  moveGrey,
+  UNCHANGED,
 } from '../../../src/data/images/augment.js';
-import { picture } from './pictures.js';
 
 const off: Augmentation = {
   flip: false,
@@ -22,17 +20,17 @@ const off: Augmentation = {
   cutmix: false,
 };
 const size = [32, 24] as const;
-const grey = () => Float32Array.from(picture(...size), (value) => value / 65535);
 const key = { seed: 1, epoch: 2, slot: 3 };
 
-function augmentGrey(
-  picture: Float32Array,
-  shape: readonly [number, number],
-  augmentation: Augmentation,
-  of: AugmentKey,
-): Float32Array {
-  return applyAugmentation(picture, shape, drawAugmentation(augmentation, shape, of));
-}
+/** The recipe's values, each change in every picture. */
+const always = augmentSchema.parse({
+  flip: { p: 1 },
+  affine: { p: 1 },
+  clahe: { p: 1 },
+  brightnessContrast: { p: 1 },
+  noise: { p: 1 },
+  dropout: { p: 1 },
+});
 
 test('the defaults are the paper’s', () => {
   expect(augmentSchema.parse({})).toEqual({
@@ -42,6 +40,8 @@ test('the defaults are the paper’s', () => {
     brightnessContrast: { p: 0.2, brightness: 0.08, contrast: 0.08 },
     noise: { p: 0.15, variance: [1, 5] },
     dropout: { p: 0.15, holes: 6, side: 24 / 512 },
+    mixup: false,
+    cutmix: false,
   });
 });
 
@@ -59,157 +59,156 @@ test.each([
   expect(augmentSchema.safeParse(value).success).toBe(false);
 });
 
-test('the same key gives the same picture in [0, 1]; another key another one', () => {
-  const all = augmentSchema.parse({
-    flip: { p: 0.5 },
-    affine: { p: 1 },
-    brightnessContrast: { p: 1 },
-    noise: { p: 1 },
-    dropout: { p: 1 },
-  });
+test('the same key gives the same draw; another key another one', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(1000), fc.nat(100_000), (seed, epoch, slot) => {
-      const once = augmentGrey(grey(), size, all, { seed, epoch, slot });
-      expect(augmentGrey(grey(), size, all, { seed, epoch, slot })).toEqual(once);
-      expect(augmentGrey(grey(), size, all, { seed, epoch, slot: slot + 1 })).not.toEqual(once);
-      expect(augmentGrey(grey(), size, all, { seed, epoch: epoch + 1, slot })).not.toEqual(once);
-      expect(augmentGrey(grey(), size, all, { seed: seed + 1, epoch, slot })).not.toEqual(once);
-      expect(once.every((value) => value >= 0 && value <= 1)).toBe(true);
+      const once = drawAugmentation(always, size, { seed, epoch, slot });
+      expect(drawAugmentation(always, size, { seed, epoch, slot })).toEqual(once);
+      for (const other of [
+        { seed, epoch, slot: slot + 1 },
+        { seed, epoch: epoch + 1, slot },
+        { seed: seed + 1, epoch, slot },
+      ]) {
+        const draw = drawAugmentation(always, size, other);
+        expect(draw.move).not.toEqual(once.move);
+        expect(draw.noise?.key).not.toEqual(once.noise?.key);
+      }
     }),
     { numRuns: 20 },
   );
 });
 
 test('switching one off leaves the others’ numbers as they were', () => {
-  const noise = augmentSchema.parse({ ...off, noise: { p: 1 } });
-  const withUnused = augmentSchema.parse({ ...off, noise: { p: 1 }, flip: { p: 0 }, affine: { p: 0 } });
-  expect(augmentGrey(grey(), size, withUnused, key)).toEqual(augmentGrey(grey(), size, noise, key));
+  const all = drawAugmentation(always, size, key);
+  const drawn = {
+    flip: ['flip'],
+    affine: ['move'],
+    clahe: ['clahe'],
+    brightnessContrast: ['tone'],
+    noise: ['noise'],
+    dropout: ['holes'],
+  } as const;
+  for (const [name, [field]] of Object.entries(drawn)) {
+    const without = drawAugmentation({ ...always, [name]: false }, size, key);
+    expect(without).toEqual({ ...all, [field]: UNCHANGED[field] });
+  }
 });
 
-test('a draw is plain data, and applying it leaves the picture given as it is', () => {
-  const every = augmentSchema.parse({
-    flip: { p: 1 },
-    affine: { p: 1 },
-    brightnessContrast: { p: 1 },
-    noise: { p: 1 },
-    dropout: { p: 1 },
-  });
-  const draw = drawAugmentation(every, size, key);
-  const given = grey();
-  const once = applyAugmentation(given, size, draw);
-  expect(given).toEqual(grey());
-  expect(applyAugmentation(given, size, JSON.parse(JSON.stringify(draw)))).toEqual(once);
-  expect(once).not.toEqual(given);
+test('a draw is plain data', () => {
+  const draw = drawAugmentation(always, size, key);
+  expect(JSON.parse(JSON.stringify(draw))).toEqual(draw);
 });
 
 test('draws are those of earlier versions', () => {
   const digest = createHash('sha256');
-  const always = augmentSchema.parse({
-    affine: { p: 1 },
-    clahe: { p: 1 },
-    brightnessContrast: { p: 1 },
-    noise: { p: 1 },
-    dropout: { p: 1 },
-  });
   for (const augmentation of [augmentSchema.parse({}), always]) {
     for (let slot = 0; slot < 40; slot++) {
       digest.update(JSON.stringify(drawAugmentation(augmentation, size, { seed: 5, epoch: 1, slot })));
     }
   }
-  expect(digest.digest('hex')).toBe('521dadeefc3e51d65bc293b8735600dd2a2412f9e396c5da347378b0c3282844');
+  expect(digest.digest('hex')).toBe('5c69bf76295b30a6801e0e2c25b3a3195be3b55c1b163b02be912bd422ae45a1');
 });
 
-test('all off changes nothing', () => {
-  expect(augmentGrey(grey(), size, off, key)).toEqual(grey());
+test('all off draws nothing', () => {
+  expect(drawAugmentation(off, size, key)).toEqual(UNCHANGED);
 });
 
-test('probabilities are met', () => {
-  const changed = (augmentation: Augmentation) => {
-    let count = 0;
-    for (let slot = 0; slot < 2000; slot++) {
-      const small = Float32Array.of(0.25, 0.5, 0.75, 0.4);
-      const out = augmentGrey(small.slice(), [2, 2], augmentation, { seed: 9, epoch: 0, slot });
-      if (out.some((value, i) => value !== small[i])) count++;
-    }
-    return count / 2000;
-  };
-  // three standard deviations of a share of 2,000 are at most 0.034
-  expect(Math.abs(changed({ ...off, flip: { p: 0.5 } }) - 0.5)).toBeLessThan(0.034);
-  const { noise, brightnessContrast } = augmentSchema.parse({});
-  expect(Math.abs(changed({ ...off, noise }) - 0.15)).toBeLessThan(0.034);
-  expect(Math.abs(changed({ ...off, brightnessContrast }) - 0.2)).toBeLessThan(0.034);
-});
+describe('over 4,000 pictures', () => {
+  const count = 4000;
+  const draws = (augmentation: Augmentation, of: readonly [number, number] = size) =>
+    Array.from({ length: count }, (_, slot) =>
+      drawAugmentation(augmentation, of, { seed: 9, epoch: 0, slot }),
+    );
 
-test('flip mirrors every row', () => {
-  const out = augmentGrey(
-    Float32Array.of(0, 0.1, 0.2, 0.3, 0.4, 0.5),
-    [2, 3],
-    { ...off, flip: { p: 1 } },
-    key,
-  );
-  expect(out).toEqual(Float32Array.of(0.2, 0.1, 0, 0.5, 0.4, 0.3));
-});
-
-describe('movement', () => {
-  const still = { shiftX: 0, shiftY: 0, scale: 1, radians: 0 };
-  const plane = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
-
-  test.each([
-    ['nothing', {}, [1, 2, 3, 4, 5, 6, 7, 8, 9]],
-    ['one to the right', { shiftX: 1 }, [0, 1, 2, 0, 4, 5, 0, 7, 8]],
-    ['one down', { shiftY: 1 }, [0, 0, 0, 1, 2, 3, 4, 5, 6]],
-    ['half a pixel to the left', { shiftX: -0.5 }, [1.5, 2.5, 1.5, 4.5, 5.5, 3, 7.5, 8.5, 4.5]],
-    ['twice as large', { scale: 2 }, [3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7]],
-    ['a quarter turn counter-clockwise', { radians: Math.PI / 2 }, [3, 6, 9, 2, 5, 8, 1, 4, 7]],
-  ])('%s', (_, change, expected) => {
-    for (const [i, value] of moveGrey(plane, 3, 3, { ...still, ...change }).entries()) {
-      expect(value).toBeCloseTo(expected[i] ?? -1, 6);
-    }
-  });
-
-  test('the drawn shift, scale and rotation stay within their bounds', () => {
-    // a single bright pixel at the centre only moves by the shift
-    const affine = { p: 1, shift: 0.1, scale: 0, rotate: 0 };
-    for (let slot = 0; slot < 200; slot++) {
-      const dot = new Float32Array(41 * 41);
-      dot[20 * 41 + 20] = 1;
-      const moved = augmentGrey(dot, [41, 41], { ...off, affine }, { seed: 3, epoch: 0, slot });
-      let [x, y, mass] = [0, 0, 0];
-      for (const [i, value] of moved.entries()) {
-        mass += value;
-        x += value * (i % 41);
-        y += value * Math.floor(i / 41);
+  test('each change is drawn with its probability, whatever the others', () => {
+    const all = draws(augmentSchema.parse({}));
+    const flags: Record<string, [number, (draw: AugmentDraw) => boolean]> = {
+      flip: [0.5, ({ flip }) => flip],
+      move: [0.4, ({ move }) => move !== null],
+      clahe: [0.2, ({ clahe }) => clahe !== null],
+      tone: [0.2, ({ tone }) => tone !== null],
+      noise: [0.15, ({ noise }) => noise !== null],
+      holes: [0.15, ({ holes }) => holes.length > 0],
+    };
+    const near = (share: number, p: number) =>
+      expect(Math.abs(share - p)).toBeLessThan(4.5 * Math.sqrt((p * (1 - p)) / count));
+    for (const [a, [p, has]] of Object.entries(flags)) {
+      near(all.filter(has).length / count, p);
+      for (const [b, [q, hasToo]] of Object.entries(flags)) {
+        if (a < b) near(all.filter((draw) => has(draw) && hasToo(draw)).length / count, p * q);
       }
-      expect(mass).toBeCloseTo(1, 5);
-      expect(Math.abs(x - 20)).toBeLessThanOrEqual(4.1001);
-      expect(Math.abs(y - 20)).toBeLessThanOrEqual(4.1001);
     }
   });
-});
 
-test('noise has the asked-for deviation', () => {
-  const flat = augmentGrey(
-    new Float32Array(10_000).fill(0.5),
-    [100, 100],
-    { ...off, noise: { p: 1, variance: [4, 4] } },
-    key,
-  );
-  const mean = flat.reduce((sum, value) => sum + value, 0) / flat.length;
-  const variance = flat.reduce((sum, value) => sum + (value - mean) ** 2, 0) / flat.length;
-  expect(mean).toBeCloseTo(0.5, 3);
-  expect(Math.sqrt(variance) * 255).toBeCloseTo(2, 1);
-});
+  /** The largest distance of the values' distribution from the uniform one (Kolmogorov–Smirnov), times √n. */
+  function distance(values: number[], low: number, high: number): number {
+    const sorted = values.toSorted((a, b) => a - b);
+    const off = sorted.map((value, i) => Math.abs((value - low) / (high - low) - (i + 0.5) / values.length));
+    return Math.max(...off) * Math.sqrt(values.length);
+  }
 
-test('dropout makes holes of the asked-for size', () => {
-  const flat = augmentGrey(
-    new Float32Array(64 * 64).fill(1),
-    [64, 64],
-    { ...off, dropout: { p: 1, holes: 1, side: 24 / 512 } },
-    key,
-  );
-  expect(flat.filter((value) => value === 0)).toHaveLength(9);
-  const tiny = Float32Array.of(1);
-  expect([...augmentGrey(tiny, [1, 1], { ...off, dropout: { p: 1, holes: 3, side: 0.01 } }, key)]).toEqual([
-    0,
-  ]);
+  test('numbers are uniform in their ranges, and independent', () => {
+    const all = draws(always, [100, 200]);
+    const numbers: Record<string, [number, number, (draw: AugmentDraw) => number | null | undefined]> = {
+      shiftX: [-6, 6, ({ move }) => move?.shiftX],
+      shiftY: [-3, 3, ({ move }) => move?.shiftY],
+      scale: [0.95, 1.05, ({ move }) => move?.scale],
+      radians: [(-7 * Math.PI) / 180, (7 * Math.PI) / 180, ({ move }) => move?.radians],
+      clip: [1, 2, ({ clahe }) => clahe?.clip],
+      gain: [0.92, 1.08, ({ tone }) => tone?.gain],
+      offset: [-0.08, 0.08, ({ tone }) => tone?.offset],
+      variance: [1, 5, ({ noise }) => noise && (noise.deviation * 255) ** 2],
+      keyA: [0, 2 ** 32, ({ noise }) => noise?.key[0]],
+      keyB: [0, 2 ** 32, ({ noise }) => noise?.key[1]],
+    };
+    const columns = Object.values(numbers).map(([low, high, of]) => {
+      const values = all.map((draw) => of(draw) ?? Number.NaN);
+      expect(Math.min(...values)).toBeGreaterThanOrEqual(low);
+      expect(Math.max(...values)).toBeLessThanOrEqual(high);
+      // a distance beyond 2.2 has a probability of 1.3e-4
+      expect(distance(values, low, high)).toBeLessThan(2.2);
+      return values.map((value) => ((value - low) / (high - low) - 0.5) * Math.sqrt(12));
+    });
+    for (const [i, a] of columns.entries()) {
+      for (const b of columns.slice(i + 1)) {
+        const correlation = a.reduce((sum, value, k) => sum + value * (b[k] ?? 0), 0) / count;
+        expect(Math.abs(correlation)).toBeLessThan(4.5 / Math.sqrt(count));
+      }
+    }
+  });
+
+  test('holes: the exact number, of the asked-for size, at every place of the picture', () => {
+    const all = draws({ ...off, dropout: { p: 1, holes: 6, side: 0.25 } }, [12, 20]).flatMap(({ holes }) => {
+      expect(holes).toHaveLength(6);
+      return holes;
+    });
+    const tops = new Map<number, number>();
+    const lefts = new Map<number, number>();
+    for (const { top, left, height, width } of all) {
+      expect([height, width]).toEqual([3, 5]);
+      tops.set(top, (tops.get(top) ?? 0) + 1);
+      lefts.set(left, (lefts.get(left) ?? 0) + 1);
+    }
+    for (const [places, least] of [
+      [tops, 10],
+      [lefts, 16],
+    ] as const) {
+      expect([...places.keys()].toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: least }, (_, i) => i),
+      );
+      for (const seen of places.values()) {
+        const p = 1 / least;
+        expect(Math.abs(seen / all.length - p)).toBeLessThan(4.5 * Math.sqrt((p * (1 - p)) / all.length));
+      }
+    }
+  });
+
+  test('the recipe’s holes have 24 pixels of 512, and one at least', () => {
+    const { dropout } = always;
+    const side = (pixels: number) =>
+      drawAugmentation({ ...off, dropout }, [pixels, pixels], key).holes.map(({ height }) => height);
+    expect(side(512)).toEqual(Array.from({ length: 6 }, () => 24));
+    expect(side(64)).toEqual(Array.from({ length: 6 }, () => 3));
+    expect(side(1)).toEqual(Array.from({ length: 6 }, () => 1));
+  });
 });
