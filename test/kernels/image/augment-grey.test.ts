@@ -53,7 +53,9 @@ test.each([
 test('a batch of all changes is each kernel’s work on the one before’s', async () => {
   const shape = [8, 31, 44] as const;
   const batch = pictures(...shape);
-  const always = augmentSchema.parse(Object.fromEntries(Object.keys(often).map((name) => [name, { p: 1 }])));
+  const always = augmentSchema.parse(
+    Object.fromEntries(Object.keys(EVERYTHING).map((name) => [name, { p: 1 }])),
+  );
   const draws = drawsOf(slots(8), [31, 44], always);
   const off = { ...always, flip: false, affine: false, clahe: false, brightnessContrast: false } as const;
   const none = { ...off, noise: false, dropout: false } as const;
