@@ -2,6 +2,7 @@ import type { Workload } from '../workload.js';
 import { optimizers } from './adamw.js';
 import { asymmetricLosses } from './asymmetric-loss.js';
 import { attentions } from './attention.js';
+import { augmentations } from './augmentation.js';
 import { convolutions } from './convolution.js';
 import { losses } from './losses.js';
 import { matmuls } from './matmul.js';
@@ -17,6 +18,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...asymmetricLosses,
   ...losses,
   ...optimizers,
+  ...augmentations,
   ...networks,
 ];
 
