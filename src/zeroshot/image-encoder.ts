@@ -64,7 +64,11 @@ export class ImageEncoder {
 
   /** The weights are their owner's. */
   async destroy(): Promise<void> {
-    for (const compiled of this.#programs.values()) (await compiled).program.destroy();
+    for (const compiled of this.#programs.values()) {
+      // one that could not be compiled has nothing to free
+      const { program } = (await compiled.catch(() => undefined)) ?? {};
+      program?.destroy();
+    }
   }
 
   #compiled(views: boolean): Promise<Compiled> {
