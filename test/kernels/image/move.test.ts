@@ -49,7 +49,7 @@ describe('flip, shift, scale and rotation', () => {
     const batch = pictures(...shape);
     const changes = movements(n, [height, width]);
     const out = await byKernels(batch, shape, changes, possible);
-    expect(largestDifference(out, byReference(batch, shape, changes))).toBeLessThan(1e-4);
+    expect(largestDifference(out, byReference(batch, shape, changes))).toBeLessThan(6e-5);
   });
 
   test('no movement and a mirror keep the bits', async () => {
