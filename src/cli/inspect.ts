@@ -43,6 +43,10 @@ const program = command('inspect')
 
 async function inspect(data: string, flags: InspectFlags): Promise<void> {
   const recipe = await recipeOf(flags);
+  if (flags.augment !== undefined) {
+    const device = await openDevice({ adapter: flags.adapter });
+    await writeAtomically(flags.augment, await drawAugmentSheet(device, data, recipe));
+  }
   const progress = new ProgressLine(flags.json ?? false);
   const inspection = await inspectData(data, recipe, {
     pictures: flags.pictures,
@@ -53,10 +57,6 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   if (flags.json) process.stdout.write(`${JSON.stringify(inspection, plainArrays, 2)}\n`);
   else process.stdout.write(`${formatInspection(inspection)}\n`);
   if (flags.html !== undefined) await writeInspectionPage(flags.html, inspection, recipe);
-  if (flags.augment !== undefined) {
-    const device = await openDevice({ adapter: flags.adapter });
-    await writeAtomically(flags.augment, await drawAugmentSheet(device, data, recipe));
-  }
   const written = [flags.html, flags.augment].flatMap((file) => file ?? []);
   if (flags.json || written.length === 0) return;
   process.stdout.write(`\n${written.map((file) => `written    ${file}`).join('\n')}\n`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { augmentSchema } from '../../../src/data/images/augment.js';
 import {
   cutmixSchema,
   drawMix,
@@ -29,6 +30,13 @@ describe('draws', () => {
     expect(isMixing({ mixup: false, cutmix: { p: 0.1, alpha: 1 } })).toBe(true);
     const key = { seed: 1, epoch: 0, slot: 0, slots: 9 };
     expect(drawMix({ mixup: false, cutmix: false }, size, key)).toBeNull();
+  });
+
+  test('shares of pictures that add up to more than all are refused', () => {
+    const given = { mixup: { p: 0.7 }, cutmix: { p: 0.4 } };
+    const [issue] = augmentSchema.safeParse(given).error?.issues ?? [];
+    expect(issue).toMatchObject({ path: ['cutmix', 'p'], message: expect.stringContaining('mixup.p') });
+    expect(augmentSchema.safeParse({ ...given, cutmix: { p: 0.3 } }).success).toBe(true);
   });
 
   test('shares of pictures, partners, and weights of Beta(α, α)', () => {
