@@ -9,7 +9,7 @@ import { type Recipe, recipeSchema } from '../../../src/recipe/recipe-schema.js'
 import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
-import { withFreshHead } from '../../../src/train/run/stage-weights.js';
+import { weightsForStage } from '../../../src/train/run/stage-weights.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
 import { modelOf } from '../../../src/train/step/trainer.js';
@@ -299,11 +299,8 @@ test('a fresh head comes with fresh statistics of its own', () => {
   const filled = (specs: Map<string, Float32Array>) =>
     new Map([...specs].map(([name, values]) => [name, values.map(() => 7)]));
   const [parameters, statistics] = [initialParameters(definition, 1), initialStatistics(definition)];
-  const fresh = withFreshHead(
-    definition,
-    { parameters: filled(parameters), statistics: filled(statistics) },
-    1,
-  );
+  const weights = { parameters: filled(parameters), statistics: filled(statistics) };
+  const fresh = weightsForStage(definition, { definition, weights }, { head: 'reset', seed: 1 });
   const heads = { parameters: 0, statistics: 0 };
   for (const kind of ['parameters', 'statistics'] as const) {
     const drawn = { parameters, statistics }[kind];

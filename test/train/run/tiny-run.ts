@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { Random } from '../../../src/engine/random.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
+import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
 import type { PreparedRun } from '../../../src/train/run/prepare-run.js';
 import { planStages } from '../../../src/train/run/stage-plan.js';
+import type { TrainingData } from '../../../src/train/run/training-data.js';
 import { png16 } from '../../data/images/pictures.js';
 
 /** A data set that a tiny network learns: class "bright" is in the left half, "striped" in the lines. */
@@ -46,7 +48,14 @@ export function tinyRecipe(...overrides: string[]): Recipe {
 /** What `prepareRun` gives, where recipe, data and directory are at hand. */
 export function prepared({
   resume = false,
+  data,
   ...given
-}: Pick<PreparedRun, 'recipe' | 'data' | 'run'> & { resume?: boolean | undefined }): PreparedRun {
-  return { ...given, resume, notes: [], stages: planStages(given.recipe, given.data) };
+}: Pick<PreparedRun, 'recipe' | 'run'> & {
+  /** Of all stages. */
+  data: TrainingData;
+  resume?: boolean | undefined;
+}): PreparedRun {
+  const { recipe } = given;
+  const stages = planStages(recipe, { data: stageRecipes(recipe).map(() => data) });
+  return { ...given, resume, notes: [], stages, digest: data.digest };
 }
