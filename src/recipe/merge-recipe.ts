@@ -25,6 +25,9 @@ const OF_TABLE = ['images', 'layout', 'classes', 'imageColumn', 'patientColumn']
  * @returns a new value; what is shared with `recipe` and `changes` isn't copied
  */
 export function mergeRecipe(recipe: unknown, changes: unknown, place = ''): unknown {
+  if (place === 'model.head' && (isSection(recipe) || isSection(changes))) {
+    [recipe, changes] = [named(recipe), named(changes)];
+  }
   if (!isSection(recipe) || !isSection(changes)) return changes === undefined ? recipe : changes;
   const unnamed = settingOf(UNNAMED, place);
   if (unnamed !== undefined) {
@@ -41,6 +44,11 @@ export function mergeRecipe(recipe: unknown, changes: unknown, place = ''): unkn
     merged[key] = mergeRecipe(settingOf(recipe, key), value, place === '' ? key : `${place}.${key}`);
   }
   return merged;
+}
+
+/** A head that is said by its name alone, as a section. */
+function named(head: unknown): unknown {
+  return typeof head === 'string' ? { name: head } : head;
 }
 
 /** The name in a loss section; `{sum: [...]}` is that of the loss called sum, which need not be said. */

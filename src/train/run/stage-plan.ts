@@ -6,7 +6,7 @@ import type { ClassPrompts } from '../../models/heads/head.js';
 import type { LossFile } from '../../recipe/loss-file.js';
 import { lossOf } from '../../recipe/recipe-loss.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { stageRecipes } from '../../recipe/recipe-stages.js';
+import { shareData, stageRecipes } from '../../recipe/recipe-stages.js';
 import { epochSampler } from './epoch-sampler.js';
 import { type TrainingData, TrainingDataError } from './training-data.js';
 
@@ -22,6 +22,11 @@ export interface Stage {
   readonly recipe: Recipe;
   /** What it trains and validates on; the same object in stages that share it. */
   readonly data: TrainingData;
+  /**
+   * Of a run that validates on several sets of images: the first stage with this one's, by name or number, since scores
+   * on other images make another curve. Absent where all stages share theirs.
+   */
+  readonly curve?: string;
   /** Of its classes, where its head reads texts. */
   readonly prompts: ClassPrompts | undefined;
   /** The recipe's, with its parameters: bound here, and handed down to the step. */
@@ -79,12 +84,29 @@ export function planStages(recipe: Recipe, { data: ofStages, prompts, lossFile }
     epochs: sum(parts.map((part) => part.recipe.schedule.epochs)),
     steps: sum(parts.map((part) => part.recipe.schedule.epochs * part.stepsPerEpoch)),
   };
+  const severalSets = parts.some((part) => parts[0] && !shareData(part.recipe, parts[0].recipe));
+  const curveOf = (own: Recipe) => {
+    const first = parts.findIndex((part) => shareData(part.recipe, own));
+    return recipe.stages?.[first]?.name ?? `stage${first + 1}`;
+  };
   let [firstEpoch, firstStep] = [0, 0];
   const stages = parts.map((part, i) => {
     const { name, start = 'last', head = 'keep' } = recipe.stages?.[i] ?? {};
     const { epochs } = part.recipe.schedule;
     const endEpoch = firstEpoch + epochs;
-    const stage = { ...part, number: i + 1, name, start, head, firstEpoch, firstStep, endEpoch, run };
+    const curve = severalSets && { curve: curveOf(part.recipe) };
+    const stage = {
+      ...part,
+      ...curve,
+      number: i + 1,
+      name,
+      start,
+      head,
+      firstEpoch,
+      firstStep,
+      endEpoch,
+      run,
+    };
     firstEpoch = endEpoch;
     firstStep += epochs * part.stepsPerEpoch;
     return stage;

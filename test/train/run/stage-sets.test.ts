@@ -7,13 +7,16 @@ import { planComparison } from '../../../src/compare/comparison-plan.js';
 import { runCells } from '../../../src/compare/run-cells.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
 import { readPredictions } from '../../../src/predict/predictions.js';
+import { writeModelCard } from '../../../src/report/model-card.js';
+import { writeReport } from '../../../src/report/report.js';
 import { prepareRun } from '../../../src/train/run/prepare-run.js';
-import { RunDirectory } from '../../../src/train/run/run-directory.js';
+import type { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
 import { planRun } from '../../../src/train/run/run-plan.js';
 import { ExaminedSets } from '../../../src/train/run/stage-data.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
 import type { Trainer } from '../../../src/train/step/trainer.js';
+import { TensorboardLog } from '../../../src/train/tensorboard/tensorboard-log.js';
 import { readCheckpoint } from '../../../src/weights/checkpoint.js';
 import { testDevice } from '../../device.js';
 import { writeTinyDataset } from './tiny-run.js';
@@ -117,12 +120,12 @@ describe('stages with sets of their own', () => {
       },
     });
     whole = await bytesOf(run);
-    expect(trainers.map(({ base: { config } }) => [config.head.name, config.classes, config.imageSize])).toEqual(
-      [
-        ['linear', 3, [16, 16]],
-        ['csra', 2, [24, 24]],
-      ],
-    );
+    expect(
+      trainers.map(({ base: { config } }) => [config.head.name, config.classes, config.imageSize]),
+    ).toEqual([
+      ['linear', 3, [16, 16]],
+      ['csra', 2, [24, 24]],
+    ]);
     const backbone = handedOver.filter(([name]) => !/^(?:bn|head|fc)\./.test(name));
     expect(backbone.length).toBe(handedOver.length - 8);
     for (const [name, kept, got] of backbone) expect(got, name).toEqual(kept);
@@ -168,6 +171,34 @@ describe('stages with sets of their own', () => {
     expect(await bytesOf(prepared.run)).toEqual(whole);
   });
 
+  test('are reported with curves apart, and in a model card', async () => {
+    const run = join(folder, 'whole');
+    const { path } = await writeReport([run], { resamples: 20 });
+    const page = await readFile(path, 'utf8');
+    const plot = page.split('<figcaption>Validation mAP</figcaption>')[1]?.split('</figure>')[0] ?? '';
+    expect(plot.split('class="line series"').length - 1).toBe(2);
+    expect(plot.split('class="border"').length - 1).toBe(1);
+    expect(page).toContain('(pretrain, finetune). Stages were validated on different images and classes');
+    expect(page).toContain('resnet10 (width 4, stem small-stride2, head csra)');
+    expect(page).toMatch(/2 epochs, 18 images, 3 classes, head linear/);
+    expect(page).toMatch(/of 4, by validation mAP/);
+    expect(page).not.toContain(folder);
+    await writeModelCard(join(run, 'best.safetensors'));
+    const card = await readFile(join(run, 'model-card.md'), 'utf8');
+    expect(card).toMatch(/earlier stages of the training saw:\n+- pretrain: 18 training images, 3 classes/);
+    expect(card).not.toContain(folder);
+  });
+
+  test('have curves of their own in TensorBoard', async () => {
+    const log = new TensorboardLog(join(folder, 'curves'));
+    await train('logged', { listen: (event) => log.listen(event) });
+    const [file = ''] = await readdir(join(folder, 'curves'));
+    const text = await readFile(join(folder, 'curves', file), 'latin1');
+    expect(text).toContain('validation_pretrain/mAP');
+    expect(text).toContain('validation_finetune/mAP');
+    expect(text).not.toContain('validation/mAP');
+  });
+
   test('go on with --recipe as well, and only with the same data in every stage', async () => {
     const run = (await train('named', { stopAfter: 2 })).run.path;
     const request = { recipe: join(folder, 'named.yaml'), out: run, resume: true };
@@ -178,7 +209,9 @@ describe('stages with sets of their own', () => {
     const text = await readFile(table, 'utf8');
     await writeFile(table, text.replace('0.png,p0,0,', '0.png,p0,1,'));
     try {
-      await expect(train('named', { resume: true })).rejects.toThrow(/images, labels or the split are others/);
+      await expect(train('named', { resume: true })).rejects.toThrow(
+        /images, labels or the split are others/,
+      );
     } finally {
       await writeFile(table, text);
     }
