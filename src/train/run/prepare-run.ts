@@ -47,7 +47,7 @@ export async function prepareRun(
   plan: RunPlan,
   { cache, hub = {}, strict, sets = new ExaminedSets(), onProgress }: PrepareOptions,
 ): Promise<PreparedRun> {
-  for (const stage of stageRecipes(plan.recipe)) requireFilledIn(stage);
+  requireFilledIn(plan.recipe);
   // a run that goes on has its weights
   const { recipe, notes } = plan.resume
     ? { recipe: plan.recipe, notes: [] }
@@ -69,12 +69,19 @@ export async function prepareRun(
   };
 }
 
-/** @throws TrainingDataError where a path of a recipe to start from is still to be filled in */
-function requireFilledIn({ data }: Recipe): void {
-  const open = [data.path, data.images].find((path) => path !== undefined && isPlaceholder(path));
-  if (open === undefined) return;
+/** @throws TrainingDataError where paths of a recipe to start from are still to be filled in */
+function requireFilledIn(recipe: Recipe): void {
+  const open = stageRecipes(recipe).flatMap(({ data: { path } }, i) => {
+    if (path === undefined || !isPlaceholder(path)) return [];
+    const [place, option] =
+      path === recipe.data.path
+        ? ['data.path', '--data PATH']
+        : [`stages.${i}.data.path`, `--set stages.${i}.data.path=PATH`];
+    return [`${place}: ${path} (or say ${option})`];
+  });
+  if (open.length === 0) return;
   throw new TrainingDataError(
-    `${open} stands for a path of yours: put it there in the recipe, or say --set with its place and your path.`,
+    `paths of yours are still missing; put them into the recipe:\n  ${[...new Set(open)].join('\n  ')}`,
   );
 }
 
