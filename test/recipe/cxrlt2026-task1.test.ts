@@ -42,8 +42,8 @@ test('the winning recipe of Task 1 says what to train at which rate, stage by st
     ],
   ]);
   expect(stages.map(({ model, loss, sampler }) => [model.head.name, loss.name, sampler.name])).toEqual([
-    ['linear', 'asl', 'shuffled'],
-    ['linear', 'asl', 'shuffled'],
+    ['linear', 'logit-adjusted-asl', 'shuffled'],
+    ['linear', 'logit-adjusted-asl', 'shuffled'],
     ['csra', 'db-margin', 'repeat-factor'],
     ['csra', 'db-margin', 'repeat-factor'],
   ]);
