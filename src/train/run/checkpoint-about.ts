@@ -14,12 +14,13 @@ export function checkpointAbout({
   ...rest
 }: Pick<CheckpointAbout, 'model' | 'weights' | 'epoch' | 'step' | 'metrics'> & {
   recipe: Recipe;
-  stage: Pick<Stage, 'recipe' | 'data'>;
+  stage: Pick<Stage, 'recipe' | 'data' | 'seenBefore'>;
 }): CheckpointAbout {
-  const { data } = stage;
+  const { data, seenBefore } = stage;
   return {
     ...rest,
     classes: [...data.classes],
+    ...(seenBefore.length > 0 && { seenBefore: [...seenBefore] }),
     preprocessing: stage.recipe.preprocessing,
     prevalence: data.positives.map((count, c) => {
       const known = data.known[c] ?? 0;

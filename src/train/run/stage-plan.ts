@@ -27,6 +27,8 @@ export interface Stage {
    * on other images make another curve. Absent where all stages share theirs.
    */
   readonly curve?: string;
+  /** Classes whose labels the stages before saw, beside its own. */
+  readonly seenBefore: readonly string[];
   /** Of its classes, where its head reads texts. */
   readonly prompts: ClassPrompts | undefined;
   /** The recipe's, with its parameters: bound here, and handed down to the step. */
@@ -95,9 +97,12 @@ export function planStages(recipe: Recipe, { data: ofStages, prompts, lossFile }
     const { epochs } = part.recipe.schedule;
     const endEpoch = firstEpoch + epochs;
     const curve = severalSets && { curve: curveOf(part.recipe) };
+    const others = parts.slice(0, i).flatMap(({ data }) => data.classes);
+    const seenBefore = [...new Set(others)].filter((name) => !part.data.classes.includes(name));
     const stage = {
       ...part,
       ...curve,
+      seenBefore,
       number: i + 1,
       name,
       start,

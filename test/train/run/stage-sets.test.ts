@@ -18,6 +18,7 @@ import { trainRun } from '../../../src/train/run/train-run.js';
 import type { Trainer } from '../../../src/train/step/trainer.js';
 import { TensorboardLog } from '../../../src/train/tensorboard/tensorboard-log.js';
 import { readCheckpoint } from '../../../src/weights/checkpoint.js';
+import { trainedClasses } from '../../../src/weights/trained-classes.js';
 import { testDevice } from '../../device.js';
 import { writeTinyDataset } from './tiny-run.js';
 
@@ -141,7 +142,12 @@ describe('stages with sets of their own', () => {
     });
     expect(summary.best?.epoch).toBeGreaterThan(2);
     const best = await readCheckpoint(run.best);
-    expect(best).toMatchObject({ classes: ['bright', 'striped'], preprocessing: { size: [24, 24] } });
+    expect(best).toMatchObject({
+      classes: ['bright', 'striped'],
+      seenBefore: PRE_TRAINED,
+      preprocessing: { size: [24, 24] },
+    });
+    expect(await trainedClasses(run.best)).toEqual(['bright', 'striped', ...PRE_TRAINED]);
     expect(JSON.stringify(best.recipe)).not.toContain('first');
     expect((await readPredictions(run.predictions)).classes).toEqual(['bright', 'striped']);
   });
