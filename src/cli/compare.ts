@@ -138,7 +138,7 @@ function cellDisplay(out: string, flags: CompareFlags, say: (text: string) => vo
         return say(`skipped    ${cell.name}: ${event.reason}`);
       case 'begun':
         say(`\nrun        ${cell.name}, ${event.place + 1} of ${event.total}: ${runOf(out, cell).path}`);
-        display = trainingDisplay({ recipe: cell.recipe, quiet: flags.quiet ?? false, explain: 'top' });
+        display = trainingDisplay({ quiet: flags.quiet ?? false, explain: 'top' });
         return;
       case 'run':
         return display?.(event.event);

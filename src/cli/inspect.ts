@@ -5,8 +5,9 @@ import { inspectData } from '../inspect/inspect-data.js';
 import { formatInspection } from '../inspect/inspection-text.js';
 import { writeInspectionPage } from '../inspect/page/page.js';
 import { openDevice } from '../platform/node/open-device.js';
-import { parseRecipe, resolveRecipe } from '../recipe/recipe.js';
+import { formatRecipe, parseRecipe, resolveRecipe } from '../recipe/recipe.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { finalRecipe, recipeOfStage } from '../recipe/recipe-stages.js';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { command, runCommand } from './command.js';
 import { adapterOption, imagesOption, setOption } from './options/common-options.js';
@@ -15,6 +16,7 @@ import { ProgressLine } from './training-display.js';
 interface InspectFlags {
   readonly images?: string;
   readonly recipe?: string;
+  readonly stage?: string;
   readonly set: string[];
   readonly sampler?: string;
   readonly lenient?: boolean;
@@ -30,6 +32,10 @@ const program = command('inspect')
   .argument('<data>', 'label table (CSV, gzip too, or MedMNIST’s .npz), or a folder with one')
   .addOption(imagesOption())
   .option('--recipe <file>', 'split, classes, image size and sampler as this recipe has them')
+  .option(
+    '--stage <stage>',
+    'name or number of the recipe’s stage whose settings are meant (default: the last)',
+  )
   .addOption(setOption('the recipe', 'data.testFraction=0.2'))
   .option('--sampler <name>', 'show what this sampler does to the classes and their pairs')
   .option('--lenient', 'look at damaged pictures as far as they decode')
@@ -62,15 +68,19 @@ async function inspect(data: string, flags: InspectFlags): Promise<void> {
   process.stdout.write(`\n${written.map((file) => `written    ${file}`).join('\n')}\n`);
 }
 
-async function recipeOf({ recipe, set, sampler, images, lenient }: InspectFlags): Promise<Recipe> {
-  const overrides = [
-    ...set,
+async function recipeOf({ recipe, stage, set, sampler, images, lenient }: InspectFlags): Promise<Recipe> {
+  const flags = [
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(images)}`]),
     ...(lenient ? ['data.lenient=true'] : []),
     ...(sampler === undefined ? [] : [`sampler=${JSON.stringify({ name: sampler })}`]),
   ];
-  if (recipe === undefined) return parseRecipe('', { path: 'no recipe', overrides });
-  return (await resolveRecipe(recipe, overrides)).recipe;
+  const whole =
+    recipe === undefined
+      ? parseRecipe('', { path: 'no recipe', overrides: set })
+      : (await resolveRecipe(recipe, set)).recipe;
+  const own = stage === undefined ? finalRecipe(whole) : recipeOfStage(whole, stage);
+  // these count for whatever stage is meant
+  return parseRecipe(formatRecipe(own), { path: recipe ?? 'no recipe', overrides: flags });
 }
 
 /** Typed arrays as lists of numbers. */

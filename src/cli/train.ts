@@ -6,6 +6,7 @@ import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
 import { registeredLosses } from '../losses/registry.js';
 import { openDevice } from '../platform/node/open-device.js';
 import type { MacroScores } from '../predict/scores.js';
+import { finalRecipe } from '../recipe/recipe-stages.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
@@ -14,7 +15,7 @@ import type { RunSummary } from '../train/run/finish-run.js';
 import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
 import type { RunEvent } from '../train/run/run-event.js';
 import { planRun, type RunPlan } from '../train/run/run-plan.js';
-import type { Stage } from '../train/run/stage-plan.js';
+import { distinctData, type Stage, stageTitle } from '../train/run/stage-plan.js';
 import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
@@ -109,33 +110,39 @@ async function train(flags: TrainFlags): Promise<void> {
   try {
     const plan = await planRun({ ...flags, head: flags.weightsHead });
     say(`run        ${plan.run.path}`);
-    const simulated = plan.recipe.data.path === undefined;
+    const simulated = finalRecipe(plan.recipe).data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
-    const prepared = await prepare(plan, flags);
-    for (const line of describeData(prepared.data)) say(line);
-    for (const { recipe, sampler } of distinctSamplers(prepared.stages)) {
-      const sampled = sampledFrequencies(prepared.data.train.readable, sampler);
-      for (const line of formatSampling(recipe.sampler, sampled)) say(line);
+    const { stages, ...prepared } = await prepare(plan, flags);
+    for (const data of distinctData(stages)) {
+      const sharing = stages.filter((stage) => stage.data === data);
+      if (sharing.length < stages.length) say(`data       of ${sharing.map(stageTitle).join('; ')}:`);
+      for (const line of describeData(data)) say(line);
+      for (const { recipe, sampler } of distinctSamplers(sharing)) {
+        const sampled = sampledFrequencies(data.train.readable, sampler);
+        for (const line of formatSampling(recipe.sampler, sampled)) say(line);
+      }
     }
     const device = await openDevice({ adapter: flags.adapter });
     say(`adapter    ${device.description}`);
     interrupt.protect();
     try {
-      const { recipe, run } = prepared;
+      const { run } = prepared;
       const display = trainingDisplay({
-        recipe,
         quiet: flags.quiet ?? false,
         explain: flags.explain ?? 'top',
       });
       const curves = flags.tensorboard ? new TensorboardLog(run.tensorboard) : undefined;
-      const summary = await trainRun(prepared, {
-        device,
-        tuning: kernelTuning(device, flags),
-        signal: interrupt.signal,
-        stopAfter: flags.stopAfter,
-        explain: flags.explain !== undefined,
-        listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
-      });
+      const summary = await trainRun(
+        { ...prepared, stages },
+        {
+          device,
+          tuning: kernelTuning(device, flags),
+          signal: interrupt.signal,
+          stopAfter: flags.stopAfter,
+          explain: flags.explain !== undefined,
+          listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
+        },
+      );
       const files = await run.traces();
       process.stdout.write(`${conclude(summary, run.path, files)}\n`);
       if (summary.status === 'finished') await writeModelCard(run.best, { force: true });

@@ -1,5 +1,4 @@
 import { SingleBar } from 'cli-progress';
-import type { Recipe } from '../recipe/recipe-schema.js';
 import { describeLoss } from '../report/describe-run.js';
 import { formatByteSize } from '../text/byte-size.js';
 import { formatSeconds } from '../text/duration.js';
@@ -18,7 +17,6 @@ import { type ExplainWhat, formatExplanation } from './text/plan-table.js';
  * epoch on both. Facts go to stdout, the bar to stderr.
  */
 export interface TrainingDisplayOptions {
-  readonly recipe: Recipe;
   /** Only what must be seen. */
   readonly quiet: boolean;
   /** How much to show of where the time of a step goes. */
@@ -28,11 +26,11 @@ export interface TrainingDisplayOptions {
 /** Seconds between two plain lines. */
 const PLAIN_INTERVAL = 10;
 
-export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptions): RunListener {
+export function trainingDisplay({ quiet, explain }: TrainingDisplayOptions): RunListener {
   const say = (text: string) => {
     if (!quiet) process.stdout.write(`${text}\n`);
   };
-  const meter = new Meter(recipe.batchSize * recipe.accumulate);
+  const meter = new Meter();
   const bar = new ProgressLine(quiet);
   let extent = { stages: 1, epochs: 0, steps: 0 };
   let loss = Number.NaN;
@@ -45,7 +43,7 @@ export function trainingDisplay({ recipe, quiet, explain }: TrainingDisplayOptio
       case 'ready': {
         const { trainer, progress, stage } = event;
         extent = stage.run;
-        meter.start(progress.step);
+        meter.start(progress.step, stage.recipe.batchSize * stage.recipe.accumulate);
         bar.stop();
         for (const line of describeTrainer(trainer, stage, progress)) say(line);
         return;
@@ -117,11 +115,11 @@ class Meter {
   #at = 0;
   #started = 0;
   #now = 0;
+  #images = 0;
 
   /** @param images of a step */
-  constructor(readonly images: number) {}
-
-  start(step: number): void {
+  start(step: number, images: number): void {
+    this.#images = images;
     this.#from = step;
     this.#at = step;
     this.#started = performance.now();
@@ -138,7 +136,7 @@ class Meter {
   }
 
   get imagesPerSecond(): number {
-    return this.#secondsPerStep > 0 ? this.images / this.#secondsPerStep : 0;
+    return this.#secondsPerStep > 0 ? this.#images / this.#secondsPerStep : 0;
   }
 
   secondsLeft(step: number, totalSteps: number): number {

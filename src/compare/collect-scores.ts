@@ -1,6 +1,7 @@
 import { areSimulated } from '../data/images/simulated.js';
 import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { countLabels } from '../data/tables/table.js';
+import { finalRecipe } from '../recipe/recipe-stages.js';
 import { alignedScores } from '../report/compare-runs.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from '../report/run-labels.js';
 import { readRunRecord } from '../report/run-record.js';
@@ -45,7 +46,8 @@ export async function collectScores(out: string, plan: ComparisonPlan): Promise<
       missing.push(cell.name);
       continue;
     }
-    const key = JSON.stringify([cell.recipe.data, cell.recipe.preprocessing]);
+    const { data: measured, preprocessing } = finalRecipe(cell.recipe);
+    const key = JSON.stringify([measured, preprocessing]);
     const data = found.get(key) ?? dataOf(cell);
     found.set(key, data);
     const { source } = await data;
@@ -76,7 +78,7 @@ export async function collectScores(out: string, plan: ComparisonPlan): Promise<
 }
 
 async function dataOf({ recipe }: Cell): Promise<FoundData> {
-  const data = await findData(recipe);
+  const data = await findData(finalRecipe(recipe));
   if ('reason' in data) throw new CompareError(`the labels can't be read: ${data.reason}`);
   return data;
 }

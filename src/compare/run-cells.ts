@@ -9,8 +9,8 @@ import { RunDirectory } from '../train/run/run-directory.js';
 import { RunDirectoryError } from '../train/run/run-directory-error.js';
 import { announce, type RunEvent } from '../train/run/run-event.js';
 import { completeRecipe } from '../train/run/run-plan.js';
+import { ExaminedSets } from '../train/run/stage-data.js';
 import { trainRun } from '../train/run/train-run.js';
-import { examineTrainingData, type TrainingData } from '../train/run/training-data.js';
 import { CompareError } from './compare-error.js';
 import type { Cell } from './comparison-plan.js';
 import { pinCells } from './pinned-weights.js';
@@ -93,7 +93,8 @@ export async function runCells(
 ): Promise<void> {
   const pinned = await pinCells(out, cells, hub);
   for (const cell of pinned) await cellState(runOf(out, cell), cell);
-  const examine = examinedOnce();
+  // runs in a row that share data read them once
+  const sets = new ExaminedSets();
   const tell = (event: CellEvent) => announce(listeners, event);
   for (const [place, cell] of pinned.entries()) {
     if (signal.aborted) return;
@@ -110,7 +111,7 @@ export async function runCells(
         continue;
       }
       const plan = { ...(await completeRecipe(cell.recipe)), run, resume: state === 'stopped', notes: [] };
-      const prepared = await prepareRun(plan, { cache, hub, examine });
+      const prepared = await prepareRun(plan, { cache, hub, sets });
       await tell({ kind: 'begun', cell, place, total: pinned.length });
       const listener = (event: RunEvent) => tell({ kind: 'run', cell, event });
       const summary = await trainRun(prepared, { device, tuning, signal, listeners: [listener] });
@@ -123,15 +124,4 @@ export async function runCells(
       await release();
     }
   }
-}
-
-/** Reads data once for runs in a row that share them. The pictures of all that differ would not fit into memory. */
-function examinedOnce(): typeof examineTrainingData {
-  let last: { readonly key: string; readonly data: TrainingData } | undefined;
-  return async (path, recipe, options) => {
-    const { data, preprocessing, batchSize } = recipe;
-    const key = JSON.stringify([path, data, preprocessing, batchSize]);
-    if (last?.key !== key) last = { key, data: await examineTrainingData(path, recipe, options) };
-    return last.data;
-  };
 }

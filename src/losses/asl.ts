@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { literal } from '../kernels/pointwise/expression.js';
 import { defineLoss } from './define/define-loss.js';
 import { logistic, powerWgsl } from './define/logistic.js';
+import type { ValueAndSlope } from './define/loss.js';
 
-const parameters = z.strictObject({
+export const aslParameters = z.strictObject({
   gammaNeg: z.number().min(0).max(32).default(4).describe('γ₋: how fast easy negatives lose weight'),
   gammaPos: z.number().min(0).max(32).default(1).describe('γ₊: how fast easy positives lose weight'),
   margin: z
@@ -21,7 +22,7 @@ const parameters = z.strictObject({
     ),
 });
 
-type Parameters = z.output<typeof parameters>;
+type Parameters = z.output<typeof aslParameters>;
 
 /**
  * Asymmetric loss (Ridnik et al. 2021, arXiv 2009.14119, eqs. 4–7): positives and negatives are focused differently, and
@@ -40,15 +41,25 @@ export const asl = defineLoss({
   name: 'asl',
   summary: 'asymmetric focusing, and a margin below which negatives cost nothing',
   source: 'Ridnik et al. 2021, arXiv 2009.14119',
-  parameters,
-  wgsl(given) {
-    const { gammaNeg, gammaPos, margin } = given;
-    const [up, down] = focusGradients(given).map(literal);
-    const limit = literal(largestLog(given));
-    // Without a margin p_m = p, and dividing p (1−p) by p_m or 1−p_m would divide by what rounding made 0.
-    const negative =
-      margin > 0
-        ? `
+  parameters: aslParameters,
+  wgsl: (given) => aslWgsl(given),
+  reference: aslReference,
+  partialGradient: ({ detachFocus }) => detachFocus,
+  flops: 80,
+});
+
+/**
+ * The formula in WGSL.
+ * @param logit what stands for x in it, of the arguments x, y and `others`
+ */
+export function aslWgsl(given: Parameters, logit = 'x', others: readonly string[] = []): string {
+  const { gammaNeg, gammaPos, margin } = given;
+  const [up, down] = focusGradients(given).map(literal);
+  const limit = literal(largestLog(given));
+  // Without a margin p_m = p, and dividing p (1−p) by p_m or 1−p_m would divide by what rounding made 0.
+  const negative =
+    margin > 0
+      ? `
   let shifted = max(p - ${literal(margin)}, 0.0);
   let rest = min(q + ${literal(margin)}, 1.0);
   let raw = select(-log(rest), -log1p(-min(shifted, 0.5)), shifted <= 0.5);
@@ -56,15 +67,16 @@ export const asl = defineLoss({
   let pull = ${down} * p * q * cost / max(shifted, 1e-30);
   let drift = p * q / rest;
   let reached = shifted > 0.0;`
-        : `
+      : `
   let shifted = p;
   let raw = s.minusLogQ;
   let cost = min(raw, ${limit});
   let pull = ${down} * q * cost;
   let drift = p;
   let reached = true;`;
-    return `fn loss(x: f32, y: f32) -> vec2f {
-  let s = logistic(x);
+  const names = ['x', 'y', ...others].map((name) => `${name}: f32`);
+  return `fn loss(${names.join(', ')}) -> vec2f {
+  let s = logistic(${logit});
   let p = s.p;
   let q = s.q;
   let gain = min(s.minusLogP, ${limit});
@@ -78,30 +90,29 @@ ${negative}
     negativeFocus * negativeSlope - positiveFocus * positiveSlope,
   );
 }`;
-  },
-  reference(given, x, y) {
-    const { gammaNeg, gammaPos, margin } = given;
-    const [up, down] = focusGradients(given);
-    const limit = largestLog(given);
-    const { p, q, minusLogP, minusLogQ } = logistic(x);
-    const gain = Math.min(minusLogP, limit);
-    const positiveFocus = y * q ** gammaPos;
-    const positiveSlope = up * p * gain + (minusLogP < limit ? q : 0);
-    const shifted = margin > 0 ? Math.max(p - margin, 0) : p;
-    const raw = margin > 0 ? -Math.log1p(-shifted) : minusLogQ;
-    const cost = Math.min(raw, limit);
-    const pull = margin > 0 ? (down * p * q * cost) / shifted : down * q * cost;
-    const drift = margin > 0 ? (p * q) / (1 - shifted) : p;
-    const negativeFocus = (1 - y) * shifted ** gammaNeg;
-    const negativeSlope = shifted > 0 ? pull + (raw < limit ? drift : 0) : 0;
-    return {
-      value: positiveFocus * gain + negativeFocus * cost,
-      slope: negativeFocus * negativeSlope - positiveFocus * positiveSlope,
-    };
-  },
-  partialGradient: ({ detachFocus }) => detachFocus,
-  flops: 80,
-});
+}
+
+/** The same in float64. */
+export function aslReference(given: Parameters, x: number, y: number): ValueAndSlope {
+  const { gammaNeg, gammaPos, margin } = given;
+  const [up, down] = focusGradients(given);
+  const limit = largestLog(given);
+  const { p, q, minusLogP, minusLogQ } = logistic(x);
+  const gain = Math.min(minusLogP, limit);
+  const positiveFocus = y * q ** gammaPos;
+  const positiveSlope = up * p * gain + (minusLogP < limit ? q : 0);
+  const shifted = margin > 0 ? Math.max(p - margin, 0) : p;
+  const raw = margin > 0 ? -Math.log1p(-shifted) : minusLogQ;
+  const cost = Math.min(raw, limit);
+  const pull = margin > 0 ? (down * p * q * cost) / shifted : down * q * cost;
+  const drift = margin > 0 ? (p * q) / (1 - shifted) : p;
+  const negativeFocus = (1 - y) * shifted ** gammaNeg;
+  const negativeSlope = shifted > 0 ? pull + (raw < limit ? drift : 0) : 0;
+  return {
+    value: positiveFocus * gain + negativeFocus * cost,
+    slope: negativeFocus * negativeSlope - positiveFocus * positiveSlope,
+  };
+}
 
 /** γ₊ and γ₋ as factors of the focusing weights' own gradients. */
 function focusGradients({ gammaPos, gammaNeg, detachFocus }: Parameters): [up: number, down: number] {

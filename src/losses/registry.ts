@@ -11,6 +11,7 @@ import { focal } from './focal.js';
 import { hill } from './hill.js';
 import { ldam, ldamDrw } from './ldam.js';
 import { logitAdjusted } from './logit-adjusted.js';
+import { logitAdjustedAsl } from './logit-adjusted-asl.js';
 import { ral } from './ral.js';
 import { smoothAp } from './smooth-ap.js';
 import { splc } from './splc.js';
@@ -30,6 +31,7 @@ const losses = new Map<string, Loss>(
     ldam,
     ldamDrw,
     logitAdjusted,
+    logitAdjustedAsl,
     hill,
     splc,
     ral,

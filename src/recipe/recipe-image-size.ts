@@ -15,9 +15,16 @@ export const imageSizeSchema = z
 
 type ImageSize = z.infer<typeof imageSizeSchema>;
 
-/** The recipe as given, its short form written out where it says nothing of the long one. */
+/** The recipe as given, its short form written out where it says nothing of the long one; in stages, too. */
 export function spreadImageSize(given: unknown): unknown {
-  if (!isSection(given) || !isSection(given.model)) return given;
+  if (!isSection(given)) return given;
+  const spread = spreadInto(given);
+  return Array.isArray(given.stages) ? { ...spread, stages: given.stages.map(spreadImageSize) } : spread;
+}
+
+/** The same for the sections of a recipe, or of a stage. */
+function spreadInto(given: Record<string, unknown>): Record<string, unknown> {
+  if (!isSection(given.model)) return given;
   const imageSize = imageSizeSchema.safeParse(given.model.imageSize);
   const { preprocessing = {} } = given;
   if (!imageSize.success || !isSection(preprocessing) || 'size' in preprocessing) return given;

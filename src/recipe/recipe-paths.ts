@@ -13,7 +13,8 @@ import { WORDS } from './recipe-zeroshot.js';
 
 /** The recipe with each of its paths changed. It need not be valid: what is no path where one should be stays. */
 export function mapPaths<T>(recipe: T, change: (path: string) => string): T {
-  const path = (value: unknown) => (typeof value === 'string' ? change(value) : value);
+  const path = (value: unknown) =>
+    typeof value === 'string' && !isPlaceholder(value) ? change(value) : value;
   const loss = (section: unknown) =>
     replace(section, 'name', (name) => (typeof name === 'string' && isLossFile(name) ? change(name) : name));
   const weights = (value: unknown) =>
@@ -21,7 +22,9 @@ export function mapPaths<T>(recipe: T, change: (path: string) => string): T {
   const texts = (value: unknown) => (value === WORDS ? value : weights(value));
   const data = (section: unknown) => replace(replace(section, 'path', path), 'images', path);
   const stages = (list: unknown) =>
-    Array.isArray(list) ? list.map((stage: unknown) => replace(stage, 'loss', loss)) : list;
+    Array.isArray(list)
+      ? list.map((stage: unknown) => replace(replace(stage, 'loss', loss), 'data', data))
+      : list;
   const model = (section: unknown) => replace(replace(section, 'weights', weights), 'adapters', path);
   const zeroshot = (section: unknown) => replace(replace(section, 'prompts', path), 'texts', texts);
   const changes = { data, model, loss, stages, zeroshot };
@@ -30,6 +33,11 @@ export function mapPaths<T>(recipe: T, change: (path: string) => string): T {
     (changed, [key, inside]) => replace(changed, key, inside),
     recipe,
   ) as T;
+}
+
+/** Whether a path is still to be filled in: `<table of the training images>` in a recipe to start from. */
+export function isPlaceholder(path: string): boolean {
+  return /^<.+>$/.test(path);
 }
 
 /** A recipe as a run directory keeps it. @param folder the run directory */

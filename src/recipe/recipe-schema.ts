@@ -76,6 +76,21 @@ const dataSchema = z.strictObject({
   cacheMiB: z.number().min(0).max(1e6).default(1024).describe('memory for prepared pictures'),
 });
 
+/** Of the model, what each stage may have of its own. */
+const stageModelFields = {
+  head: headSchema.prefault('linear'),
+  dropRate: z.number().min(0).lt(1).default(0).describe('dropout of the features before the head'),
+  dropPathRate: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('stochastic depth: rises over the residual blocks from 0 to this'),
+};
+
+/** Names of the settings of the model that each stage may have of its own. */
+export const STAGE_MODEL_SETTINGS: readonly string[] = Object.keys(stageModelFields);
+
 const modelSchema = z.strictObject({
   arch: z.string().min(1).default('resnet18').describe('timm’s name of the architecture'),
   stem: z
@@ -92,14 +107,7 @@ const modelSchema = z.strictObject({
     .optional()
     .describe('channels of the first stage; absent: as in the published network'),
   imageSize: imageSizeSchema.optional(),
-  head: headSchema.prefault('linear'),
-  dropRate: z.number().min(0).lt(1).default(0).describe('dropout of the features before the head'),
-  dropPathRate: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0)
-    .describe('stochastic depth: rises over the residual blocks from 0 to this'),
+  ...stageModelFields,
   weights: z
     .string()
     .min(1)
@@ -207,7 +215,23 @@ const batchSizeSchema = z.int().min(1).max(65536);
 const precisionSchema = z.enum(['f32', 'f16']);
 const accumulateSchema = z.int().min(1).max(4096);
 
-/** One of several trainings in a row (see stages.ts). What is absent is as in the recipe, not as in the stage before. */
+/** A setting of the model that belongs to the whole run. */
+function ofAllStages(setting: string) {
+  return z.never(`all stages train one backbone: say model.${setting} for the whole recipe`).optional();
+}
+
+const stageModelSchema = z.strictObject({
+  imageSize: imageSizeSchema.optional(),
+  ...stageModelFields,
+  arch: ofAllStages('arch'),
+  stem: ofAllStages('stem'),
+  width: ofAllStages('width'),
+  weights: ofAllStages('weights'),
+  weightsHead: ofAllStages('weightsHead'),
+  adapters: ofAllStages('adapters'),
+});
+
+/** One of several trainings in a row (see recipe-stages.ts). What is absent is as in the recipe, not as in the stage before. */
 const stageSchema = z.strictObject({
   name: z
     .string()
@@ -218,7 +242,22 @@ const stageSchema = z.strictObject({
     .enum(['last', 'best'])
     .default('last')
     .describe('from which weights of the stage before: the validated ones after its last step, or its best'),
-  head: z.enum(['keep', 'reset']).default('keep').describe('reset: the head starts from fresh weights'),
+  head: z
+    .enum(['keep', 'reset'])
+    .default('keep')
+    .describe(
+      'reset: the head starts from fresh weights; needed where the stage before had another head or other classes',
+    ),
+  data: dataSchema
+    .optional()
+    .describe(
+      'another set to train and validate on. One that names another path has none of the recipe’s images, layout, ' +
+        'classes and columns',
+    ),
+  preprocessing: preprocessingSchema.optional(),
+  model: stageModelSchema
+    .optional()
+    .describe('its head, dropRate and dropPathRate: the backbone is the run’s'),
   augment: augmentationSchema.optional(),
   sampler: samplerSchema.optional(),
   loss: lossSchema.optional(),
@@ -309,9 +348,15 @@ export const recipeSchema = z.strictObject({
 
 type ParsedRecipe = z.infer<typeof recipeSchema>;
 
+type ParsedModel = ParsedRecipe['model'];
+
+export type StageRecipe = Omit<NonNullable<ParsedRecipe['stages']>[number], 'model'> & {
+  readonly model?: Pick<ParsedModel, keyof typeof stageModelFields> | undefined;
+};
+
 /** A complete recipe: every field there, no short forms, and no paths that depend on where its file lies. */
-export type Recipe = Omit<ParsedRecipe, 'model' | 'pathsFrom'> & {
-  readonly model: Omit<ParsedRecipe['model'], 'imageSize'>;
+export type Recipe = Omit<ParsedRecipe, 'model' | 'pathsFrom' | 'stages'> & {
+  readonly model: Omit<ParsedModel, 'imageSize'>;
+  readonly stages?: readonly StageRecipe[] | undefined;
 };
 export type OptimizerRecipe = Recipe['optimizer'];
-export type StageRecipe = NonNullable<Recipe['stages']>[number];

@@ -1,7 +1,9 @@
 import { basename, dirname } from 'node:path';
 import { stringify } from 'yaml';
+import type { z } from 'zod';
 import { count } from '../text/numbers.js';
 import { isLossFile } from './loss-file.js';
+import { isSection } from './merge-recipe.js';
 import { RecipeError } from './recipe-error.js';
 import { checkHead } from './recipe-head.js';
 import { imageSizeIssues, spreadImageSize } from './recipe-image-size.js';
@@ -12,6 +14,7 @@ import { bindOptimizer } from './recipe-optimizer.js';
 import { applyOverrides, type Override, parseOverride } from './recipe-overrides.js';
 import { fromFolder } from './recipe-paths.js';
 import { type FROM_RECIPE, type Recipe, recipeSchema, type StageRecipe } from './recipe-schema.js';
+import { keptHeadIssues } from './recipe-stage-heads.js';
 import { spreadStages } from './recipe-stages.js';
 import { headWithTexts } from './recipe-zeroshot.js';
 import { parseYaml, readYamlText } from './yaml-text.js';
@@ -92,8 +95,8 @@ export function recipeDifferences(from: Recipe, to: Recipe): string[] {
 }
 
 function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
-  const spread = spreadStages(given);
-  const parsed = recipeSchema.safeParse(spreadImageSize(spread));
+  const spread = spreadStages(spreadImageSize(given));
+  const parsed = recipeSchema.safeParse(spread);
   if (!parsed.success) return { issues: recipeIssues(parsed.error, spread) };
   const { pathsFrom, ...sections } = parsed.data;
   if (pathsFrom !== undefined) {
@@ -102,8 +105,7 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
   const { imageSize, ...model } = sections.model;
   const bound = bindLoss(sections.loss);
   const optimized = bindOptimizer(sections.optimizer);
-  const texted = headWithTexts(model.head, sections.zeroshot, model.weights);
-  const checked = 'issues' in texted ? texted : checkHead(texted.head);
+  const checked = bindHead(model.head, sections);
   const staged = bindStages(sections);
   const issues = [
     ...imageSizeIssues(imageSize, sections.preprocessing.size),
@@ -116,21 +118,33 @@ function check(given: unknown): { recipe: Recipe } | { issues: RecipeIssue[] } {
     return { issues };
   if (issues.length > 0) return { issues };
   const { stages } = staged;
-  const recipe = {
-    ...sections,
+  const { stages: _, ...rest } = sections;
+  const recipe: Recipe = {
+    ...rest,
     loss: bound.loss,
     optimizer: optimized.optimizer,
     model: { ...model, head: checked.head },
+    ...(stages && { stages }),
   };
-  return { recipe: stages === undefined ? recipe : { ...recipe, stages } };
+  const unkept = keptHeadIssues(recipe);
+  return unkept.length > 0 ? { issues: unkept } : { recipe };
 }
 
-/** The stages, the losses and optimizers that they have of their own with all parameters. */
-function bindStages({
-  loss: runLoss,
-  stages: given,
-}: Pick<Recipe, 'loss' | 'stages'>): { stages: Recipe['stages'] } | { issues: RecipeIssue[] } {
-  const bound = given?.map(({ loss, ...stage }): { stage: StageRecipe } | { issues: RecipeIssue[] } => {
+type Sections = z.infer<typeof recipeSchema>;
+
+function bindHead(
+  head: Recipe['model']['head'],
+  { zeroshot, model }: Pick<Sections, 'zeroshot' | 'model'>,
+): ReturnType<typeof checkHead> {
+  const texted = headWithTexts(head, zeroshot, model.weights);
+  return 'issues' in texted ? texted : checkHead(texted.head);
+}
+
+/** The stages; the losses, optimizers and heads that they have of their own with all parameters. */
+function bindStages(sections: Sections): { stages: Recipe['stages'] } | { issues: RecipeIssue[] } {
+  const { loss: runLoss, stages: given } = sections;
+  type Bound = { stage: StageRecipe } | { issues: RecipeIssue[] };
+  const bound = given?.map(({ loss, model, ...stage }): Bound => {
     if (loss !== undefined && isLossFile(loss.name) && loss.name !== runLoss.name) {
       const message =
         'only the loss of the whole recipe may be a file: name it there, and the others in stages';
@@ -140,7 +154,14 @@ function bindStages({
     if (ownLoss && 'issues' in ownLoss) return ownLoss;
     const ownOptimizer = stage.optimizer && bindOptimizer(stage.optimizer);
     if (ownOptimizer && 'issues' in ownOptimizer) return ownOptimizer;
-    return { stage: { ...stage, ...ownOptimizer, ...ownLoss } };
+    const ownHead = model && bindHead(model.head, sections);
+    if (ownHead && 'issues' in ownHead) return ownHead;
+    const { size } = stage.preprocessing ?? sections.preprocessing;
+    const issues = imageSizeIssues(model?.imageSize, size);
+    if (issues.length > 0) return { issues };
+    const { dropRate = 0, dropPathRate = 0 } = model ?? {};
+    const own = ownHead && { model: { head: ownHead.head, dropRate, dropPathRate } };
+    return { stage: { ...stage, ...own, ...ownOptimizer, ...ownLoss } };
   });
   const [first] = given ?? [];
   if (first?.start === 'best' || first?.head === 'reset') {
@@ -157,8 +178,10 @@ function bindStages({
   return { stages: bound?.flatMap((each) => ('stage' in each ? [each.stage] : [])) };
 }
 
+/** Settings by their path; those in lists of sections, too: `stages.1.batchSize`. */
 function flatten(value: unknown, prefix = ''): Map<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isList = Array.isArray(value) && !(value.length > 0 && value.every(isSection));
+  if (typeof value !== 'object' || value === null || isList) {
     return value === undefined ? new Map() : new Map([[prefix, JSON.stringify(value)]]);
   }
   return new Map(

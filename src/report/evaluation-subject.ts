@@ -6,6 +6,7 @@ import { EvaluationError, labelledRows } from '../predict/labelled-scores.js';
 import { type Predictions, readPredictions } from '../predict/predictions.js';
 import { type ScoreImagesOptions, scoreLabelled } from '../predict/score-images.js';
 import { dataSourceOptions } from '../recipe/recipe-data.js';
+import { finalRecipe } from '../recipe/recipe-stages.js';
 import { providePhantoms } from '../train/run/phantom-source.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import { type Checkpoint, readCheckpoint } from '../weights/checkpoint.js';
@@ -63,7 +64,7 @@ async function openRun(run: RunDirectory, request: EvaluationRequest): Promise<E
 
 /** The rows that a run has scored, with its scores and their labels. */
 async function heldOut(run: RunDirectory, { part, cache }: Pick<EvaluationRequest, 'part' | 'cache'>) {
-  const recipe = await run.recipe();
+  const recipe = finalRecipe(await run.recipe());
   const predictions = await readPredictions(run.predictions);
   const path = recipe.data.path ?? (await providePhantoms(recipe, { cache }));
   const { parts, imageRoot } = await readEvaluationData(path, dataSourceOptions(recipe.data), 'all');

@@ -7,6 +7,7 @@ import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import type { Interval } from '../eval/metrics/interval.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
+import { stageRecipes } from '../recipe/recipe-stages.js';
 import { decimals } from '../text/numbers.js';
 import { withoutFolders } from './local-folders.js';
 import { type FoundData, findData, type LabelledPart, labelledPart } from './run-labels.js';
@@ -83,7 +84,7 @@ export interface ExamineOptions {
 export async function examineRun(path: string, options: ExamineOptions = {}): Promise<ExaminedRun> {
   const record = await readRunRecord(path);
   const missing = [...record.missing];
-  const found = await findData(record.recipe, options.data);
+  const found = await findData(record.final, options.data);
   const data = 'source' in found ? found : null;
   if ('reason' in found) {
     missing.push(
@@ -105,7 +106,7 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
   const validation = evaluated('validation');
   const test = evaluated('test');
   const primary = test ?? validation;
-  const labels = options.data ?? record.recipe.data.path;
+  const labels = options.data ?? record.final.data.path;
   const local = withoutFolders(foldersOf(record, data, labels));
   if (record.summary !== null && record.summary.data.test === null) {
     missing.push('There is no test part: validation also chose the epoch, so its scores are too good.');
@@ -132,7 +133,11 @@ function foldersOf(
   const tables = data === null ? [] : [data.source.train, data.source.validation, data.source.test];
   return [
     path,
-    ...[labels, data?.path, data?.source.imageRoot, recipe.data.images].flatMap((each) => each ?? []),
+    ...[labels, data?.path, data?.source.imageRoot].flatMap((each) => each ?? []),
+    ...stageRecipes(recipe).flatMap(({ data: { path: own, images } }) => [
+      ...(own === undefined ? [] : [own, dirname(own)]),
+      ...(images === undefined ? [] : [images]),
+    ]),
     ...tables.flatMap((part) => (part === null ? [] : dirname(part.table.path))),
     ...(labels === undefined ? [] : [dirname(labels)]),
   ];

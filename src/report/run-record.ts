@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { TailrayError } from '../engine/errors.js';
 import { type Predictions, readPredictions } from '../predict/predictions.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
+import { finalRecipe } from '../recipe/recipe-stages.js';
 import { parseJson } from '../storage/parse-json.js';
 import type { EpochLine, StepLine } from '../train/run/metrics-line.js';
 import { RunDirectory } from '../train/run/run-directory.js';
@@ -21,9 +22,19 @@ import { ReportError } from './report-error.js';
 const macroSchema = z.record(z.string(), z.number().nullable());
 const partSchema = z.object({ images: z.number(), patients: z.number(), unreadable: z.number() });
 
+const dataSchema = z.object({
+  train: partSchema,
+  validation: partSchema.nullable(),
+  test: partSchema.nullable(),
+});
+
 const summarySchema = z.object({
   status: z.enum(['finished', 'stopped']),
-  data: z.object({ train: partSchema, validation: partSchema.nullable(), test: partSchema.nullable() }),
+  data: dataSchema,
+  /** Of a run whose stages train on several sets. */
+  stages: z
+    .array(z.object({ name: z.string().optional(), classes: z.array(z.string()), data: dataSchema }))
+    .optional(),
   classes: z.array(z.string()),
   epochs: z.number(),
   steps: z.number(),
@@ -69,6 +80,8 @@ export interface RunRecord {
   /** The folder's own name. */
   readonly name: string;
   readonly recipe: Recipe;
+  /** The recipe of the last stage: its network, data and preprocessing are those of the checkpoint and the predictions. */
+  readonly final: Recipe;
   readonly summary: RecordedSummary | null;
   readonly steps: readonly StepLine[];
   readonly epochs: readonly EpochLine[];
@@ -113,6 +126,7 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
     path: resolve(path),
     name: basename(resolve(path)),
     recipe,
+    final: finalRecipe(recipe),
     summary,
     steps: lines.filter((line) => line.kind === 'step'),
     epochs: lines.filter((line) => line.kind === 'epoch'),

@@ -59,6 +59,7 @@ svg .group{fill:var(--c);font-size:10px;font-weight:600}
 svg .axis,svg .tickmark{stroke:var(--muted);stroke-width:1}
 svg .grid{stroke:var(--grid);stroke-width:1}
 svg .reference{stroke:var(--muted);stroke-width:1;stroke-dasharray:4 3}
+svg .border{stroke:var(--muted);stroke-width:1}
 svg .upright{stroke:var(--muted);stroke-width:1;stroke-dasharray:2 3}
 svg .guess{stroke:var(--ink);stroke-width:2}
 svg .line{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}

@@ -60,8 +60,10 @@ class WeightMean {
       for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (values[i] as number);
     }
     const before = this.#about;
+    const seen = [...new Set([...(before.seenBefore ?? []), ...(about.seenBefore ?? [])])];
     this.#about = {
       ...before,
+      ...(seen.length > 0 && { seenBefore: seen }),
       epoch: Math.max(before.epoch, about.epoch),
       step: Math.max(before.step, about.step),
       prevalence: before.prevalence.map((share, c) => (share === about.prevalence[c] ? share : null)),

@@ -42,6 +42,8 @@ const aboutSchema = z.object({
   model: modelSchema,
   /** Names of the outputs, in order. */
   classes: z.array(z.string()).min(1),
+  /** Other classes whose labels earlier stages of its training saw; absent where there were none. */
+  seenBefore: z.array(z.string()).min(1).optional(),
   preprocessing: preprocessingSchema,
   /** Whether these are the averaged weights or those of the last step. */
   weights: z.enum(['average', 'raw']),

@@ -115,6 +115,10 @@ def logit_adjusted(x, y, tau=1):
     return bce(x + tau * torch.log(PRIOR / (1 - PRIOR)), y)
 
 
+def logit_adjusted_asl(x, y, tau=1):
+    return asl(x + tau * torch.log(PRIOR / (1 - PRIOR)), y, 4, 1, 0.05, 1e-8, True)
+
+
 def hill(x, y, lambda_=1.5, margin=1, gamma=2):
     """Zhang et al. 2021: Hill loss with focal margin loss for positives."""
     positive = torch.sigmoid(margin - x) ** gamma * F.logsigmoid(x - margin)
@@ -200,6 +204,8 @@ CASES = [
     ("ldam-drw", ldam_drw, {"progress": 0.9}),
     ("logit-adjusted", logit_adjusted, {}),
     ("logit-adjusted", logit_adjusted, {"tau": 0.5}),
+    ("logit-adjusted-asl", logit_adjusted_asl, {}),
+    ("logit-adjusted-asl", logit_adjusted_asl, {"tau": 0.5}),
     ("hill", hill, {}),
     ("splc", splc, {"epoch": 0}),
     ("splc", splc, {"epoch": 1}),

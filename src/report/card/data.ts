@@ -14,14 +14,14 @@ export function dataSection({ run, about }: CardFacts): string {
     '## Data',
     ...(run === null
       ? ['Missing: the run directory was not at hand.']
-      : [source(run), parts(run), ...notes(run)]),
+      : [source(run), parts(run), ...earlier(run), ...notes(run)]),
     '## Preparing an image',
     steps.join('\n'),
   ].join('\n\n');
 }
 
 function source({ record, data, simulated }: ExaminedRun): string {
-  const { path } = record.recipe.data;
+  const { path } = record.final.data;
   if (simulated)
     return 'Phantoms: simulated chest radiographs, drawn by `synth` of tailray, with simulated labels.';
   if (data === null)
@@ -48,6 +48,17 @@ function parts({ record, data }: ExaminedRun): string {
   });
   const titles = ['images', 'patients', 'unreadable, left out', 'unknown labels'];
   return table([{ title: 'part' }, ...titles.map((title) => ({ title, number: true }))], rows);
+}
+
+/** Of a run whose stages train on several sets: the others. */
+function earlier({ record }: ExaminedRun): string[] {
+  const stages = record.summary?.stages?.slice(0, -1) ?? [];
+  if (stages.length === 0) return [];
+  const lines = stages.map(({ name, classes, data: { train } }, i) => {
+    const title = plain(name ?? `stage ${i + 1}`);
+    return `${title}: ${count(train.images - train.unreadable)} training images, ${classes.length} classes`;
+  });
+  return ['Before that, earlier stages of the training saw:', list(lines)];
 }
 
 /** Labels that are neither present nor absent. */

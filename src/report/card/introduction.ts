@@ -29,12 +29,12 @@ function warning({ simulated }: CardFacts): string {
 
 function trained({ run }: CardFacts): string {
   if (run === null) return '';
-  const { recipe, summary } = run.record;
+  const { final, summary } = run.record;
   const train = summary?.data.train;
-  if (train === undefined) return `Trained with the loss ${plain(describeLoss(recipe))}.`;
+  if (train === undefined) return `Trained with the loss ${plain(describeLoss(final))}.`;
   const patients = train.patients > 0 ? ` of ${counted(train.patients, 'patient')}` : '';
   const images = `${count(train.images - train.unreadable)} ${run.simulated ? 'simulated images' : 'images'}`;
-  return `Trained on ${images}${patients} with the loss ${plain(describeLoss(recipe))}.`;
+  return `Trained on ${images}${patients} with the loss ${plain(describeLoss(final))}.`;
 }
 
 function numbers({ about, run }: CardFacts): string {

@@ -28,5 +28,13 @@ export function trainingSection({ about, run }: CardFacts): string {
 
 /** The phantoms that are drawn where a recipe names no data. */
 function withoutPhantoms(recipe: CardFacts['about']['recipe']): object {
-  return { ...recipe, data: { ...(recipe.data as object | undefined), phantoms: undefined } };
+  const without = (data: unknown) => ({ ...(data as object | undefined), phantoms: undefined });
+  const stages = recipe.stages as { data?: unknown }[] | undefined;
+  return {
+    ...recipe,
+    data: without(recipe.data),
+    ...(stages && {
+      stages: stages.map((stage) => (stage.data ? { ...stage, data: without(stage.data) } : stage)),
+    }),
+  };
 }

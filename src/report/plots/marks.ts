@@ -56,6 +56,22 @@ export function uprightMark({ x, top, bottom, left, right }: Area, value: number
   return html`<line class="upright" x1="${at}" x2="${at}" y1="${top}" y2="${bottom}"/><text class="note" x="${at + (leftHalf ? 3 : -3)}" y="${top + 8}" text-anchor="${leftHalf ? 'start' : 'end'}">${label}</text>`;
 }
 
+/** A reference line over a part of the area only, from one place of the data to another. */
+export function partReferenceMark(
+  { x, y }: Area,
+  [from, to]: readonly [number, number],
+  value: number,
+): Html {
+  const at = round(y(value));
+  return html`<line class="reference" x1="${round(x(from))}" x2="${round(x(to))}" y1="${at}" y2="${at}"/>`;
+}
+
+/** A line up where one stretch of the data ends and another begins. */
+export function borderMark({ x, top, bottom }: Area, value: number): Html {
+  const at = round(x(value));
+  return html`<line class="border" x1="${at}" x2="${at}" y1="${top}" y2="${bottom}"/>`;
+}
+
 /** The diagonal from corner to corner: chance in an ROC plot, perfect calibration in a reliability diagram. */
 export function diagonalMark({ left, right, top, bottom }: Area): Html {
   return html`<line class="reference" x1="${left}" x2="${right}" y1="${bottom}" y2="${top}"/>`;

@@ -8,12 +8,13 @@ import { type Content, type Html, html } from '../html.js';
 import { type ClassDots, classDots } from '../plots/class-dots.js';
 import { frame } from '../plots/frame.js';
 import { lineMark, type Point } from '../plots/marks.js';
+import { recordedStages, validatedAlike } from '../recorded-stages.js';
 import { primaryScores } from '../run-scores.js';
 
 /** Several runs side by side: one table, one picture of the tail, one of the way there. */
 export function comparison(runs: readonly ExaminedRun[], resamples?: number): Html {
   const [first] = runs;
-  const losses = distinguishLosses(runs.map(({ record }) => record.recipe));
+  const losses = distinguishLosses(runs.map(({ record }) => record.final));
   const parts = new Set(runs.map((run) => primaryScores(run)?.part ?? 'nothing'));
   return html`<section id="comparison"><h2>${runs.length} runs compared</h2>
 <div class="scroll"><table>
@@ -72,12 +73,16 @@ function tailPicture(runs: readonly ExaminedRun[]): Html | null {
 }
 
 function validationCurves(runs: readonly ExaminedRun[]): Html | null {
-  const lines = runs.map(({ record }) =>
-    record.epochs.flatMap(({ epoch, validation }): Point[] => {
-      const value = validation?.mAP ?? null;
-      return value === null ? [] : [[epoch, value]];
-    }),
-  );
+  const lines = runs.map(({ record }) => {
+    // earlier stages may have been validated on other images
+    const measured = validatedAlike(recordedStages(record)).at(-1) ?? [];
+    return measured
+      .flatMap(({ epochs }) => epochs)
+      .flatMap(({ epoch, validation }): Point[] => {
+        const value = validation?.mAP ?? null;
+        return value === null ? [] : [[epoch, value]];
+      });
+  });
   const points = lines.flat();
   if (points.length === 0) return null;
   const last = Math.max(2, ...points.map(([epoch]) => epoch));

@@ -1,87 +1,151 @@
 import { count } from '../../text/numbers.js';
+import type { EpochLine, StepLine } from '../../train/run/metrics-line.js';
 import type { ExaminedRun } from '../examine-run.js';
-import { type Html, html } from '../html.js';
+import { type Content, type Html, html } from '../html.js';
 import { type Area, type Axis, frame } from '../plots/frame.js';
-import { bandMark, dotMark, lineMark, type Point, referenceMark, uprightMark } from '../plots/marks.js';
+import {
+  bandMark,
+  borderMark,
+  dotMark,
+  lineMark,
+  type Point,
+  partReferenceMark,
+  referenceMark,
+  uprightMark,
+} from '../plots/marks.js';
 import { binned } from '../plots/thin.js';
+import { type RecordedStage, recordedStages, validatedAlike } from '../recorded-stages.js';
 import type { RunRecord } from '../run-record.js';
 
 /** How training went: loss, gradient norm and learning rate by step, validation by epoch, all over the same axis. */
 export function curves({ record }: ExaminedRun): Html {
-  const { steps, epochs, recipe } = record;
+  const { steps, epochs } = record;
   if (steps.length === 0 && epochs.length === 0) {
     return section(html`<p class="muted">No step was logged.</p>`);
   }
-  const time = timeAxis(record);
+  const stages = recordedStages(record);
+  const time = timeAxis(record, stages);
   const bestEpoch = epochs.findLast(({ best }) => best)?.epoch ?? null;
-  const bySteps = (value: (line: (typeof steps)[number]) => number | null): Point[] =>
-    steps.flatMap((line) => {
-      const y = value(line);
-      return y === null ? [] : [[time.at(line.step), y] as const];
-    });
-  const byEpochs = (metric: string): Point[] =>
-    epochs.flatMap((line) => {
-      const y = line.validation?.[metric] ?? null;
-      return y === null ? [] : [[time.at(line.step), y] as const];
-    });
-  const epochLoss = epochs.flatMap(({ step, loss }): Point[] =>
-    loss === null ? [] : [[time.at(step), loss]],
+  const bySteps = (value: (line: StepLine) => number | null): Point[][] =>
+    stages.map((stage) => points(stage.steps, (line) => time.at(line.step), value));
+  const measured = validatedAlike(stages).map((own) => own.flatMap((stage) => stage.epochs));
+  const byEpochs = (metric: string): Point[][] =>
+    measured.map((own) =>
+      points(
+        own,
+        (line) => time.at(line.step),
+        ({ validation }) => validation?.[metric] ?? null,
+      ),
+    );
+  const epochLoss = stages.map((stage) =>
+    points(
+      stage.epochs,
+      (line) => time.at(line.step),
+      ({ loss }) => loss,
+    ),
   );
-  const guess = epochs.findLast(({ validation }) => validation !== null)?.validation?.prevalenceGuess ?? null;
-  const clip = recipe.optimizer.clipNorm;
+  const clips = new Set(stages.map(({ recipe }) => recipe.optimizer.clipNorm));
+  const [clip = false] = clips.size === 1 ? clips : [];
   const best = (area: Area) =>
     bestEpoch !== null && uprightMark(area, time.atEpoch(bestEpoch), `best, ${bestEpoch}`);
+  const guesses = measured.flatMap((own) => guessOf(own, time.at));
+  const borders = (area: Area) => time.borders.map((at) => borderMark(area, at));
+  const drawn = (title: string, label: string, lines: readonly Point[][], extras: PlotExtras) =>
+    plot(title, label, lines, time.axis, {
+      ...extras,
+      over: (area) => [borders(area), extras.over?.(area)],
+    });
   const plots = [
-    plot(
+    drawn(
       'Training loss',
       'loss',
       bySteps((line) => line.loss),
-      time.axis,
       {
         over: (area) =>
-          epochLoss.length > 1 && lineMark(area, epochLoss, 'strong', { title: 'mean of the epoch' }),
-        more: epochLoss,
+          epochLoss.map(
+            (line) => line.length > 1 && lineMark(area, line, 'strong', { title: 'mean of the epoch' }),
+          ),
+        more: epochLoss.flat(),
       },
     ),
-    plot(
+    drawn(
       'Gradient norm before clipping',
       'L2 norm, log scale',
       bySteps((line) => line.gradientNorm),
-      time.axis,
       {
         log: true,
         over: (area) =>
           clip !== false && inside(area, clip) && referenceMark(area, clip, `clipped at ${clip}`),
       },
     ),
-    plot(
+    drawn(
       'Learning rate',
       'rate',
       bySteps((line) => line.learningRate),
-      time.axis,
       { fromZero: true },
     ),
-    plot('Validation mAP', 'macro mAP', byEpochs('mAP'), time.axis, {
+    drawn('Validation mAP', 'macro mAP', byEpochs('mAP'), {
       fromZero: true,
       dots: true,
-      more: guess === null ? [] : [[0, guess]],
-      over: (area) => [best(area), guess !== null && referenceMark(area, guess, 'prevalence guess')],
+      more: guesses.map(({ guess }) => [0, guess]),
+      over: (area) => [
+        best(area),
+        ...guesses.map(({ guess, from, to }) =>
+          guesses.length === 1
+            ? referenceMark(area, guess, 'prevalence guess')
+            : partReferenceMark(area, [from, to], guess),
+        ),
+      ],
     }),
-    plot('Validation AUROC', 'macro AUROC', byEpochs('auroc'), time.axis, {
+    drawn('Validation AUROC', 'macro AUROC', byEpochs('auroc'), {
       dots: true,
       more: [[0, 0.5]],
       over: (area) => [best(area), referenceMark(area, 0.5, 'chance')],
     }),
-    plot('Validation calibration error', 'macro ECE', byEpochs('ece'), time.axis, {
+    drawn('Validation calibration error', 'macro ECE', byEpochs('ece'), {
       fromZero: true,
       dots: true,
       over: best,
     }),
   ];
   const broken = steps.filter(({ loss, gradientNorm }) => loss === null || gradientNorm === null);
+  const { logEvery } = record.recipe;
   return section(html`<div class="grid3">${plots}</div>
 ${broken.length > 0 && html`<p class="warn">Loss or gradient was not finite at step ${broken.slice(0, 5).map(({ step }, i) => `${i > 0 ? ', ' : ''}${count(step)}`)}${broken.length > 5 && ` and ${count(broken.length - 5)} more`}: training diverged.</p>`}
-<p class="fine">Pale band: least and largest value among the steps that share a point. Loss: thin line steps, thick line means of the epochs. Logged every ${recipe.logEvery === 1 ? 'step' : `${count(recipe.logEvery)} steps`}.</p>`);
+${stageNote(stages)}
+<p class="fine">Pale band: least and largest value among the steps that share a point. Loss: thin line steps, thick line means of the epochs. Logged every ${logEvery === 1 ? 'step' : `${count(logEvery)} steps`}.</p>`);
+}
+
+/** What the upright lines are, and which curves must not be read as one. */
+function stageNote(stages: readonly RecordedStage[]): Html | null {
+  if (stages.length === 1) return null;
+  const titles = stages.map(({ name }, i) => name ?? `stage ${i + 1}`);
+  const apart = validatedAlike(stages).length > 1;
+  return html`<p class="fine">Upright lines: where the next stage begins (${titles.join(', ')}).${
+    apart &&
+    ' Stages were validated on different images and classes: their curves are drawn apart, since a step from one to the next means nothing. Each has a prevalence guess of its own (dashed).'
+  }</p>`;
+}
+
+/** The prevalence guess on the images of a curve, and where the curve lies. */
+function guessOf(
+  epochs: readonly EpochLine[],
+  at: (step: number) => number,
+): { guess: number; from: number; to: number }[] {
+  const [first, last] = [epochs[0], epochs.at(-1)];
+  const guess = epochs.findLast(({ validation }) => validation !== null)?.validation?.prevalenceGuess ?? null;
+  return first && last && guess !== null ? [{ guess, from: at(first.step), to: at(last.step) }] : [];
+}
+
+function points<Line>(
+  lines: readonly Line[],
+  x: (line: Line) => number,
+  y: (line: Line) => number | null,
+): Point[] {
+  return lines.flatMap((line) => {
+    const value = y(line);
+    return value === null ? [] : [[x(line), value] as const];
+  });
 }
 
 interface PlotExtras {
@@ -90,48 +154,78 @@ interface PlotExtras {
   readonly dots?: boolean;
   /** More points that must fit into the picture. */
   readonly more?: readonly Point[];
-  readonly over?: (area: Area) => Parameters<typeof html>[1];
+  readonly over?: (area: Area) => Content;
 }
 
-function plot(title: string, label: string, points: readonly Point[], x: Axis, extras: PlotExtras): Html {
-  if (points.length === 0) {
+/** @param lines curves that nothing joins */
+function plot(
+  title: string,
+  label: string,
+  lines: readonly Point[][],
+  x: Axis,
+  { log, fromZero, dots, more = [], over }: PlotExtras,
+): Html {
+  const known = lines
+    .map((line) => (log ? line.filter(([, value]) => value > 0) : line))
+    .filter((line) => line.length > 0);
+  if (known.length === 0) {
     return html`<figure><figcaption>${title}</figcaption><p class="muted">not recorded</p></figure>`;
   }
-  const bins = binned(extras.log ? points.filter(([, value]) => value > 0) : points, 160);
-  const values = [
-    ...bins.flatMap(({ low, high }) => [low, high]),
-    ...(extras.more ?? []).map(([, value]) => value),
-  ];
-  const low = extras.fromZero ? 0 : Math.min(...values);
+  const total = known.reduce((sum, line) => sum + line.length, 0);
+  const drawn = known.map((line) => binned(line, Math.max(1, Math.round((160 * line.length) / total))));
+  const bins = drawn.flat();
+  const values = [...bins.flatMap(({ low, high }) => [low, high]), ...more.map(([, value]) => value)];
+  const low = fromZero ? 0 : Math.min(...values);
   const high = Math.max(...values);
-  const y: Axis = { scale: extras.log ? 'log' : 'linear', domain: widened(low, high), nice: true, label };
-  const drawn = frame(
+  const y: Axis = { scale: log ? 'log' : 'linear', domain: widened(low, high), nice: true, label };
+  const picture = frame(
     { width: 340, height: 200, x, y, description: `${title}: ${bins.length} points` },
     (area) => [
-      bins.some((bin) => bin.high > bin.low) && bandMark(area, bins, 'series'),
-      lineMark(
-        area,
-        bins.map((bin): Point => [bin.x, bin.y]),
-        'series',
-      ),
-      (extras.dots || bins.length === 1) && bins.map((bin) => dotMark(area, [bin.x, bin.y], 'series', 2)),
-      extras.over?.(area),
+      drawn.map((line) => [
+        line.some((bin) => bin.high > bin.low) && bandMark(area, line, 'series'),
+        lineMark(
+          area,
+          line.map((bin): Point => [bin.x, bin.y]),
+          'series',
+        ),
+        (dots || line.length === 1) && line.map((bin) => dotMark(area, [bin.x, bin.y], 'series', 2)),
+      ]),
+      over?.(area),
     ],
   );
-  return html`<figure><figcaption>${title}</figcaption>${drawn}</figure>`;
+  return html`<figure><figcaption>${title}</figcaption>${picture}</figure>`;
 }
 
-/** Steps as epochs, where it is known how many steps an epoch has. */
-function timeAxis({ steps, epochs, recipe }: RunRecord) {
-  const [first] = epochs;
-  const stepsPerEpoch = first === undefined ? null : first.step / first.epoch;
+/** Steps as epochs, where it is known how many steps an epoch has; stages may differ in that. */
+function timeAxis({ steps, epochs }: RunRecord, stages: readonly RecordedStage[]) {
+  const knots = [{ step: 0, epoch: 0 }, ...epochs];
   const last = Math.max(1, steps.at(-1)?.step ?? 0, epochs.at(-1)?.step ?? 0);
-  const at = (step: number) => (stepsPerEpoch === null ? step : step / stepsPerEpoch);
+  const at = (step: number) => {
+    const end = knots.findIndex((knot, i) => i > 0 && knot.step >= step);
+    const [from, to] = end < 0 ? knots.slice(-2) : knots.slice(end - 1, end + 1);
+    // before the end of the first epoch nothing is known
+    if (!from || !to) return step;
+    return from.epoch + ((step - from.step) / (to.step - from.step)) * (to.epoch - from.epoch);
+  };
   const end = at(last);
+  const [{ recipe, epochs: firsts } = { recipe: undefined, epochs: [] }] = stages;
+  const [first] = firsts;
   const label =
-    stepsPerEpoch === null ? 'step' : `epoch (${count(stepsPerEpoch)} steps of ${recipe.batchSize} images)`;
+    first === undefined || recipe === undefined
+      ? 'step'
+      : stages.length > 1
+        ? 'epoch'
+        : `epoch (${count(first.step / first.epoch)} steps of ${recipe.batchSize * recipe.accumulate} images)`;
   const axis: Axis = { scale: 'linear', domain: [0, end], label, ticks: Math.min(7, Math.ceil(end)) };
-  return { axis, at, atEpoch: (epoch: number) => (stepsPerEpoch === null ? 0 : epoch) };
+  const known = epochs.length > 0;
+  const begun = stages.slice(1).filter((stage) => stage.steps.length + stage.epochs.length > 0);
+  return {
+    axis,
+    at,
+    atEpoch: (epoch: number) => (known ? epoch : 0),
+    /** Where the second stage and later ones begin. */
+    borders: known ? begun.map(({ firstEpoch }) => firstEpoch) : [],
+  };
 }
 
 function widened(low: number, high: number): readonly [number, number] {

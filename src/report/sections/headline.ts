@@ -1,3 +1,4 @@
+import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { count, counted, decimals, times } from '../../text/numbers.js';
 import { describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun, PrimaryPart } from '../examine-run.js';
@@ -8,12 +9,12 @@ import { type PartScores, partScores, primaryScores } from '../run-scores.js';
 /** The model, its data and its scores: the part for readers who read nothing else. */
 export function headline(run: ExaminedRun): Html {
   const { record } = run;
-  const { recipe } = record;
+  const { final, recipe } = record;
   const scores = primaryScores(run);
   const other = scores?.part === 'test' ? partScores(run, 'validation') : null;
   return html`<header>
 <h2>${record.name}</h2>
-<p class="lead">${describeModel(recipe)} trained with the loss <b>${lossName(recipe)}</b>, seed ${recipe.seed}, on ${trainedOn(run)}.</p>
+<p class="lead">${describeModel(final)} trained with the loss <b>${lossName(final)}</b>, seed ${recipe.seed}, on ${trainedOn(run)}.</p>
 ${scores === null ? html`<p>No image has been scored yet.</p>` : tiles(run, scores, other)}
 ${scores !== null && html`<p class="fine">${reading(run, scores)}</p>`}
 ${run.primary !== null && groupTable(run.primary)}
@@ -53,10 +54,14 @@ ${tile(`Macro AUROC, ${scores.part}`, decimals(scores.auroc), [
   beside(({ auroc }) => decimals(auroc)),
 ])}
 ${tile('Best epoch', best === null ? '–' : String(best.epoch), [
-  html`<span>of ${record.recipe.schedule.epochs}, by validation mAP</span>`,
+  html`<span>of ${plannedEpochs(record)}, by validation mAP</span>`,
   html`<span>${count(record.summary?.epochs ?? record.saved?.progress.epochsClosed ?? record.epochs.length)} trained</span>`,
 ])}
 </div>`;
+}
+
+function plannedEpochs({ recipe }: ExaminedRun['record']): number {
+  return stageRecipes(recipe).reduce((sum, { schedule }) => sum + schedule.epochs, 0);
 }
 
 function tile(title: string, value: string, lines: Content[]): Html {

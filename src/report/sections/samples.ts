@@ -8,7 +8,7 @@ import { Thumbnails } from '../thumbnail.js';
 export async function samples({ record, data, classes, primary }: ExaminedRun): Promise<Html | null> {
   if (data === null || primary === null) return null;
   const { best, worst } = chooseCases(primary, CASES);
-  const thumbnails = new Thumbnails(data.source.imageRoot, record.recipe.preprocessing);
+  const thumbnails = new Thumbnails(data.source.imageRoot, record.final.preprocessing);
   const ofColumn = inColumnOrder(classes);
   const cards = async (cases: readonly SampleCase[]) => {
     const uris = await Promise.all(cases.map(({ image }) => thumbnails.uri(image)));

@@ -14,12 +14,12 @@ export function epochSampler(
     batchSize,
     accumulate,
   }: Pick<Recipe, 'sampler' | 'seed' | 'batchSize' | 'accumulate'>,
-  data: Pick<TrainingData, 'train'>,
+  data: Pick<TrainingData, 'train' | 'path'>,
 ): Sampler {
   const sampler = createSampler(choice, data.train.readable, seed);
   if (sampler.length < batchSize * accumulate) {
     throw new TrainingDataError(
-      `an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one ` +
+      `${data.path}: an epoch of the ${choice.name} sampler visits ${sampler.length} images, which don't fill one ` +
         `${accumulate === 1 ? 'batch' : 'step'} of ${batchSize * accumulate}: lower batchSize` +
         `${accumulate === 1 ? '' : ' or accumulate'}, or raise sampler.epochFactor where the sampler has one.`,
     );

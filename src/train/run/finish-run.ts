@@ -7,10 +7,12 @@ import { type Prediction, writePredictions } from '../../predict/predictions.js'
 import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
+import { finalRecipe } from '../../recipe/recipe-stages.js';
 import { tailrayVersion } from '../../storage/version.js';
 import { readCheckpoint } from '../../weights/checkpoint.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Progress } from './saved-state.js';
+import { distinctData, lastStage, type Stage } from './stage-plan.js';
 import type { ExaminedPart, TrainingData } from './training-data.js';
 import type { ZeroShotRun } from './zeroshot-run.js';
 
@@ -22,18 +24,23 @@ export interface PartSummary {
   readonly unreadable: number;
 }
 
-/** summary.json */
+/** The images of each part. */
+export interface DataSummary {
+  readonly train: PartSummary;
+  readonly validation: PartSummary | null;
+  readonly test: PartSummary | null;
+}
+
+/** summary.json; network, loss, classes and data are the last stage's. */
 export interface RunSummary {
   readonly status: 'finished' | 'stopped';
   readonly seed: number;
   readonly model: Recipe['model'];
   readonly loss: Recipe['loss'];
   readonly classes: readonly string[];
-  readonly data: {
-    readonly train: PartSummary;
-    readonly validation: PartSummary | null;
-    readonly test: PartSummary | null;
-  };
+  readonly data: DataSummary;
+  /** What each stage trained on, in a run of several sets; absent in others. */
+  readonly stages?: readonly StageSummary[];
   readonly epochs: number;
   readonly steps: number;
   readonly best: Progress['best'];
@@ -50,9 +57,15 @@ export interface RunSummary {
   readonly tailray: string;
 }
 
+export interface StageSummary {
+  readonly name?: string;
+  readonly classes: readonly string[];
+  readonly data: DataSummary;
+}
+
 export interface ZeroShotSummary {
   readonly unseen: readonly string[];
-  /** The columns whose labels were read, of all parts. */
+  /** The columns whose labels were read, of all parts and stages. */
   readonly labelsRead: readonly string[];
   /** The classes of the weights that the run started from; null where they say nothing, or there are none. */
   readonly startedFrom: readonly string[] | null;
@@ -63,7 +76,7 @@ export interface ZeroShotSummary {
 interface SummaryOptions {
   readonly device: Device;
   readonly recipe: Recipe;
-  readonly data: TrainingData;
+  readonly stages: readonly Stage[];
   readonly run: RunDirectory;
   readonly zeroshot?: ZeroShotRun | undefined;
   /** Of the trainer, which may be gone by now. */
@@ -82,7 +95,8 @@ export interface FinishOptions extends SummaryOptions {
  * @throws CheckpointError, StorageError
  */
 export async function finishRun(options: FinishOptions): Promise<RunSummary> {
-  const { device, recipe, data, run, tuning, signal, onProgress } = options;
+  const { device, stages, run, tuning, signal, onProgress } = options;
+  const { recipe, data } = lastStage(stages);
   const checkpoint = await readCheckpoint(run.best);
   const classifier = await Classifier.load(device, checkpoint, {
     path: run.best,
@@ -129,26 +143,24 @@ export function stoppedSummary(options: SummaryOptions): Promise<RunSummary> {
 }
 
 async function describe(
-  { device, recipe, data, run, zeroshot, peakBytes }: SummaryOptions,
+  { device, recipe, stages, run, zeroshot, peakBytes }: SummaryOptions,
   status: RunSummary['status'],
 ): Promise<RunSummary> {
   const progress = (await run.saved.about())?.progress;
-  const { model, loss, zeroshot: declared } = keptIn(run.path, recipe);
+  const { model, loss, zeroshot: declared } = finalRecipe(keptIn(run.path, recipe));
+  const { data } = lastStage(stages);
   return {
     status,
     seed: recipe.seed,
     model,
     loss,
     classes: data.classes,
-    data: {
-      train: describePart(data.train),
-      validation: data.validation && describePart(data.validation),
-      test: data.test && describePart(data.test),
-    },
+    data: describeData(data),
+    ...(distinctData(stages).length > 1 && { stages: stages.map(describeStage) }),
     epochs: (progress?.epochsClosed ?? 0) - (progress?.skipped?.epochs ?? 0),
     steps: (progress?.step ?? 0) - (progress?.skipped?.steps ?? 0),
     best: progress?.best ?? null,
-    ...(zeroshot && { zeroshot: describeZeroShot(zeroshot, data, declared?.texts ?? '') }),
+    ...(zeroshot && { zeroshot: describeZeroShot(zeroshot, stages, declared?.texts ?? '') }),
     validation: null,
     test: null,
     leftOut: { validation: [], test: [] },
@@ -158,18 +170,30 @@ async function describe(
   };
 }
 
+function describeStage({ name, data }: Stage): StageSummary {
+  return { ...(name !== undefined && { name }), classes: data.classes, data: describeData(data) };
+}
+
+function describeData({ train, validation, test }: TrainingData): DataSummary {
+  return {
+    train: describePart(train),
+    validation: validation && describePart(validation),
+    test: test && describePart(test),
+  };
+}
+
 function describePart({ all, patients, quarantined }: ExaminedPart): PartSummary {
   return { images: all.length, patients, unreadable: quarantined.length };
 }
 
 function describeZeroShot(
   { unseen, startedFrom, texts }: ZeroShotRun,
-  { classes }: Pick<TrainingData, 'classes'>,
+  stages: readonly Stage[],
   encoder: string,
 ): ZeroShotSummary {
   return {
     unseen,
-    labelsRead: classes,
+    labelsRead: [...new Set(stages.flatMap(({ data }) => data.classes))],
     startedFrom,
     ...(texts && { prompts: { sha256: texts.prompts.digest, texts: encoder } }),
   };

@@ -21,7 +21,7 @@ import { DivergedError } from './training-error.js';
  */
 
 /** A stage to train, from where it stands. */
-export interface LoopOptions extends Pick<PreparedRun, 'recipe' | 'data' | 'run'> {
+export interface LoopOptions extends Pick<PreparedRun, 'recipe' | 'run'> {
   readonly stage: Stage;
   readonly trainer: Trainer;
   /** Runs the trainer's step. */
@@ -92,8 +92,8 @@ class Loop {
 
   /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped */
   async #trainEpoch(epoch: number): Promise<boolean> {
-    const { data, stage, step: runner, announce } = this.#options;
-    const { recipe, sampler, stepsPerEpoch } = stage;
+    const { stage, step: runner, announce } = this.#options;
+    const { recipe, data, sampler, stepsPerEpoch } = stage;
     const firstStep = stage.firstStep + (epoch - stage.firstEpoch) * stepsPerEpoch;
     const loader = new BatchLoader({
       dataset: data.train.readable,
@@ -165,15 +165,16 @@ class Loop {
 
   /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
   async #closeEpoch(epoch: number): Promise<boolean> {
-    const { recipe, data, stage, announce } = this.#options;
+    const { recipe, stage, announce } = this.#options;
+    const { validation } = stage.data;
     const last = epoch === stage.endEpoch;
-    const due = data.validation !== null && (last || epoch % recipe.validation.every === 0);
+    const due = validation !== null && (last || epoch % recipe.validation.every === 0);
     const scores = due ? await this.#validate() : null;
     if (scores === 'stopped') {
       await this.#options.save(this.#progress);
       return false;
     }
-    const best = scores === null ? last && data.validation === null : isBetter(scores, this.#progress.best);
+    const best = scores === null ? last && validation === null : isBetter(scores, this.#progress.best);
     if (best) await this.#keep(epoch, scores);
     const ended = scores !== null && !last && this.#isHopeless(epoch);
     const { sum, steps } = this.#progress.epochLoss;
@@ -221,7 +222,8 @@ class Loop {
   }
 
   async #validate(): Promise<MacroScores | 'stopped'> {
-    const { data, trainer, signal, announce } = this.#options;
+    const { stage, trainer, signal, announce } = this.#options;
+    const { data } = stage;
     if (data.validation === null) throw new RangeError('there is nothing to validate on');
     const dataset = data.validation.readable;
     try {
@@ -237,11 +239,11 @@ class Loop {
   }
 
   async #keep(epoch: number, scores: MacroScores | null): Promise<void> {
-    const { recipe, data, run, trainer } = this.#options;
+    const { recipe, stage, run, trainer } = this.#options;
     const metrics = { mAP: scores?.mAP ?? null, auroc: scores?.auroc ?? null };
     const about = checkpointAbout({
       recipe,
-      data,
+      stage,
       model: trainer.definition.config,
       weights: trainer.validated,
       epoch,

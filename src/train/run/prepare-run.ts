@@ -1,10 +1,13 @@
 import type { HubOptions } from '../../hub/hub-settings.js';
+import { isPlaceholder } from '../../recipe/recipe-paths.js';
+import type { Recipe } from '../../recipe/recipe-schema.js';
+import { shareNetwork, stageRecipes } from '../../recipe/recipe-stages.js';
 import { sha256 } from '../../storage/content-digest.js';
 import { fetchWeights } from '../../weights/fetch-weights.js';
-import { providePhantoms } from './phantom-source.js';
 import type { RunPlan } from './run-plan.js';
-import { planStages, type Stage } from './stage-plan.js';
-import { examineTrainingData, type TrainingData, TrainingDataError } from './training-data.js';
+import { ExaminedSets, examineStages } from './stage-data.js';
+import { distinctData, lastStage, planStages, type Stage, stageTitle } from './stage-plan.js';
+import { TrainingDataError } from './training-data.js';
 import { prepareZeroShot, type ZeroShotRun } from './zeroshot-run.js';
 
 /**
@@ -13,9 +16,10 @@ import { prepareZeroShot, type ZeroShotRun } from './zeroshot-run.js';
  * seconds and no earlier run.
  */
 export interface PreparedRun extends RunPlan {
-  readonly data: TrainingData;
-  /** In their order; a run without stages is one. */
+  /** In their order, each with its data; a run without stages is one. */
   readonly stages: readonly Stage[];
+  /** Fingerprint of all data and texts: a resumed run must see the same. */
+  readonly digest: string;
   /** Where the recipe declares the run zero-shot. */
   readonly zeroshot?: ZeroShotRun | undefined;
   /** How a hub is asked, by what comes later. */
@@ -29,8 +33,8 @@ export interface PrepareOptions {
   readonly hub?: HubOptions | undefined;
   /** Refuse data with unreadable pictures. */
   readonly strict?: boolean | undefined;
-  /** Reads the data; for callers that keep data which several runs share. */
-  readonly examine?: typeof examineTrainingData | undefined;
+  /** For callers that keep data which several runs share. */
+  readonly sets?: ExaminedSets | undefined;
   readonly onProgress?: ((title: string, done: number, total: number) => void) | undefined;
 }
 
@@ -41,36 +45,72 @@ export interface PrepareOptions {
  */
 export async function prepareRun(
   plan: RunPlan,
-  { cache, hub = {}, strict = false, examine = examineTrainingData, onProgress }: PrepareOptions,
+  { cache, hub = {}, strict, sets = new ExaminedSets(), onProgress }: PrepareOptions,
 ): Promise<PreparedRun> {
+  requireFilledIn(plan.recipe);
   // a run that goes on has its weights
   const { recipe, notes } = plan.resume
     ? { recipe: plan.recipe, notes: [] }
     : await fetchWeights(plan.recipe, hub);
-  const progress = (title: string) => (done: number, total: number) => onProgress?.(title, done, total);
-  const path =
-    recipe.data.path ?? (await providePhantoms(recipe, { cache, onProgress: progress('drawing phantoms') }));
-  const data = await examine(path, recipe, { strict, onProgress: progress('reading') });
+  const recipes = stageRecipes(recipe);
+  const data = await examineStages(recipes, { sets, cache, strict, onProgress });
   const kept = plan.resume ? plan.run.promptCopy : undefined;
   const zeroshot = await prepareZeroShot(recipe, data, { kept, hub });
-  if (recipe.validation.patience !== undefined && data.validation === null) {
-    throw new TrainingDataError(
-      'validation.patience waits for a better validation, and nothing is held out for validation: ' +
-        'set data.validationFraction above 0, or leave patience out.',
-    );
-  }
-  const stages = planStages(recipe, data, plan.lossFile);
-  // a resumed run must see the same texts, too
-  const digest = zeroshot?.texts
-    ? await sha256(`${data.digest} ${zeroshot.texts.prompts.digest}`)
-    : data.digest;
+  const stages = planStages(recipe, { data, prompts: zeroshot?.texts?.trained, lossFile: plan.lossFile });
+  requireValidation(recipe, stages);
   return {
     ...plan,
     recipe,
-    notes: [...plan.notes, ...notes],
-    data: { ...data, digest },
+    notes: [...plan.notes, ...notes, ...competitionNotes(recipe, stages)],
     stages,
+    digest: await digestOf(stages, zeroshot),
     zeroshot,
     hub,
   };
+}
+
+/** @throws TrainingDataError where paths of a recipe to start from are still to be filled in */
+function requireFilledIn(recipe: Recipe): void {
+  const open = stageRecipes(recipe).flatMap(({ data: { path } }, i) => {
+    if (path === undefined || !isPlaceholder(path)) return [];
+    const [place, option] =
+      path === recipe.data.path
+        ? ['data.path', '--data PATH']
+        : [`stages.${i}.data.path`, `--set stages.${i}.data.path=PATH`];
+    return [`${place}: ${path} (or say ${option})`];
+  });
+  if (open.length === 0) return;
+  throw new TrainingDataError(
+    `paths of yours are still missing; put them into the recipe:\n  ${[...new Set(open)].join('\n  ')}`,
+  );
+}
+
+/** @throws TrainingDataError where a stage waits for better validations and has none */
+function requireValidation({ validation }: Recipe, stages: readonly Stage[]): void {
+  const without = stages.find(({ data }) => data.validation === null);
+  if (validation.patience === undefined || without === undefined) return;
+  throw new TrainingDataError(
+    `${stages.length > 1 ? `${stageTitle(without)}: ` : ''}validation.patience waits for a better validation, and ` +
+      'nothing is held out for validation: set data.validationFraction above 0, or leave patience out.',
+  );
+}
+
+/** Stages that checkpoint.best leaves out, although it says any. */
+function competitionNotes({ checkpoint }: Recipe, stages: readonly Stage[]): string[] {
+  if (checkpoint.best !== 'any-stage') return [];
+  const last = lastStage(stages);
+  const from = stages.findLastIndex(({ recipe }) => !shareNetwork(recipe, last.recipe)) + 1;
+  if (from === 0) return [];
+  const left = from === 1 ? 'stage 1 is' : `stages 1 to ${from} are`;
+  return [
+    `checkpoint.best any-stage: ${left} left out, since another head, other data or another preprocessing than the ` +
+      'last stage’s come before it.',
+  ];
+}
+
+/** Of one set without texts, the set's own. */
+async function digestOf(stages: readonly Stage[], zeroshot: ZeroShotRun | undefined): Promise<string> {
+  const [first = '', ...others] = distinctData(stages).map(({ digest }) => digest);
+  const sets = others.length === 0 ? first : await sha256([first, ...others].join(' '));
+  return zeroshot?.texts ? sha256(`${sets} ${zeroshot.texts.prompts.digest}`) : sets;
 }

@@ -81,7 +81,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   const wanted = named
     ? (await completeRecipe(named.recipe)).recipe
     : withAbsolutePaths(parseRecipe(formatRecipe(recipe), { path: out, overrides }));
-  const differences = recipeDifferences(recipe, wanted);
+  const differences = recipeDifferences(withoutInherited(recipe), withoutInherited(wanted));
   // a recipe file says nothing of data and weights that were named on the command line when the run began
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
@@ -113,7 +113,7 @@ const ANY_CLASSES = 30;
 /** What a network can say of a recipe before a picture is read: whether it exists, and has the parameters that are named. */
 function checkNetwork(recipe: Recipe): void {
   for (const stage of stageRecipes(recipe)) {
-    groupParameters(modelToPlan(stage, recipe.data.classes?.length ?? ANY_CLASSES), stage.optimizer);
+    groupParameters(modelToPlan(stage, stage.data.classes?.length ?? ANY_CLASSES), stage.optimizer);
   }
 }
 
@@ -139,6 +139,18 @@ function overridesOf({
     ...(weights === undefined ? [] : [`model.weights=${JSON.stringify(weights)}`]),
     ...(head === undefined ? [] : [`model.weightsHead=${head}`]),
   ];
+}
+
+/** The recipe without the places of data that stages have from it: a change of these is one of the recipe. */
+function withoutInherited(recipe: Recipe): Recipe {
+  const { stages, data } = recipe;
+  if (stages === undefined) return recipe;
+  const own = (stage: NonNullable<Recipe['stages']>[number]) => {
+    if (stage.data === undefined || stage.data.path !== data.path) return stage;
+    const { path: _path, images, ...rest } = stage.data;
+    return { ...stage, data: { ...rest, ...(images !== data.images && { images }) } };
+  };
+  return { ...recipe, stages: stages.map(own) };
 }
 
 function defaultFolder(name: string, seed: number): string {

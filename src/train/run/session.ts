@@ -1,5 +1,7 @@
 import { earlierVariants, type Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
+import { shareNetwork } from '../../recipe/recipe-stages.js';
+import type { InitialWeights } from '../../weights/initial-weights.js';
 import { ExplainedStep } from '../step/explained-step.js';
 import { PacedStep } from '../step/paced-step.js';
 import { Trainer } from '../step/trainer.js';
@@ -8,7 +10,8 @@ import type { PreparedRun } from './prepare-run.js';
 import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
-import { stageSeed, stageWeights } from './stage-weights.js';
+import { stageSeed, weightsBefore, weightsForStage } from './stage-weights.js';
+import type { FixedTexts } from './zeroshot-run.js';
 
 /**
  * One process's work on a run, stage by stage. Each stage has a trainer of its own, since freezing, batch size and loss
@@ -37,6 +40,7 @@ export interface SessionOptions {
 export class Session {
   readonly #prepared: PreparedRun;
   readonly #options: SessionOptions;
+  readonly #fixed: FixedTexts | undefined;
   #stage: Stage;
   #trainer: Trainer;
   /** Of all stages so far: a problem that returns is computed as before. */
@@ -47,18 +51,23 @@ export class Session {
   private constructor(
     prepared: PreparedRun,
     options: SessionOptions,
+    fixed: FixedTexts | undefined,
     begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
   ) {
     this.#prepared = prepared;
     this.#options = options;
+    this.#fixed = fixed;
     this.#stage = begun.stage;
     this.#trainer = begun.trainer;
     this.#kernels = begun.kernels;
     this.#peakBytes = begun.peakBytes;
   }
 
-  /** Compiles the stage that the run is in; writes nothing. @throws as `trainRun` */
-  static async open(prepared: PreparedRun, options: SessionOptions): Promise<Session> {
+  /**
+   * Compiles the stage that the run is in; writes nothing.
+   * @param fixed for heads that are given embeddings of texts @throws as `trainRun`
+   */
+  static async open(prepared: PreparedRun, options: SessionOptions, fixed?: FixedTexts): Promise<Session> {
     const { run, stages, resume } = prepared;
     const { device } = options;
     const begun = resume ? await run.saved.about() : null;
@@ -68,9 +77,9 @@ export class Session {
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
     const tuning = kept ? earlierVariants(kept) : options.tuning;
-    return new Session(prepared, options, {
+    return new Session(prepared, options, fixed, {
       stage,
-      trainer: await createTrainer(device, prepared, stage, tuning),
+      trainer: await createTrainer(device, stage, tuning),
       kernels: kept ?? {},
       peakBytes: begun?.peakBytes ?? 0,
     });
@@ -82,6 +91,11 @@ export class Session {
 
   get stage(): Stage {
     return this.#stage;
+  }
+
+  /** Puts the starting weights of a fresh run in place. @returns notes on them @throws CheckpointError */
+  initialise(): Promise<InitialWeights['notes']> {
+    return this.#trainer.initialise(this.#given);
   }
 
   /** Where the run stands before its first step. */
@@ -148,26 +162,32 @@ export class Session {
   async #goOn(stage: Stage, reached: Progress): Promise<Progress> {
     const { run, recipe } = this.#prepared;
     const { device, tuning } = this.#options;
-    const weights = await stageWeights(stage, this.#trainer, run);
+    const { seed } = stage.recipe;
+    const before = await weightsBefore(stage, this.#trainer, run);
+    const competes = recipe.checkpoint.best === 'any-stage' && shareNetwork(this.#stage.recipe, stage.recipe);
     this.#kernels = this.kernels;
     this.#peakBytes = this.peakBytes;
     this.#trainer.destroy();
     this.#stage = stage;
-    this.#trainer = await createTrainer(device, this.#prepared, stage, keptFirst(this.#kernels, tuning));
-    this.#trainer.begin(weights, stageSeed('adapters', stage.recipe.seed, stage.number));
-    const best = recipe.checkpoint.best === 'any-stage' ? reached.best : null;
+    this.#trainer = await createTrainer(device, stage, keptFirst(this.#kernels, tuning));
+    const handOver = { head: stage.head, seed: stageSeed('head', seed, stage.number) };
+    const { parameters, statistics, notes } = weightsForStage(this.#trainer.base, before, handOver);
+    for (const note of notes) await this.#announce({ kind: 'note', note });
+    const weights = { parameters: new Map([...parameters, ...this.#given]), statistics };
+    this.#trainer.begin(weights, stageSeed('adapters', seed, stage.number));
+    const best = competes ? reached.best : null;
     const progress = { ...reached, stage: stage.number, best };
     await this.#save(progress);
     return progress;
   }
 
   async #save(progress: Progress): Promise<void> {
-    const { run, data, stages } = this.#prepared;
+    const { run, digest, stages } = this.#prepared;
     const { device } = this.#options;
     await run.saved.save(
       {
         progress,
-        data: data.digest,
+        data: digest,
         adapter: device.description,
         kernels: this.kernels,
         ...(stages.length > 1 && { peakBytes: this.peakBytes }),
@@ -176,21 +196,22 @@ export class Session {
     );
   }
 
+  /** What the head of the stage is given from outside. */
+  get #given(): ReadonlyMap<string, Float32Array> {
+    return this.#fixed?.parameters[this.#stage.number - 1] ?? new Map();
+  }
+
   #announce(event: RunEvent): Promise<void> {
     return announce(this.#options.listeners, event);
   }
 }
 
-function createTrainer(
-  device: Device,
-  { data, zeroshot }: PreparedRun,
-  stage: Stage,
-  tuning?: Tuning,
-): Promise<Trainer> {
+function createTrainer(device: Device, stage: Stage, tuning?: Tuning): Promise<Trainer> {
+  const { data } = stage;
   return Trainer.create(device, {
     recipe: stage.recipe,
     classes: data.classes.length,
-    prompts: zeroshot?.texts?.trained,
+    prompts: stage.prompts,
     loss: stage.loss,
     statistics: { classCounts: data.positives, samples: data.samples, known: data.known },
     stepsPerEpoch: stage.stepsPerEpoch,

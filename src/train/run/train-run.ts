@@ -2,7 +2,6 @@ import { earlierVariants } from '../../engine/choose/tune.js';
 import { isLossFile } from '../../recipe/loss-file.js';
 import { WORDS } from '../../recipe/recipe-zeroshot.js';
 import type { InitialWeights } from '../../weights/initial-weights.js';
-import type { Trainer } from '../step/trainer.js';
 import { checkLossFile } from './check-loss-file.js';
 import { finishRun, type RunSummary, stoppedSummary } from './finish-run.js';
 import { START } from './loop.js';
@@ -30,10 +29,10 @@ export async function trainRun(prepared: PreparedRun, options: SessionOptions): 
   for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   await checkOwnLoss(prepared, work);
   const fixed = await fixedTexts(prepared, work);
-  const session = await Session.open(prepared, work);
+  const session = await Session.open(prepared, work, fixed);
   let release = async () => {};
   try {
-    const fresh = resume ? null : await session.trainer.initialise(fixed?.parameters);
+    const fresh = resume ? null : await session.initialise();
     release = await run.lock();
     const summary = await trainAndScore(prepared, work, session, { notes: fresh, fixed });
     await run.writeSummary(summary);
@@ -46,14 +45,16 @@ export async function trainRun(prepared: PreparedRun, options: SessionOptions): 
 
 /** The loss of a file, with the parameters of each stage that uses it. @throws LossError */
 async function checkOwnLoss(
-  { stages, data, lossFile }: PreparedRun,
+  { stages, lossFile }: PreparedRun,
   { device, listeners }: SessionOptions,
 ): Promise<void> {
   if (!lossFile) return;
-  const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
   const own = stages.filter(({ recipe }) => isLossFile(recipe.loss.name));
-  const different = new Map(own.map(({ recipe, loss }) => [JSON.stringify(recipe.loss), loss]));
-  for (const bound of different.values()) {
+  const different = new Map(
+    own.map((stage) => [JSON.stringify([stage.recipe.loss, stage.data.path]), stage]),
+  );
+  for (const { loss: bound, data } of different.values()) {
+    const statistics = { classCounts: data.positives, samples: data.samples, known: data.known };
     const about = { path: lossFile.path, bound, statistics, classNames: data.classes };
     await announce(listeners, { kind: 'note', note: await checkLossFile(device, about) });
   }
@@ -61,14 +62,14 @@ async function checkOwnLoss(
 
 /** A run that goes on has kept what it was given. */
 async function fixedTexts(
-  { recipe, zeroshot, hub, resume, run }: PreparedRun,
+  { recipe, stages, zeroshot, hub, resume, run }: PreparedRun,
   { device }: SessionOptions,
 ): Promise<FixedTexts | undefined> {
   if (recipe.zeroshot === undefined || !zeroshot?.texts) return undefined;
   const source = resume ? run.texts : recipe.zeroshot.texts;
   return recipe.zeroshot.texts === WORDS
     ? undefined
-    : embedFixedTexts(device, { source, dims: recipe.model.head.dims }, zeroshot.texts, hub);
+    : embedFixedTexts(device, { source, stages }, zeroshot.texts, hub);
 }
 
 /** What a run begins with. */
@@ -89,16 +90,13 @@ async function trainAndScore(
     await run.begin(recipe, { lossFile, prompts: zeroshot?.texts?.source, texts: fixed?.table });
   }
   const { progress, notes } =
-    fresh === null
-      ? await restore(prepared, work, session.trainer, fixed)
-      : { progress: session.start, notes: fresh };
+    fresh === null ? await restore(prepared, work, session) : { progress: session.start, notes: fresh };
   for (const note of notes) await announce(work.listeners, { kind: 'note', note });
   const status = await session.train(progress);
   // the best checkpoint is scored by the kernels that validated it, at their batch size
   const ended = {
     ...prepared,
     ...work,
-    recipe: { ...recipe, batchSize: session.stage.recipe.batchSize },
     peakBytes: session.peakBytes,
     tuning: earlierVariants(session.kernels),
   };
@@ -117,18 +115,18 @@ interface Beginning {
 }
 
 async function restore(
-  { run, data }: PreparedRun,
+  { run, digest }: PreparedRun,
   { device }: SessionOptions,
-  trainer: Trainer,
-  fixed: FixedTexts | undefined,
+  session: Session,
 ): Promise<Beginning> {
+  const { trainer } = session;
   const saved = await run.saved.about();
   if (saved === null) {
-    const notes = await trainer.initialise(fixed?.parameters);
+    const notes = await session.initialise();
     await run.metrics.rewindTo(START);
     return { progress: START, notes: [...notes, 'nothing was saved yet: the run starts again.'] };
   }
-  if (saved.data !== data.digest) {
+  if (saved.data !== digest) {
     throw new ResumeError(
       `${run.path}: images, labels or the split are others than those the run began with, so it can't go on ` +
         'exactly: restore the data, or begin a new run with another --out.',

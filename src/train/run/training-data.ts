@@ -64,7 +64,7 @@ export interface ExamineOptions {
  */
 export async function examineTrainingData(
   path: string,
-  recipe: Pick<Recipe, 'data' | 'preprocessing' | 'batchSize'>,
+  recipe: Pick<Recipe, 'data' | 'preprocessing'>,
   { strict = false, onProgress }: ExamineOptions = {},
 ): Promise<TrainingData> {
   const source = await resolveDataSource(path, dataSourceOptions(recipe.data));
@@ -83,12 +83,6 @@ export async function examineTrainingData(
   const train = await examine(source.train);
   const validation = source.validation.indices.length > 0 ? await examine(source.validation) : null;
   const test = source.test === null ? null : await examine(source.test);
-  if (train.readable.length < recipe.batchSize) {
-    throw new TrainingDataError(
-      `${path}: ${train.readable.length} readable training images don't fill one batch of ${recipe.batchSize}: ` +
-        'lower batchSize.',
-    );
-  }
   const { positives, known } = countLabels(train.readable.table, train.readable.indices);
   return {
     path,

@@ -14,6 +14,8 @@ export class TensorboardLog {
   readonly #folder: string;
   readonly #now: () => number;
   #path: string | undefined;
+  /** Of the stage's validations. */
+  #group = 'validation';
 
   /** @param now seconds since 1970 */
   constructor(folder: string, now = () => Date.now() / 1000) {
@@ -23,9 +25,13 @@ export class TensorboardLog {
 
   /** @throws StorageError */
   async listen(event: RunEvent): Promise<void> {
-    if (event.kind === 'ready') await this.#begin(event.progress.step);
+    if (event.kind === 'ready') {
+      const { curve } = event.stage;
+      this.#group = curve === undefined ? 'validation' : `validation_${curve}`;
+      await this.#begin(event.progress.step);
+    }
     if (event.kind === 'losses') for (const line of event.lines) await this.#scalars(line.step, ofStep(line));
-    if (event.kind === 'epoch') await this.#scalars(event.line.step, ofEpoch(event.line));
+    if (event.kind === 'epoch') await this.#scalars(event.line.step, ofEpoch(event.line, this.#group));
   }
 
   /** Of a run in stages, only the first that is ready begins a session. */
@@ -78,8 +84,8 @@ function ofStep({ loss, gradientNorm, learningRate, lossScale }: StepLine): Map<
   });
 }
 
-function ofEpoch({ epoch, loss, validation, seconds }: EpochLine): Map<string, number> {
-  const scores = Object.entries(validation ?? {}).map(([name, value]) => [`validation/${name}`, value]);
+function ofEpoch({ epoch, loss, validation, seconds }: EpochLine, group: string): Map<string, number> {
+  const scores = Object.entries(validation ?? {}).map(([name, value]) => [`${group}/${name}`, value]);
   return known({
     'epoch/number': epoch,
     'epoch/loss': loss,

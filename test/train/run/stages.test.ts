@@ -1,18 +1,16 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { initialParameters, initialStatistics } from '../../../src/models/model.js';
 import { mergeRecipe, UNNAMED } from '../../../src/recipe/merge-recipe.js';
 import { formatRecipe, parseRecipe } from '../../../src/recipe/recipe.js';
+import { keptIn, mapPaths } from '../../../src/recipe/recipe-paths.js';
 import { type Recipe, recipeSchema } from '../../../src/recipe/recipe-schema.js';
-import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
+import { finalRecipe, recipeOfStage, stageRecipes } from '../../../src/recipe/recipe-stages.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
-import { withFreshHead } from '../../../src/train/run/stage-weights.js';
 import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
-import { modelOf } from '../../../src/train/step/trainer.js';
 import { readCheckpoint } from '../../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
 import { testDevice } from '../../device.js';
@@ -76,6 +74,84 @@ stages:
       /stages\.0\.head: the first stage has none before/,
     );
     expect(() => parse('stages: []')).toThrow(/stages/);
+  });
+});
+
+describe('a stage with data, preprocessing and head of its own', () => {
+  const recipe = parse(`
+data: {path: b.csv, images: b, classes: [x, y], validationFraction: 0.2}
+preprocessing: {channels: 3}
+model: {arch: convnextv2_atto, imageSize: 96, head: {name: csra, lambda: 0.2}, dropPathRate: 0.2}
+stages:
+  - data: {path: a.csv}
+    model: {head: linear, imageSize: 64}
+  - head: reset
+    data: {images: c}
+    model: {dropRate: 0.1}
+`);
+  const [first, second] = stageRecipes(recipe) as [Recipe, Recipe];
+
+  test('has the rest from the recipe, but nothing that describes another table', () => {
+    expect(first.data).toMatchObject({ path: 'a.csv', validationFraction: 0.2 });
+    expect(first.data).not.toHaveProperty('images');
+    expect(first.data).not.toHaveProperty('classes');
+    expect(second.data).toMatchObject({ path: 'b.csv', images: 'c', classes: ['x', 'y'] });
+    expect(first.preprocessing).toMatchObject({ size: [64, 64], channels: 3 });
+    expect(second.preprocessing).toMatchObject({ size: [96, 96], channels: 3 });
+    expect(first.model).toMatchObject({
+      arch: 'convnextv2_atto',
+      head: { name: 'linear' },
+      dropPathRate: 0.2,
+    });
+    expect(second.model).toMatchObject({
+      head: { name: 'csra', lambda: 0.2 },
+      dropRate: 0.1,
+      dropPathRate: 0.2,
+    });
+    expect(finalRecipe(recipe)).toEqual(second);
+    expect(recipeOfStage(recipe, '1')).toEqual(first);
+    expect(() => recipeOfStage(recipe, 'tune')).toThrow(/no stage tune; there are 1, 2\./);
+  });
+
+  test('is the same when its resolved form is read again, also where its paths start in its folder', () => {
+    expect(parse(formatRecipe(recipe))).toEqual(recipe);
+    const placed = mapPaths(recipe, (path) => resolve(path));
+    expect(placed.stages?.map(({ data }) => data?.path)).toEqual([resolve('a.csv'), resolve('b.csv')]);
+    const kept = formatRecipe(keptIn('/runs/r', placed));
+    expect(parseRecipe(kept, { path: '/runs/r/recipe.yaml' })).toEqual(placed);
+  });
+
+  test('shares the backbone', () => {
+    expect(() => parse('stages:\n  - {}\n  - model:\n      arch: resnet18')).toThrow(
+      /line 4: stages\.1\.model\.arch: all stages train one backbone: say model\.arch for the whole recipe/,
+    );
+    expect(() => parse('stages: [{model: {weights: a.safetensors}}]')).toThrow(
+      /stages\.0\.model\.weights: all/,
+    );
+    expect(() => parse('stages: [{model: {haed: csra}}]')).toThrow(/did you mean "head"/);
+  });
+
+  test('says what is wrong with its head and size', () => {
+    expect(() => parse('stages: [{model: {head: {name: csra, lamda: 1}}}]')).toThrow(
+      /stages\.0\.model\.head\.lamda: there is no setting of csra "lamda"; did you mean "lambda"/,
+    );
+    expect(() => parse('stages: [{model: {imageSize: 64}, preprocessing: {size: [32, 32]}}]')).toThrow(
+      /stages\.0\.model\.imageSize: is 64 × 64, but preprocessing\.size is 32 × 32/,
+    );
+  });
+
+  test('keeps no head that the stage before did not have', () => {
+    expect(() => parse('model: {head: csra}\nstages:\n  - model: {head: linear}\n  - name: on')).toThrow(
+      /line 4: stages\.1\.head: the head of the stage before can't be kept: it was linear, and this one is csra; say head: reset/,
+    );
+    expect(() => parse('data: {classes: [a, b]}\nstages: [{}, {data: {classes: [b, a]}}]')).toThrow(
+      /stages\.1\.head: .* it scores other classes, or in another order; say head: reset/,
+    );
+    expect(() => parse('model: {head: ml_decoder}\nstages: [{model: {head: {width: 64}}}, {}]')).toThrow(
+      /stages\.1\.head: .* its settings gave it other weights/,
+    );
+    // λ is no weight
+    parse('model: {head: {name: csra}}\nstages: [{model: {head: {name: csra, lambda: 0.5}}}, {}]');
   });
 });
 
@@ -293,29 +369,6 @@ async function savedParams(run: RunDirectory): Promise<Buffer> {
   const [folder] = (await readdir(join(run.path, 'last'))).filter((name) => name.startsWith('step-12'));
   return readFile(join(run.path, 'last', folder ?? '', 'params.safetensors'));
 }
-
-test('a fresh head comes with fresh statistics of its own', () => {
-  const definition = modelOf(parse(`${TINY_RECIPE.replace('width: 4', 'width: 4, head: csra')}`), 2);
-  const filled = (specs: Map<string, Float32Array>) =>
-    new Map([...specs].map(([name, values]) => [name, values.map(() => 7)]));
-  const [parameters, statistics] = [initialParameters(definition, 1), initialStatistics(definition)];
-  const fresh = withFreshHead(
-    definition,
-    { parameters: filled(parameters), statistics: filled(statistics) },
-    1,
-  );
-  const heads = { parameters: 0, statistics: 0 };
-  for (const kind of ['parameters', 'statistics'] as const) {
-    const drawn = { parameters, statistics }[kind];
-    for (const { name, group } of definition[kind]) {
-      if (group === 'head') heads[kind]++;
-      expect(fresh[kind].get(name), name).toEqual(
-        group === 'head' ? drawn.get(name) : drawn.get(name)?.map(() => 7),
-      );
-    }
-  }
-  expect(heads).toEqual({ parameters: 5, statistics: 2 });
-});
 
 test('a file with a loss is the whole recipe’s; stages may change its parameters, or take another loss', () => {
   const recipe = parse('loss: {name: ./mine.mjs}\nstages: [{loss: {gamma: 2}}, {loss: {name: bce}}]');

@@ -184,6 +184,29 @@ describe('a run that is declared zero-shot', () => {
     ).rejects.toThrow(/best\.safetensors: knows labels of striped.*Start from other weights/);
   });
 
+  test('may train on other classes first, of which it needs no prompts, and gives each stage its own texts', async () => {
+    await writeTinyDataset(join(folder, 'first'), 24, ['framed', 'striped']);
+    const stages = (head: string) =>
+      `stages=[{data: {path: ${join(folder, 'first')}}, model: {head: linear}, schedule: {epochs: 1}}, {head: reset, model: {head: ${head}}, schedule: {epochs: 1}}]`;
+    const projection = '{name: projection, dims: 16}';
+    const summary = await train('staged', [stages(projection)]);
+    expect(summary.zeroshot?.labelsRead).toEqual(['framed', 'striped', 'bright']);
+    const file = join(folder, 'clip-texts', 'texts.safetensors');
+    const fixed = [stages(projection), `zeroshot.texts=${file}`];
+    await train('staged-fixed', fixed, { stopAfter: 6 });
+    await train('staged-fixed', [], { resume: true });
+    const embeddings = (await weightsOf('staged-fixed')).tensors.get(CLASS_EMBEDDINGS);
+    expect(embeddings).toEqual((await weightsOf('clip-texts')).tensors.get(CLASS_EMBEDDINGS));
+  });
+
+  test('refuses labels of unseen findings in the data of any stage', async () => {
+    await writeTinyDataset(join(folder, 'planted'), 24, ['bright', ' Dark']);
+    const first = `{data: {path: ${join(folder, 'planted')}}}`;
+    await expect(train('planted-run', [`stages=[${first}, {head: reset}]`])).rejects.toThrow(
+      /planted: knows labels of +Dark, and the run is declared zero-shot for these/,
+    );
+  });
+
   test('refuses classes that have no prompts', async () => {
     await expect(train('unspoken', ['zeroshot.unseen=[goiter]'])).rejects.toThrow(
       /has no prompts for goiter/,

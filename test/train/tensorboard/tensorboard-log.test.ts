@@ -9,7 +9,7 @@ import { readGolden } from '../../golden/golden-files.js';
 const golden = readGolden<{ wallTime: number; file: string }>('tensorboard.json');
 
 /** Parts of events that the log does not look at are left out. */
-const ready = (step: number) => ({ kind: 'ready', progress: { step } }) as unknown as RunEvent;
+const ready = (step: number) => ({ kind: 'ready', progress: { step }, stage: {} }) as unknown as RunEvent;
 const losses = (...lines: object[]) => ({ kind: 'losses', step: 0, loss: 0, lines }) as unknown as RunEvent;
 
 const EVENTS: readonly RunEvent[] = [
