@@ -103,6 +103,7 @@ export { RunDirectory } from './train/run/run-directory.js';
 export type { RunEvent, RunListener } from './train/run/run-event.js';
 export { planRun, type RunPlan, type RunRequest } from './train/run/run-plan.js';
 export type { SessionOptions } from './train/run/session.js';
+export { ExaminedSets } from './train/run/stage-data.js';
 export { trainRun } from './train/run/train-run.js';
 export { examineTrainingData, type TrainingData } from './train/run/training-data.js';
 export { averageCheckpoints } from './weights/average-checkpoints.js';

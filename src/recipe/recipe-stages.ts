@@ -45,6 +45,21 @@ export function finalRecipe(recipe: Recipe): Recipe {
 }
 
 /**
+ * The same recipe with the place of the data said once: stages that have it from the recipe leave it out, and get it back
+ * when it is read. So `--data` moves the data of all of them.
+ */
+export function withoutInheritedPlaces(recipe: Recipe): Recipe {
+  const { stages, data } = recipe;
+  if (stages === undefined) return recipe;
+  const own = (stage: StageRecipe): StageRecipe => {
+    if (stage.data === undefined || stage.data.path !== data.path) return stage;
+    const { path: _path, images, ...rest } = stage.data;
+    return { ...stage, data: { ...rest, ...(images !== data.images && { images }) } };
+  };
+  return { ...recipe, stages: stages.map(own) };
+}
+
+/**
  * The recipe of one stage. @param wanted its name, or its number from 1
  * @throws RecipeError where there is none such
  */

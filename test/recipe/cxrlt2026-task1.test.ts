@@ -54,7 +54,21 @@ test('the winning recipe of Task 1 says what to train at which rate, stage by st
     [60, 'clipped-cosine', 'epoch'],
   ]);
   expect(stages.map(({ ema }) => ema !== false)).toEqual([false, true, false, true]);
-  for (const { model, optimizer, batchSize, accumulate } of stages) {
+  for (const { model, preprocessing, augment, optimizer, batchSize, accumulate } of stages) {
+    expect(preprocessing).toMatchObject({
+      size: [512, 512],
+      channels: 3,
+      bits: 8,
+      mean: [0.485, 0.456, 0.406],
+    });
+    expect(augment).toMatchObject({
+      flip: { p: 0.5 },
+      affine: { p: 0.4, shift: 0.03, scale: 0.05, rotate: 7 },
+      clahe: { p: 0.2, clip: 2, tiles: 8 },
+      brightnessContrast: { p: 0.2, brightness: 0.08, contrast: 0.08 },
+      noise: { p: 0.15, variance: [1, 5] },
+      dropout: { p: 0.15, holes: 6, side: 24 / 512 },
+    });
     expect(model.dropPathRate).toBe(0.2);
     expect(optimizer).toMatchObject({ eps: 1e-5, clipNorm: 1, decayNormsAndBiases: true });
     expect(batchSize * accumulate).toBe(256);

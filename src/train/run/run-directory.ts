@@ -5,6 +5,7 @@ import { isLossFile, type LossFile, readLossFile } from '../../recipe/loss-file.
 import { formatRecipe, parseRecipe } from '../../recipe/recipe.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
+import { withoutInheritedPlaces } from '../../recipe/recipe-stages.js';
 import { type FileSystem, nodeFiles, storageError, writeAtomically } from '../../storage/atomic-file.js';
 import { type TextTable, writeTextTable } from '../../zeroshot/texts/text-table.js';
 import { MetricsLog } from './metrics-log.js';
@@ -139,7 +140,8 @@ export class RunDirectory {
     if (lossFile) await writeAtomically(this.lossCopy(lossFile.path), lossFile.source, this.files);
     if (prompts !== undefined) await writeAtomically(this.promptCopy, prompts, this.files);
     if (texts) await writeTextTable(this.texts, texts, this.files);
-    await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(keptIn(this.path, recipe)), this.files);
+    const kept = keptIn(this.path, withoutInheritedPlaces(recipe));
+    await writeAtomically(join(this.path, NAMES.recipe), formatRecipe(kept), this.files);
   }
 
   /** Where the copy of a loss file lies. */

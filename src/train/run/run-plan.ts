@@ -6,7 +6,7 @@ import { RecipeError } from '../../recipe/recipe-error.js';
 import { bindLossFile } from '../../recipe/recipe-loss.js';
 import { mapPaths } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { stageRecipes } from '../../recipe/recipe-stages.js';
+import { stageRecipes, withoutInheritedPlaces } from '../../recipe/recipe-stages.js';
 import { sha256 } from '../../storage/content-digest.js';
 import { readRegularText } from '../../storage/regular-file.js';
 import { groupParameters } from '../step/parameter-groups.js';
@@ -81,7 +81,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
   const wanted = named
     ? (await completeRecipe(named.recipe)).recipe
     : withAbsolutePaths(parseRecipe(formatRecipe(recipe), { path: out, overrides }));
-  const differences = recipeDifferences(withoutInherited(recipe), withoutInherited(wanted));
+  const differences = recipeDifferences(withoutInheritedPlaces(recipe), withoutInheritedPlaces(wanted));
   // a recipe file says nothing of data and weights that were named on the command line when the run began
   const unsaid = [
     ...(request.data === undefined ? ['data.path:'] : []),
@@ -139,18 +139,6 @@ function overridesOf({
     ...(weights === undefined ? [] : [`model.weights=${JSON.stringify(weights)}`]),
     ...(head === undefined ? [] : [`model.weightsHead=${head}`]),
   ];
-}
-
-/** The recipe without the places of data that stages have from it: a change of these is one of the recipe. */
-function withoutInherited(recipe: Recipe): Recipe {
-  const { stages, data } = recipe;
-  if (stages === undefined) return recipe;
-  const own = (stage: NonNullable<Recipe['stages']>[number]) => {
-    if (stage.data === undefined || stage.data.path !== data.path) return stage;
-    const { path: _path, images, ...rest } = stage.data;
-    return { ...stage, data: { ...rest, ...(images !== data.images && { images }) } };
-  };
-  return { ...recipe, stages: stages.map(own) };
 }
 
 function defaultFolder(name: string, seed: number): string {

@@ -7,6 +7,9 @@ import { planComparison } from '../../../src/compare/comparison-plan.js';
 import { runCells } from '../../../src/compare/run-cells.js';
 import { exportTimm } from '../../../src/models/weights/timm-weights.js';
 import { readPredictions } from '../../../src/predict/predictions.js';
+import { resolveRecipe } from '../../../src/recipe/recipe.js';
+import { stageRecipes } from '../../../src/recipe/recipe-stages.js';
+import { openEvaluation } from '../../../src/report/evaluation-subject.js';
 import { writeModelCard } from '../../../src/report/model-card.js';
 import { writeReport } from '../../../src/report/report.js';
 import { prepareRun } from '../../../src/train/run/prepare-run.js';
@@ -221,6 +224,24 @@ describe('stages with sets of their own', () => {
     } finally {
       await writeFile(table, text);
     }
+  });
+
+  test('say where their data are once, so that --data moves all that have them from the recipe', async () => {
+    const text = RECIPE.replace('start: best', 'data: {validationFraction: 0.5}\n    start: best');
+    const { recipe, run } = await prepare('inherited', { text });
+    await run.begin(recipe);
+    expect(await run.recipe()).toEqual(recipe);
+    const kept = join(run.path, 'recipe.yaml');
+    const [first, second] = stageRecipes((await resolveRecipe(kept, ['data.path=elsewhere'])).recipe);
+    expect(first?.data.path).toBe(join(folder, 'first'));
+    expect(second?.data).toMatchObject({ path: 'elsewhere', validationFraction: 0.5 });
+  });
+
+  test('are evaluated on the last one’s images', async () => {
+    const request = { subject: join(folder, 'whole'), cache: folder, part: 'validation' } as const;
+    const { predictions, parts } = await openEvaluation(testDevice, request);
+    expect(predictions.classes).toEqual(['bright', 'striped']);
+    expect(parts.map(({ table }) => table.path)).toEqual([join(folder, 'second', 'train.csv')]);
   });
 
   test('keep no head of other classes', async () => {
