@@ -3,6 +3,7 @@ import { augmentSchema, drawAugmentation } from '../../../src/data/images/augmen
 import { drawMix } from '../../../src/data/images/mix.js';
 import { greyPixels } from '../../../src/data/images/prepare.js';
 import { preprocessingSchema } from '../../../src/data/images/preprocessing.js';
+import { compile } from '../../../src/engine/compile.js';
 import { Graph } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
 import { defineModel } from '../../../src/models/model.js';
@@ -108,6 +109,42 @@ describe('a step that is given pixels', () => {
       state.destroy();
     }
     expect(relativeError(results[0]!, results[1]!)).toBeLessThan(2e-4);
+  });
+
+  test('sees the same pixels however its pictures are cut into batches, with every change there is', async () => {
+    const all = augmentSchema.parse({
+      ...Object.fromEntries(
+        ['flip', 'affine', 'clahe', 'brightnessContrast', 'noise', 'dropout'].map((name) => [
+          name,
+          { p: 0.7 },
+        ]),
+      ),
+      mixup: { p: 0.4, alpha: 1 },
+      cutmix: { p: 0.4 },
+    });
+    const preprocessing = preprocessingSchema.parse({ size: SIZE, bits: 8 });
+    const source = { kind: 'pixels', preprocessing, augment: all } as const;
+    const key = { seed: 4, epoch: 1 };
+    const batch = {
+      ...pixelBatch(8, 6),
+      changes: Array.from({ length: 12 }, (_, slot) => drawAugmentation(all, SIZE, { ...key, slot })),
+    };
+    const seen: Float32Array[] = [];
+    for (const batchSize of [6, 3, 1]) {
+      const graph = new Graph();
+      const images = traceImages(graph, source, batchSize);
+      const program = await compile(device, { graph, outputs: [images] });
+      const values: number[] = [];
+      for (let k = 0; k < 6 / batchSize; k++) {
+        program.run(imageFeeds(source, batch, { batchSize, k }));
+        values.push(...(await program.read(images)));
+      }
+      program.destroy();
+      seen.push(Float32Array.from(values));
+    }
+    expect(new Set(seen[0]).size).toBeGreaterThan(500);
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[2]).toEqual(seen[0]);
   });
 
   test('has no inputs for changes and mixes that never happen', () => {
