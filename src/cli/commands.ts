@@ -37,6 +37,10 @@ export const COMMANDS = {
     group: 'Trained models:',
     summary: 'Write an HTML report of one run, or of several side by side.',
   },
+  import: {
+    group: 'Trained models:',
+    summary: 'Make a checkpoint of weights from elsewhere, to predict with.',
+  },
   export: {
     group: 'Trained models:',
     summary: 'Write a model for other programs, and a model card beside it.',

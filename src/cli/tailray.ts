@@ -19,6 +19,7 @@ const MODULES: Record<CommandName, () => Promise<unknown>> = {
   zeroshot: () => import('./zeroshot.js'),
   submission: () => import('./submission.js'),
   report: () => import('./report.js'),
+  import: () => import('./import.js'),
   export: () => import('./export.js'),
   devices: () => import('./devices.js'),
   bench: () => import('./bench.js'),

@@ -137,7 +137,8 @@ async function checkpointOf({ tensors, metadata }: SafetensorsFile, path: string
       'foreign',
       path,
       'holds weights, but is no checkpoint of tailray: its classes and preprocessing are unknown. ' +
-        'To start a training from it, name it as model.weights in the recipe.',
+        'A recipe can say them: tailray import FILE --recipe RECIPE --out CHECKPOINT. To start a training from it, name it ' +
+        'as model.weights in the recipe.',
     );
   }
   const version = Number(metadata.formatVersion);

@@ -61,4 +61,18 @@ test('weights from a hub: trained from, predicted with, offline, and gone', asyn
   ]);
   expect(predicted.code, predicted.stderr).toBe(0);
   expect((await readFile(scores, 'utf8')).split('\n')).toHaveLength(24 + 2);
+
+  // the same file as bare weights: a recipe says what it does not
+  const imported = join(folder, 'imported.safetensors');
+  const said = await commands.run('import', [
+    'hf-hub:timm/tiny',
+    ...['--recipe', join(folder, 'tiny.yaml'), '--set', 'data.classes=[bright, striped]'],
+    ...['--out', imported, '--offline'],
+  ]);
+  expect(said.code, said.stderr).toBe(0);
+  expect(said.stdout).toContain('resnet10 for 2 classes, images of 16 × 16');
+  const again = join(folder, 'again.csv');
+  const rescored = await commands.run('predict', [imported, join(data, 'images'), '--out', again]);
+  expect(rescored.code, rescored.stderr).toBe(0);
+  expect(await readFile(again, 'utf8')).toBe(await readFile(scores, 'utf8'));
 });

@@ -33,7 +33,7 @@ export function checkpointAbout({
 }
 
 /** Paths are of one machine: they would make equal trainings differ, and tell strangers about folders. */
-function withoutPaths(recipe: Recipe): Record<string, unknown> {
+export function withoutPaths(recipe: Recipe): Record<string, unknown> {
   const unplaced = ({ path: _path, images: _images, ...data }: Recipe['data']) => data;
   const { weights, adapters: _adapters, ...network } = recipe.model;
   const model = weights !== undefined && isHubAddress(weights) ? { ...network, weights } : network;
