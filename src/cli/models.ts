@@ -1,16 +1,17 @@
 #!/usr/bin/env node
 /** `models`: the architectures that there are and what each costs, for choosing one. */
 import { Option } from 'commander';
-import type { Device } from '../engine/device.js';
+import type { Device, PlanTarget } from '../engine/device.js';
 import { AdapterError, ShapeError } from '../engine/errors.js';
 import { ModelError } from '../models/model-error.js';
+import { assumedGpu } from '../platform/assumed-gpu.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { parseRecipe } from '../recipe/recipe.js';
 import { parseYaml } from '../recipe/yaml-text.js';
 import { matchArchitectures, type SurveyedModel, surveyModel } from '../train/step/model-survey.js';
 import { command, runCommand } from './command.js';
 import { adapterOption, OldSpelling } from './options/common-options.js';
-import { positiveNumber } from './options/number-option.js';
+import { byteSize, positiveNumber } from './options/number-option.js';
 import { formatModels } from './text/model-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -23,6 +24,8 @@ interface ModelsFlags {
   readonly precision: string;
   readonly adapter?: string;
   readonly memory: boolean;
+  readonly assumeGpu?: number;
+  readonly recompute?: boolean;
   readonly run?: boolean;
   readonly json?: boolean;
 }
@@ -39,14 +42,22 @@ async function models(words: readonly string[], flags: ModelsFlags): Promise<voi
       `precision=${flags.precision}`,
     ],
   });
-  const { device, reason } = await planningDevice(flags);
+  const { target, device, reason } = await planningTarget(flags);
   const progress = new ProgressLine(flags.json === true || !process.stderr.isTTY);
   const surveyed: SurveyedModel[] = [];
   try {
     for (const arch of chosen) {
       progress.show(flags.run ? 'running' : 'planning', surveyed.length, chosen.length, () => arch);
       try {
-        surveyed.push(await surveyModel(arch, { recipe, classes: flags.classes, device, run: flags.run }));
+        surveyed.push(
+          await surveyModel(arch, {
+            recipe,
+            classes: flags.classes,
+            target,
+            recompute: flags.recompute,
+            run: flags.run ? device : undefined,
+          }),
+        );
       } catch (error) {
         const unfit = error instanceof ModelError || error instanceof ShapeError;
         // One that was asked for by name is missed; of all there are, some need images of other sizes.
@@ -63,20 +74,23 @@ async function models(words: readonly string[], flags: ModelsFlags): Promise<voi
   const { batchSize } = recipe;
   process.stdout.write(
     flags.json
-      ? `${JSON.stringify({ size, batchSize, adapter: device?.description ?? null, models: surveyed }, null, 2)}\n`
-      : `${formatModels(surveyed, { size, batchSize, withoutMemory: reason })}\n`,
+      ? `${JSON.stringify({ size, batchSize, adapter: target?.description ?? null, models: surveyed }, null, 2)}\n`
+      : `${formatModels(surveyed, { size, batchSize, withoutMemory: reason, adapter: target?.description })}\n`,
   );
 }
 
 /** What is known without an adapter is worth showing. To run a model, there must be one. */
-async function planningDevice({
+async function planningTarget({
   adapter,
   memory,
+  assumeGpu,
   run,
-}: ModelsFlags): Promise<{ device?: Device; reason?: string }> {
+}: ModelsFlags): Promise<{ target?: PlanTarget; device?: Device; reason?: string }> {
   if (!memory && !run) return { reason: '--no-memory was given.' };
+  if (assumeGpu !== undefined && !run) return { target: assumedGpu(assumeGpu) };
   try {
-    return { device: await openDevice({ adapter }) };
+    const device = await openDevice({ adapter });
+    return { target: device, device };
   } catch (error) {
     if (run || !(error instanceof AdapterError)) throw error;
     return { reason: error.message };
@@ -98,6 +112,18 @@ await runCommand(
     .option('--head <head>', 'as model.head in a recipe, e.g. csra or "{name: csra, lambda: 0.2}"', 'linear')
     .addOption(new Option('--precision <type>', 'as in a recipe').choices(['f32', 'f16']).default('f32'))
     .addOption(adapterOption('GPU to plan for'))
+    .addOption(
+      new Option(
+        '--assume-gpu <binding>',
+        'plan for a GPU that is not here, with f16 and this largest binding, such as 2GiB',
+      )
+        .argParser(byteSize)
+        .conflicts(['run', 'adapter']),
+    )
+    .option(
+      '--recompute',
+      'also plan the least memory, with values computed twice instead of kept; minutes for a large network',
+    )
     .option('--no-memory', 'leave out the memory of training; needs no adapter')
     .option('--run', 'also score a batch of noise and train on it, and time both')
     .option('--json', 'print everything as JSON')

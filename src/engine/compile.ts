@@ -1,7 +1,7 @@
 import type { ArenaPlan } from './arena.js';
 import { choose, type KnownVariants, type Preference } from './choose/choose.js';
 import type { Tuning } from './choose/tune.js';
-import type { Device } from './device.js';
+import type { Device, PlanTarget } from './device.js';
 import { type NarrowOptions, narrow, requireF16 } from './graph/narrow.js';
 import { rewrite } from './graph/rewrite.js';
 import type { Graph, Node, Tensor } from './graph/tensor.js';
@@ -48,19 +48,19 @@ export async function compile(device: Device, options: CompileOptions): Promise<
 }
 
 /** The plan that `compile` would build by the rule, with its memory. Allocates nothing. */
-export function planProgram(device: Device, options: CompileOptions): Plan {
-  return planNodes(device, options, rewritten(device, options));
+export function planProgram(target: PlanTarget, options: CompileOptions): Plan {
+  return planNodes(target, options, rewritten(target, options));
 }
 
-function rewritten(device: Device, options: CompileOptions): Node[] {
+function rewritten(target: PlanTarget, options: CompileOptions): Node[] {
   const { graph, halves } = options;
-  if (halves) requireF16(device);
-  const nodes = rewrite(graph.nodes, resultsOf(options), device.traits);
+  if (halves) requireF16(target);
+  const nodes = rewrite(graph.nodes, resultsOf(options), target.traits);
   return halves ? narrow(nodes, resultsOf(options), halves) : nodes;
 }
 
 function planNodes(
-  { traits, gpu }: Device,
+  { traits }: PlanTarget,
   options: CompileOptions,
   nodes: readonly Node[],
   known?: KnownVariants,
@@ -71,7 +71,6 @@ function planNodes(
     inputs: [...graph.inputs.values()],
     arenas,
     traits,
-    maxBufferBytes: gpu.limits.maxBufferSize,
     choose: (node) => choose(node, traits, { preference, known }),
   };
   return memory === undefined

@@ -16,6 +16,9 @@ export interface DeviceOptions {
   readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
 }
 
+/** What a plan needs to know of a device: enough to plan for one that is not there. */
+export type PlanTarget = Pick<Device, 'traits' | 'description'>;
+
 export class Device {
   readonly gpu: GPUDevice;
   readonly traits: DeviceTraits;
@@ -189,6 +192,7 @@ function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind):
     subgroupSize: fixedSubgroups ? info.subgroupMinSize : 0,
     maxBindings: limits.maxStorageBuffersPerShaderStage,
     maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+    maxBufferBytes: limits.maxBufferSize,
     maxTextureSide: limits.maxTextureDimension2D,
     maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
     maxInvocations: limits.maxComputeInvocationsPerWorkgroup,

@@ -2,7 +2,7 @@ import type { GreyPixels } from '../data/images/prepare.js';
 import type { ArenaPlan } from '../engine/arena.js';
 import type { Tuning } from '../engine/choose/tune.js';
 import { type CompileOptions, compile, planProgram } from '../engine/compile.js';
-import type { Device } from '../engine/device.js';
+import type { Device, PlanTarget } from '../engine/device.js';
 import { Graph, type Tensor } from '../engine/graph/tensor.js';
 import type { Plan, PlannedBytes } from '../engine/plan/plan.js';
 import type { PlanRow } from '../engine/run/build.js';
@@ -47,8 +47,8 @@ export class InferenceProgram implements Scorer {
   }
 
   /** What `create` would make by the rule, without allocating anything. @throws the same */
-  static plan(device: Device, options: InferenceOptions): Plan {
-    return planProgram(device, traceInference(options).program);
+  static plan(target: PlanTarget, options: InferenceOptions): Plan {
+    return planProgram(target, traceInference(options).program);
   }
 
   /** See `Program.kernels`. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseByteSize } from '../../text/byte-size.js';
 
 /** Option parsers that refuse what is no number, in commander's way. */
 
@@ -35,6 +36,13 @@ export function positiveNumber(text: string): number {
   const value = wholeNumber(text);
   if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
   return value;
+}
+
+/** @throws InvalidArgumentError unless the text is a size such as 2GiB */
+export function byteSize(text: string): number {
+  const bytes = parseByteSize(text);
+  if (bytes === undefined) throw new InvalidArgumentError('It must be a size such as 2GiB or 512MiB.');
+  return bytes;
 }
 
 /** @throws InvalidArgumentError unless the text is numbers with commas between, each 0 or larger */

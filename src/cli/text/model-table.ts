@@ -9,6 +9,8 @@ export interface ModelTableTitles {
   /** [height, width] */
   readonly size: readonly [number, number];
   readonly batchSize: number;
+  /** Which adapter the memory was planned for. */
+  readonly adapter?: string | undefined;
   /** Why there is no column of memory; absent where there is one. */
   readonly withoutMemory?: string | undefined;
 }
@@ -61,6 +63,18 @@ function columnsOf(models: readonly SurveyedModel[], { size, batchSize }: ModelT
           },
         ]
       : []),
+    ...(models.some(({ training }) => leastOf(training) !== undefined)
+      ? [
+          {
+            title: 'recomputed',
+            unit: 'at least',
+            cell: ({ training }: SurveyedModel) => {
+              const least = leastOf(training);
+              return least === undefined ? '' : formatByteSize(least);
+            },
+          },
+        ]
+      : []),
     ...(models.some((model) => model.trial)
       ? [
           { title: 'scoring', unit: 'ms', cell: (model: SurveyedModel) => trial(model, 'evaluationMs') },
@@ -70,6 +84,10 @@ function columnsOf(models: readonly SurveyedModel[], { size, batchSize }: ModelT
   ];
 }
 
+function leastOf(training: TrainingEstimate | undefined): number | undefined {
+  return training && 'leastBytes' in training ? training.leastBytes : undefined;
+}
+
 function memoryCell(training: TrainingEstimate | undefined, batchSize: number): string {
   if (training === undefined) return '';
   if (!('bytes' in training)) return NOTHING;
@@ -77,7 +95,10 @@ function memoryCell(training: TrainingEstimate | undefined, batchSize: number): 
   return training.batchSize === batchSize ? bytes : `batch ${training.batchSize}: ${bytes}`;
 }
 
-function notes(models: readonly SurveyedModel[], { batchSize, withoutMemory }: ModelTableTitles): string[] {
+function notes(
+  models: readonly SurveyedModel[],
+  { batchSize, adapter, withoutMemory }: ModelTableTitles,
+): string[] {
   const [first] = models.flatMap(({ arch, training }) =>
     training?.limit === undefined ? [] : [{ arch, limit: training.limit }],
   );
@@ -89,8 +110,8 @@ function notes(models: readonly SurveyedModel[], { batchSize, withoutMemory }: M
     'and matrix products put out for one image.',
     ...(withoutMemory === undefined
       ? [
-          'Training: the peak on this adapter, with weights, gradients, optimizer state, average and evaluation. --memory of',
-          '`train` trades time for less.',
+          'Training: the peak, with weights, gradients, optimizer state, average and evaluation. --memory of `train` trades time',
+          `for less. Planned for: ${adapter ?? 'this adapter'}.`,
         ]
       : [`The memory of training is left out: ${withoutMemory}`]),
     ...(first

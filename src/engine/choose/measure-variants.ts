@@ -69,7 +69,6 @@ function planAlone(device: Device, node: Node, variant: string): Plan {
     inputs: [...inputOf.values()],
     arenas: {},
     traits: device.traits,
-    maxBufferBytes: device.gpu.limits.maxBufferSize,
     choose: (alone) => choose(alone, device.traits, { preference: { [node.op.name]: variant } }),
   });
 }

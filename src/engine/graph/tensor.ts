@@ -137,6 +137,7 @@ export interface DeviceTraits {
   readonly subgroupSize: number;
   readonly maxBindings: number;
   readonly maxBindingBytes: number;
+  readonly maxBufferBytes: number;
   readonly maxTextureSide: number;
   readonly maxWorkgroupBytes: number;
   readonly maxInvocations: number;

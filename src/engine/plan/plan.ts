@@ -73,13 +73,12 @@ export interface PlanOptions {
   readonly inputs: readonly Tensor[];
   readonly arenas: Readonly<Record<string, ArenaPlan>>;
   readonly traits: DeviceTraits;
-  readonly maxBufferBytes: number;
   readonly choose: (node: Node) => Chosen;
 }
 
 /** @throws OutOfMemoryError, KernelError, ShapeError */
 export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
-  const { results, inputs, arenas, traits, maxBufferBytes, choose } = options;
+  const { results, inputs, arenas, traits, choose } = options;
   const rootOf = findRoots(nodes);
   const known = locateLeaves([...results, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
   const pinned = pinStores(nodes, results, rootOf, known.places);
@@ -122,7 +121,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
     }
   }
   clock.tick([...results].map(locate));
-  const memory = place(clock.buffers, 256, maxBufferBytes);
+  const memory = place(clock.buffers, 256, traits.maxBufferBytes);
   const { places, sizes } = placeTextures(clock.textures);
   const kernels = actions.flatMap((action) => (action.kind === 'kernel' ? [action.chosen.kernel] : []));
   const parts = {

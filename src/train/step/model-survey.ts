@@ -1,4 +1,4 @@
-import type { Device } from '../../engine/device.js';
+import type { Device, PlanTarget } from '../../engine/device.js';
 import { OutOfMemoryError, TailrayError } from '../../engine/errors.js';
 import { architectures, parameterCount } from '../../models/model.js';
 import { modelCost } from '../../models/model-cost.js';
@@ -6,7 +6,7 @@ import { ModelError } from '../../models/model-error.js';
 import { nearestName } from '../../recipe/known-names.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { modelToPlan } from './trainer.js';
-import { largestPlannedBatch, planTrainingMemory } from './training-memory.js';
+import { largestPlannedBatch, leastTrainingMemory, planTrainingMemory } from './training-memory.js';
 import { type TrialRun, trialRun } from './trial-run.js';
 
 /** What each architecture costs, for somebody who has to choose one. */
@@ -25,16 +25,25 @@ export interface SurveyedModel {
 
 /** Bytes at the peak for the recipe's batch, or for the largest that the adapter can bind, and why not for more. */
 export type TrainingEstimate =
-  | { readonly batchSize: number; readonly bytes: number; readonly limit?: string }
+  | {
+      readonly batchSize: number;
+      readonly bytes: number;
+      /** The least that it could do with, by recomputation; absent where it was not asked for. */
+      readonly leastBytes?: number;
+      readonly limit?: string;
+    }
   | { readonly batchSize: 0; readonly limit: string };
 
 export interface SurveyOptions {
   /** Of everything but the architecture: size, channels, head, batch, optimizer, precision. */
   readonly recipe: Recipe;
   readonly classes: number;
-  readonly device?: Device | undefined;
-  /** Also run each; needs a device. */
-  readonly run?: boolean | undefined;
+  /** To plan for; absent: no memory is planned. */
+  readonly target?: PlanTarget | undefined;
+  /** Also plan with as much recomputation as helps; takes seconds for a large network. */
+  readonly recompute?: boolean | undefined;
+  /** Also run each on this one. */
+  readonly run?: Device | undefined;
 }
 
 /** The architectures whose names contain one of the words (`*` stands for any text), all for none. @throws ModelError */
@@ -59,28 +68,34 @@ export function matchArchitectures(words: readonly string[]): string[] {
 
 /** @throws ShapeError where the network can't take images of the recipe's size; ModelError */
 export async function surveyModel(arch: string, options: SurveyOptions): Promise<SurveyedModel> {
-  const { classes, device, run = false } = options;
+  const { classes, target, recompute = false, run } = options;
   const recipe = { ...options.recipe, model: { ...options.recipe.model, arch } };
   const definition = modelToPlan(recipe, classes);
   return {
     arch,
     parameters: parameterCount(definition),
     ...modelCost(definition, recipe.preprocessing.size),
-    ...(device && { training: estimate(device, recipe, classes) }),
-    ...(device && run && { trial: await tryOut(device, recipe, classes) }),
+    ...(target && { training: estimate(target, { recipe, classes, recompute }) }),
+    ...(run && { trial: await tryOut(run, recipe, classes) }),
   };
 }
 
-function estimate(device: Device, recipe: Recipe, classes: number): TrainingEstimate {
-  const { batchSize } = recipe;
+function estimate(
+  target: PlanTarget,
+  { recipe, classes, recompute }: { recipe: Recipe; classes: number; recompute: boolean },
+): TrainingEstimate {
+  const planned = (of: Recipe) => ({
+    batchSize: of.batchSize,
+    bytes: planTrainingMemory(target, of, classes).total,
+    ...(recompute && { leastBytes: leastTrainingMemory(target, of, classes) }),
+  });
   try {
-    return { batchSize, bytes: planTrainingMemory(device, recipe, classes).total };
+    return planned(recipe);
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
-    const largest = largestPlannedBatch(device, recipe, classes);
+    const largest = largestPlannedBatch(target, recipe, classes);
     if (largest === 0) return { batchSize: 0, limit: error.message };
-    const { total } = planTrainingMemory(device, { ...recipe, batchSize: largest }, classes);
-    return { batchSize: largest, bytes: total, limit: error.message };
+    return { ...planned({ ...recipe, batchSize: largest }), limit: error.message };
   }
 }
 

@@ -1,5 +1,5 @@
 import { type CompileOptions, compile, planProgram } from '../../engine/compile.js';
-import type { Device } from '../../engine/device.js';
+import type { Device, PlanTarget } from '../../engine/device.js';
 import { MemoryBudgetError } from '../../engine/errors.js';
 import { at, Graph } from '../../engine/graph/tensor.js';
 import type { PlannedBytes, Recomputation } from '../../engine/plan/plan.js';
@@ -73,12 +73,12 @@ export class StepProgram {
   }
 
   /** What that which `create` would make by the rule takes on the device; allocates nothing. @throws the same */
-  static plan(device: Device, options: StepProgramOptions): PlannedBytes {
-    const { first, second } = traceStep(device, options);
-    const update = second && planProgram(device, second).bytes;
+  static plan(target: PlanTarget, options: StepProgramOptions): PlannedBytes {
+    const { first, second } = traceStep(target, options);
+    const update = second && planProgram(target, second).bytes;
     const beside = update ? update.total - update.arenas : 0;
     try {
-      const { bytes } = planProgram(device, leaving(beside, first));
+      const { bytes } = planProgram(target, leaving(beside, first));
       return update ? together(bytes, update) : bytes;
     } catch (error) {
       throw counting(beside, error);
@@ -226,7 +226,7 @@ export class StepProgram {
 
 /** The program of a step, or its `backward` and, as `second`, its `update`. */
 function traceStep(
-  device: Device,
+  { traits }: PlanTarget,
   options: StepProgramOptions,
 ): { first: CompileOptions; second?: CompileOptions } {
   const { state, recipe, schedule, tuning, memory, submits = 1 } = options;
@@ -240,8 +240,8 @@ function traceStep(
   const backward = traceBackward(graph, options);
   const joined = submits === 1 && recipe.accumulate === 1;
   const { norm, scale } = joined
-    ? traceUpdate(graph, options, device.traits, backward.scale)
-    : traceUpdate(later, options, device.traits);
+    ? traceUpdate(graph, options, traits, backward.scale)
+    : traceUpdate(later, options, traits);
   const records = [norm, ...(scale ? [scale] : [])];
   const recordCapacity = HISTORY;
   if (joined) {

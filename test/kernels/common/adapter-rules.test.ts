@@ -7,6 +7,7 @@ import { bmm } from '../../../src/kernels/product/bmm.js';
 const LIMITS = {
   maxBindings: 10,
   maxBindingBytes: 2 ** 30,
+  maxBufferBytes: 2 ** 30,
   maxTextureSide: 8192,
   maxWorkgroupBytes: 32768,
   maxInvocations: 1024,

@@ -21,6 +21,7 @@ import { maxPool2d } from '../../../src/kernels/shape/pool.js';
 const LIMITS = {
   maxBindings: 10,
   maxBindingBytes: 2 ** 30,
+  maxBufferBytes: 2 ** 30,
   maxTextureSide: 8192,
   maxWorkgroupBytes: 32768,
   maxInvocations: 1024,

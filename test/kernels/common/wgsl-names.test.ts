@@ -15,6 +15,7 @@ function declaredIn(code: string): string[] {
 const TRAITS: Omit<DeviceTraits, 'kind' | 'adapter' | 'subgroupSize'> = {
   maxBindings: 10,
   maxBindingBytes: 2 ** 30,
+  maxBufferBytes: 2 ** 30,
   maxTextureSide: 8192,
   maxWorkgroupBytes: 32768,
   maxInvocations: 1024,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatModels } from '../../../src/cli/text/model-table.js';
 import { OutOfMemoryError } from '../../../src/engine/errors.js';
+import { assumedGpu } from '../../../src/platform/assumed-gpu.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { lossOf } from '../../../src/recipe/recipe-loss.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
@@ -88,8 +89,26 @@ describe('a survey of architectures', () => {
     expect(table).toContain('The memory of training is left out: no adapter.');
   });
 
+  test('for a GPU that is not here, with and without recomputation, in full and half precision', async () => {
+    const target = assumedGpu(2 ** 31);
+    const plan = async (precision: 'f32' | 'f16') => {
+      const options = {
+        recipe: { ...recipe, precision, batchSize: 512 },
+        classes: 5,
+        target,
+        recompute: true,
+      };
+      const { training } = await surveyModel('resnet18', options);
+      if (!training || !('bytes' in training)) throw new Error('nothing fits');
+      return { whole: training.bytes, least: training.leastBytes ?? Number.NaN };
+    };
+    const [full, half] = [await plan('f32'), await plan('f16')];
+    expect(half.whole).toBeLessThan(full.whole);
+    for (const { whole, least } of [full, half]) expect(least).toBeLessThan(0.9 * whole);
+  });
+
   test('with a device it plans, and runs where that is asked for', async () => {
-    const model = await surveyModel('resnet10', { recipe, classes: 5, device, run: true });
+    const model = await surveyModel('resnet10', { recipe, classes: 5, target: device, run: device });
     const { total } = planTrainingMemory(
       device,
       { ...recipe, model: { ...recipe.model, arch: 'resnet10' } },
