@@ -62,8 +62,8 @@ export interface DatasetSummary {
 }
 
 /**
- * Draws and writes a data set: `images/`, `train.csv`, `test.csv`, `evaluation.csv` (the test images without labels),
- * `truth.csv` (training labels without noise and blanks, where there are any), with `ood` also `zeroshot.csv` and
+ * Draws and writes a data set: `images/`, `train.csv`; where images are held out, `test.csv` and `evaluation.csv` (the same
+ * without labels); `truth.csv` (training labels without noise and blanks, where there are any), with `ood` also `zeroshot.csv` and
  * `zeroshot_evaluation.csv`, and `dataset.json`.
  *
  * @param onProgress called after each image with how many are done, of how many
@@ -191,8 +191,11 @@ async function writeTables(cases: readonly PhantomCase[], directory: string, fla
   const save = (name: string, text: string) => writeFile(join(directory, name), text);
   const recorded = (one: PhantomCase) => one.labels;
   await save('train.csv', table(of('train'), IN_DISTRIBUTION, recorded));
-  await save('test.csv', table(of('test'), IN_DISTRIBUTION, recorded));
-  await save('evaluation.csv', table(of('test'), IN_DISTRIBUTION, blank));
+  const test = of('test');
+  if (test.length > 0) {
+    await save('test.csv', table(test, IN_DISTRIBUTION, recorded));
+    await save('evaluation.csv', table(test, IN_DISTRIBUTION, blank));
+  }
   if (flawed) {
     await save(
       'truth.csv',

@@ -83,6 +83,12 @@ describe('writePhantomDataset', () => {
     for (const image of images) expect(longer[image]).toBe(first[image]);
   });
 
+  it('writes no table of held-out images where none are held out', async () => {
+    const out = join(home, 'whole');
+    await writePhantomDataset({ ...options, testFraction: 0, out });
+    expect((await readdir(out)).sort()).toEqual(['dataset.json', 'images', 'train.csv']);
+  });
+
   it('writes the challenge’s tables and images that hold what was drawn', async () => {
     const out = join(home, 'set');
     const seen: number[] = [];
