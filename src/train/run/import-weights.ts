@@ -3,7 +3,7 @@ import type { HubOptions } from '../../hub/hub-settings.js';
 import { defineModel } from '../../models/model.js';
 import { exportTimm } from '../../models/weights/timm-weights.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
-import { stageRecipes } from '../../recipe/recipe-stages.js';
+import { finalRecipe } from '../../recipe/recipe-stages.js';
 import { tailrayVersion } from '../../storage/version.js';
 import type { Checkpoint } from '../../weights/checkpoint.js';
 import { weightsFrom } from '../../weights/initial-weights.js';
@@ -31,7 +31,7 @@ export async function importWeights(
   recipe: Recipe,
   hub?: HubOptions,
 ): Promise<ImportedWeights> {
-  const last = stageRecipes(recipe).at(-1) ?? recipe;
+  const last = finalRecipe(recipe);
   const { classes } = last.data;
   if (classes === undefined) {
     throw new ImportError(
