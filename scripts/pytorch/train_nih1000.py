@@ -28,8 +28,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 DEFAULTS = {
     "data": {"validationFraction": 0.1, "splitSeed": 42},
-    "preprocessing": {"size": [64, 64], "channels": 1, "window": {"kind": "percentile"}, "mean": [0.5], "std": [0.25]},
-    "augment": {"flip": {}, "affine": {}, "brightnessContrast": {}, "noise": {}, "dropout": {}},
+    "preprocessing": {"size": [64, 64], "channels": 1, "bits": 16, "window": {"kind": "percentile"}, "mean": [0.5], "std": [0.25]},
+    "augment": {"flip": {}, "affine": {}, "clahe": {}, "brightnessContrast": {}, "noise": {}, "dropout": {}, "mixup": False, "cutmix": False},
     "model": {"arch": "resnet18", "stem": "imagenet", "width": 64, "head": "linear", "dropRate": 0},
     "loss": {"name": "bce"},
     "optimizer": {"name": "adamw", "lr": 1e-3, "weightDecay": 0.01, "clipNorm": 1, "betas": [0.9, 0.999], "eps": 1e-8},
@@ -61,6 +61,10 @@ def read_recipe(path, overrides):
     require(recipe["model"]["head"] == "linear" and recipe["model"]["dropRate"] == 0, "only the plain linear head")
     require(recipe["optimizer"]["name"] == "adamw", "only AdamW")
     require(recipe["preprocessing"]["channels"] == 1, "only one channel")
+    require(recipe["preprocessing"]["bits"] == 16, "only pictures of 16 bits")
+    changes = recipe["augment"] or {}
+    for change in ("clahe", "mixup", "cutmix"):
+        require(changes.get(change, False) is False, f"augment.{change} must be false")
     require(recipe["loss"]["name"] in ("bce", "asl"), "only the losses bce and asl")
     return recipe
 
