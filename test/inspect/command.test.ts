@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -66,6 +66,25 @@ test('draws a sheet of pictures before and after the changes of the augmentation
     expect(holed).not.toEqual(before);
     expect(holed.every((value, i) => value === 0 || value === before[i])).toBe(true);
   }
+});
+
+test('looks at data as a stage of a recipe does: as the last, if none is named', async () => {
+  const folder = await writePlantedData(await temporaryFolder());
+  const recipe = join(folder, 'staged.yaml');
+  await writeFile(
+    recipe,
+    'data: {classes: [Normal, Hernia]}\nstages: [{name: first, data: {classes: [Effusion]}}, {head: reset}]\n',
+  );
+  const seen = async (...words: string[]) => {
+    vi.resetModules();
+    vi.restoreAllMocks();
+    return (await command(folder, '--no-pictures', '--recipe', recipe, '--json', ...words)).printed;
+  };
+  const classes = (json: string) => JSON.parse(json).classes.map(({ name }: { name: string }) => name);
+  expect(classes(await seen()).sort()).toEqual(['Hernia', 'Normal']);
+  expect(classes(await seen('--stage', 'first'))).toEqual(['Effusion']);
+  expect(classes(await seen('--stage', '2')).sort()).toEqual(['Hernia', 'Normal']);
+  expect(await seen('--stage', '3')).toContain('the recipe has no stage 3; there are 1 (first), 2.');
 });
 
 test('has nothing to draw where the recipe changes no picture', async () => {
