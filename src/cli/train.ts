@@ -39,6 +39,7 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly seed?: number;
   readonly loss?: string;
   readonly memory?: string;
+  readonly onDivergence?: 'stop' | 'rollback';
   readonly adapter?: string;
   readonly resume?: boolean;
   readonly force?: boolean;
@@ -80,6 +81,12 @@ const program = command('train')
     'the same as --set loss.name=…: a loss (see losses), or a file with one of your own',
   )
   .option('--memory <size>', 'what training may take on the GPU, e.g. 4GiB; recomputes values where it must')
+  .addOption(
+    new Option(
+      '--on-divergence <choice>',
+      'when loss or gradient is not finite: stop, or go back to the last saved epoch at a lower learning rate',
+    ).choices(['stop', 'rollback']),
+  )
   .addOption(adapterOption())
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')

@@ -40,6 +40,10 @@ export function trainingDisplay({ quiet, explain }: TrainingDisplayOptions): Run
     switch (event.kind) {
       case 'note':
         return say(event.note);
+      case 'rollback':
+        bar.stop();
+        meter.restart(event.progress.step);
+        return say(event.note);
       case 'ready': {
         const { trainer, progress, stage } = event;
         extent = stage.run;
@@ -120,6 +124,11 @@ class Meter {
   /** @param images of a step */
   start(step: number, images: number): void {
     this.#images = images;
+    this.restart(step);
+  }
+
+  /** From another step on. */
+  restart(step: number): void {
     this.#from = step;
     this.#at = step;
     this.#started = performance.now();

@@ -8,6 +8,8 @@ import type { Stage } from './stage-plan.js';
 export type RunEvent =
   /** Something that the person should know. */
   | { readonly kind: 'note'; readonly note: string }
+  /** A step was not finite, and the run is back at a saved state: the steps after it come again. */
+  | { readonly kind: 'rollback'; readonly progress: Progress; readonly note: string }
   /** A stage is on the device; its next step comes next. A run without stages is one stage. */
   | { readonly kind: 'ready'; readonly trainer: Trainer; readonly progress: Progress; readonly stage: Stage }
   /** The first step of the epoch in this session comes next. */
