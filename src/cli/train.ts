@@ -6,11 +6,13 @@ import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
 import { registeredLosses } from '../losses/registry.js';
 import { openDevice } from '../platform/node/open-device.js';
 import type { MacroScores } from '../predict/scores.js';
+import { RecipeError } from '../recipe/recipe-error.js';
 import { finalRecipe } from '../recipe/recipe-stages.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
+import type { RateRange } from '../train/lr-find/rate-curve.js';
 import type { RunSummary } from '../train/run/finish-run.js';
 import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
 import type { RunEvent } from '../train/run/run-event.js';
@@ -21,6 +23,7 @@ import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { findRate, lrFindOption, requireFreeRates } from './lr-find.js';
 import { adapterOption, imagesOption, OldSpelling, setOption } from './options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
@@ -46,6 +49,8 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly strict?: boolean;
   readonly lenient?: boolean;
   readonly stopAfter?: number;
+  readonly lrFind?: RateRange;
+  readonly stage?: string;
   readonly tensorboard?: boolean;
 }
 
@@ -96,6 +101,8 @@ const program = command('train')
     'use damaged images as far as they decode (data.lenient=true); --strict then refuses only the others',
   )
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
+  .addOption(lrFindOption())
+  .option('--stage <name>', 'the stage that --lr-find tries, by name or number (default: the first)')
   .option('--tensorboard', 'also write the curves for TensorBoard, into the folder tensorboard of the run')
   .option('--quiet', 'print only the result')
   .addHelpText(
@@ -115,7 +122,11 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const plan = await planRun({ ...flags, head: flags.weightsHead });
+    if (flags.stage !== undefined && !flags.lrFind) throw new RecipeError('--stage goes with --lr-find.');
+    // a range test writes beside a run, never over it
+    const force = flags.force || flags.lrFind !== undefined;
+    const plan = await planRun({ ...flags, force, head: flags.weightsHead });
+    if (flags.lrFind) await requireFreeRates(plan.run.path, flags);
     say(`run        ${plan.run.path}`);
     const simulated = finalRecipe(plan.recipe).data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
@@ -133,6 +144,15 @@ async function train(flags: TrainFlags): Promise<void> {
     say(`adapter    ${device.description}`);
     interrupt.protect();
     try {
+      if (flags.lrFind) {
+        const { lrFind: range, stage, quiet } = flags;
+        const tuning = kernelTuning(device, flags);
+        const { signal } = interrupt;
+        for (const line of await findRate({ ...prepared, stages }, { device, tuning, signal, range, stage, quiet })) {
+          process.stdout.write(`${line}\n`);
+        }
+        return;
+      }
       const { run } = prepared;
       const display = trainingDisplay({
         quiet: flags.quiet ?? false,
@@ -147,6 +167,7 @@ async function train(flags: TrainFlags): Promise<void> {
           signal: interrupt.signal,
           stopAfter: flags.stopAfter,
           explain: flags.explain !== undefined,
+          measurePace: !flags.quiet,
           listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
         },
       );

@@ -13,6 +13,7 @@ import { type LoopEnd, runLoop, START } from './loop.js';
 import type { PreparedRun } from './prepare-run.js';
 import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
+import { measurePace, type StagePace } from './stage-pace.js';
 import type { Stage } from './stage-plan.js';
 import { stageSeed, weightsBefore, weightsForStage } from './stage-weights.js';
 import { DivergedError } from './training-error.js';
@@ -38,6 +39,8 @@ export interface SessionOptions {
   readonly stopAfter?: number | undefined;
   /** Measure where the time of the session's first steps goes. */
   readonly explain?: boolean | undefined;
+  /** Measure each stage's pace before its first step, see stage-pace.ts. */
+  readonly measurePace?: boolean | undefined;
   /** Told of everything that happens, one after another. */
   readonly listeners?: readonly RunListener[] | undefined;
   /** Milliseconds that pass, for saves by the clock; absent: the machine's. */
@@ -54,12 +57,19 @@ export class Session {
   #kernels: Readonly<Record<string, string>>;
   /** Of the stages before. */
   #peakBytes: number;
+  /** Of the stage, where it is measured. */
+  #pace: StagePace | undefined;
 
   private constructor(
     prepared: PreparedRun,
     options: SessionOptions,
     fixed: FixedTexts | undefined,
-    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
+    begun: {
+      stage: Stage;
+      trainer: Trainer;
+      kernels: Readonly<Record<string, string>>;
+      peakBytes: number;
+    },
   ) {
     this.#prepared = prepared;
     this.#options = options;
@@ -84,12 +94,19 @@ export class Session {
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
     const tuning = kept ? earlierVariants(kept) : options.tuning;
-    return new Session(prepared, options, fixed, {
+    const session = new Session(prepared, options, fixed, {
       stage,
       trainer: await createTrainer(device, stage, tuning),
       kernels: kept ?? {},
       peakBytes: begun?.peakBytes ?? 0,
     });
+    try {
+      await session.#measurePace();
+      return session;
+    } catch (error) {
+      session.close();
+      throw error;
+    }
   }
 
   get trainer(): Trainer {
@@ -126,7 +143,13 @@ export class Session {
     // a run that may go back needs a state to go back to before its first save
     if (this.#rollsBack && (await this.#prepared.run.saved.target()) === null) await this.#save(at);
     for (;;) {
-      await this.#announce({ kind: 'ready', trainer: this.#trainer, progress: at, stage: this.#stage });
+      await this.#announce({
+        kind: 'ready',
+        trainer: this.#trainer,
+        progress: at,
+        stage: this.#stage,
+        pace: this.#pace,
+      });
       // what takes the time is the first thing to be asked
       const end = await this.#trainStage(at, left, this.#options.explain === true && at === progress);
       const next = this.#prepared.stages[this.#stage.number];
@@ -215,6 +238,7 @@ export class Session {
     this.#trainer.destroy();
     this.#stage = stage;
     this.#trainer = await createTrainer(device, stage, keptFirst(this.#kernels, tuning));
+    await this.#measurePace();
     const handOver = { head: stage.head, seed: stageSeed('head', seed, stage.number) };
     const { parameters, statistics, notes } = weightsForStage(this.#trainer.base, before, handOver);
     for (const note of notes) await this.#announce({ kind: 'note', note });
@@ -229,6 +253,12 @@ export class Session {
     };
     await this.#save(progress);
     return progress;
+  }
+
+  /** Before the stage's state is put in place. */
+  async #measurePace(): Promise<void> {
+    if (!this.#options.measurePace) return;
+    this.#pace = await measurePace(this.#trainer, this.#stage);
   }
 
   get #rollsBack(): boolean {
