@@ -21,24 +21,23 @@ import { ProgressLine } from './training-display.js';
 
 /** `train --lr-find`: a learning-rate range test in place of a training. */
 
-const DEFAULT: RateRange = { from: 1e-7, to: 1, steps: 100 };
+const STEPS = 100;
 
 const [PICTURE, TABLE] = ['lr-find.svg', 'lr-find.csv'];
 
 export function lrFindOption(): Option {
   return new Option(
     '--lr-find [from:to:steps]',
-    'train nothing, but try growing learning rates, a step each, and suggest one (default: 1e-7:1:100)',
+    'train nothing, but try growing learning rates, a step each, and suggest one',
   )
-    .preset('')
+    .preset('1e-7:1:100')
     .argParser(parseRange)
     .conflicts('resume');
 }
 
 /** @throws InvalidArgumentError */
 function parseRange(text: string): RateRange {
-  if (text === '') return DEFAULT;
-  const [from = Number.NaN, to = Number.NaN, steps = DEFAULT.steps, ...more] = text.split(':').map(Number);
+  const [from = Number.NaN, to = Number.NaN, steps = STEPS, ...more] = text.split(':').map(Number);
   const sound =
     from > 0 && to > from && to <= 100 && Number.isInteger(steps) && steps >= 10 && steps <= 10_000;
   if (sound && more.length === 0) return { from, to, steps };

@@ -240,7 +240,7 @@ function conclude(summary: RunSummary, path: string, files: readonly string[]): 
     ...scores('validation', summary.validation),
     ...scores('test', summary.test),
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
-    `written    ${path}: best.safetensors, ${files.includes(ADAPTERS) ? `${ADAPTERS}, ` : ''}predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
+    `written    ${path}: best.safetensors, ${files.includes(ADAPTERS) ? `${ADAPTERS}, ` : ''}${files.includes('kept') ? 'kept/, ' : ''}predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
 }
 

@@ -187,8 +187,7 @@ function describeStage({ number, name, start, head, run }: Stage): string {
 /** `epoch ≈ 42 min (1,250 steps of 2.0 s), validation ≈ 2 min; whole run ≈ 47 h` */
 function describePace(pace: StagePace, stage: Stage, progress: Progress): string {
   const { stepSeconds, validationSeconds } = pace;
-  const step = stepSeconds < 1 ? `${(1000 * stepSeconds).toFixed(0)} ms` : `${stepSeconds.toFixed(1)} s`;
-  const epoch = `epoch ≈ ${formatRoughly(stage.stepsPerEpoch * stepSeconds)} (${counted(stage.stepsPerEpoch, 'step')} of ${step})`;
+  const epoch = `epoch ≈ ${formatRoughly(stage.stepsPerEpoch * stepSeconds)} (${counted(stage.stepsPerEpoch, 'step')} of ${formatRoughly(stepSeconds)})`;
   const validation = validationSeconds === null ? '' : `, validation ≈ ${formatRoughly(validationSeconds)}`;
   const what =
     progress.step > stage.firstStep ? 'what is left' : stage.run.stages > 1 ? 'this stage' : 'whole run';

@@ -114,7 +114,7 @@ export class SavedState {
    * @throws StorageError; the previous save is then as it was
    */
   async save(about: SavedAbout, arenas: readonly ArenaContent[], between = false): Promise<void> {
-    const before = between ? await this.#target() : undefined;
+    const before = between ? await this.#target().catch(undamaged) : undefined;
     const folder = folderOf(about.progress);
     if (this.#written?.folder !== folder) {
       await this.#clean();
@@ -220,8 +220,7 @@ export class SavedState {
       }
     } catch (error) {
       // a damaged state is about to be replaced; what it named can't be known, so nothing is removed
-      if (error instanceof CheckpointError) return;
-      throw error;
+      return undamaged(error);
     }
     for (const name of await readdir(this.folder).catch(() => [])) {
       if (!name.startsWith('step-') || kept.has(name)) continue;
@@ -245,6 +244,11 @@ export class SavedState {
     }
     return state.data.content;
   }
+}
+
+/** Nothing for the error of a damaged state, which is about to be replaced. */
+function undamaged(error: unknown): undefined {
+  if (!(error instanceof CheckpointError)) throw error;
 }
 
 /** Where one stage ends another begins, at the same step. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SafetensorsTensor } from '../../../src/models/safetensors/safetensors.js';
 import { writeSafetensors } from '../../../src/models/safetensors/safetensors.js';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
+import { describeDivergence } from '../../../src/train/divergence/roll-back.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
@@ -77,6 +78,12 @@ describe('a step that is not finite', () => {
   });
 });
 
+test('a step that is finite when it is repeated is said to be so', () => {
+  expect(describeDivergence({ step: 3, loss: Number.NaN, gradientNorm: 1 }, undefined)).toMatch(
+    /^step 3: the loss is NaN and the gradient's norm 1; .* Repeated with the weights of a few steps later, .* finite/,
+  );
+});
+
 describe('a rollback', () => {
   const recipe = tinyRecipe('divergence.action=rollback');
 
@@ -135,7 +142,7 @@ describe('a rollback', () => {
         if (back && event.kind === 'step' && event.step === step) throw new Error('power cut');
       };
     };
-    for (const listener of [cut(6, false), cut(7, false), cut(6, true), cut(10, true)]) {
+    for (const listener of [cut(7, false), cut(6, true), cut(10, true)]) {
       const run = new RunDirectory(join(await temporaryFolder(), 'run'));
       await expect(train(recipe, { data, run, listeners: [explodes, listener] })).rejects.toThrow(
         'power cut',

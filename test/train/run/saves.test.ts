@@ -105,12 +105,25 @@ describe('checkpoint.keep', () => {
   test('killed at any step and resumed, it ends with the same files', async () => {
     const { run: sound } = await train(keeping, { data });
     const whole = await bytesOf(sound);
-    for (const step of [5, 9, 13, 18]) {
+    for (const step of [5, 13, 18]) {
       const run = new RunDirectory(join(await temporaryFolder(), 'run'));
       await expect(train(keeping, { data, run, listen: powerCutAt(step) })).rejects.toThrow('power cut');
       // what the state names is there
       const { kept = [] } = (await run.saved.about())?.progress ?? {};
       expect(await readdir(run.keptFolder)).toEqual(expect.arrayContaining(kept.map(keptName)));
+      await train(keeping, { data, run: new RunDirectory(run.path), resume: true });
+      expect(await bytesOf(run)).toEqual(whole);
+    }
+  });
+
+  test('killed between the weights, the log and the state, it ends with the same files', async () => {
+    const whole = await bytesOf((await train(keeping, { data })).run);
+    for (const wanted of [3, 4]) {
+      const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+      const listen: RunListener = (event) => {
+        if (event.kind === 'epoch' && event.line.epoch === wanted) throw new Error('power cut');
+      };
+      await expect(train(keeping, { data, run, listen })).rejects.toThrow('power cut');
       await train(keeping, { data, run: new RunDirectory(run.path), resume: true });
       expect(await bytesOf(run)).toEqual(whole);
     }
