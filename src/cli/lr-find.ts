@@ -6,17 +6,17 @@ import { RecipeError } from '../recipe/recipe-error.js';
 import { ratePlot } from '../report/plots/rate-plot.js';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { count, decimals } from '../text/numbers.js';
-import { type RangeTest, testRates } from '../train/lr-find/range-test.js';
+import type { PreparedRun } from '../train/run/prepare-run.js';
+import type { SessionOptions } from '../train/run/session.js';
+import type { Stage } from '../train/run/stage-plan.js';
+import { type RangeTest, testRates } from '../train/trial/range-test.js';
 import {
   type RatePoint,
   type RateRange,
   type RateSuggestions,
   RUNAWAY,
   suggestRates,
-} from '../train/lr-find/rate-curve.js';
-import type { PreparedRun } from '../train/run/prepare-run.js';
-import type { SessionOptions } from '../train/run/session.js';
-import type { Stage } from '../train/run/stage-plan.js';
+} from '../train/trial/rate-curve.js';
 import { ProgressLine } from './training-display.js';
 
 /** `train --lr-find`: a learning-rate range test in place of a training. */

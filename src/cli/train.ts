@@ -12,7 +12,6 @@ import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
-import type { RateRange } from '../train/lr-find/rate-curve.js';
 import type { RunSummary } from '../train/run/finish-run.js';
 import { type PreparedRun, prepareRun } from '../train/run/prepare-run.js';
 import type { RunEvent } from '../train/run/run-event.js';
@@ -21,6 +20,7 @@ import { distinctData, type Stage, stageTitle } from '../train/run/stage-plan.js
 import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
+import type { RateRange } from '../train/trial/rate-curve.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { findRate, lrFindOption, requireFreeRates } from './lr-find.js';
@@ -148,7 +148,10 @@ async function train(flags: TrainFlags): Promise<void> {
         const { lrFind: range, stage, quiet } = flags;
         const tuning = kernelTuning(device, flags);
         const { signal } = interrupt;
-        for (const line of await findRate({ ...prepared, stages }, { device, tuning, signal, range, stage, quiet })) {
+        for (const line of await findRate(
+          { ...prepared, stages },
+          { device, tuning, signal, range, stage, quiet },
+        )) {
           process.stdout.write(`${line}\n`);
         }
         return;

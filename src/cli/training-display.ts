@@ -7,9 +7,9 @@ import { padCell } from '../text/padded-table.js';
 import type { EpochLine } from '../train/run/metrics-line.js';
 import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
-import { type StagePace, secondsLeft } from '../train/run/stage-pace.js';
 import type { Stage } from '../train/run/stage-plan.js';
 import type { Trainer } from '../train/step/trainer.js';
+import { type StagePace, secondsLeft } from '../train/trial/stage-pace.js';
 import { formatGroups } from './text/group-table.js';
 import { type ExplainWhat, formatExplanation } from './text/plan-table.js';
 
@@ -184,7 +184,7 @@ function describeStage({ number, name, start, head, run }: Stage): string {
   return `${title}: from the ${start} weights of the one before${head === 'reset' ? ', with a fresh head' : ''}`;
 }
 
-/** `epoch ≈ 42 min (1,250 steps of 2.0 s), validation ≈ 2 min; whole run ≈ 47 h` */
+/** `epoch ≈ 42 min (1,250 steps of 2.0 s), validation ≈ 2 min; whole run ≈ 44 h` */
 function describePace(pace: StagePace, stage: Stage, progress: Progress): string {
   const { stepSeconds, validationSeconds } = pace;
   const epoch = `epoch ≈ ${formatRoughly(stage.stepsPerEpoch * stepSeconds)} (${counted(stage.stepsPerEpoch, 'step')} of ${formatRoughly(stepSeconds)})`;

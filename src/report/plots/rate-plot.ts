@@ -1,4 +1,4 @@
-import type { RatePoint, RateSuggestions } from '../../train/lr-find/rate-curve.js';
+import type { RatePoint, RateSuggestions } from '../../train/trial/rate-curve.js';
 import { type Html, html, trusted } from '../html.js';
 import { type Area, frame, round } from './frame.js';
 import { dotMark, lineMark, type Point, uprightMark } from './marks.js';
@@ -7,8 +7,11 @@ import { dotMark, lineMark, type Point, uprightMark } from './marks.js';
 
 const [WIDTH, HEIGHT] = [720, 400];
 
+/** For the labels of the marks, as part of the curve’s height. */
+const HEADROOM = 0.15;
+
 const STYLE =
-  'svg{font:12px system-ui,sans-serif}text{fill:#222}.title{font-size:15px;font-weight:600}.tick,.label,.note{fill:#5d6672}' +
+  'svg{overflow:visible;font:12px system-ui,sans-serif}text{fill:#222}.title{font-size:15px;font-weight:600}.tick,.label,.note{fill:#5d6672}' +
   '.grid{stroke:#e8ebef}.axis,.tickmark{stroke:#5d6672}.line{fill:none;stroke:#3d4fa3;stroke-width:2;stroke-linejoin:round}' +
   '.dot{fill:#9aa6d8}.upright{stroke:#d55e00;stroke-dasharray:4 3}.note{paint-order:stroke;stroke:#fff;stroke-width:3px}';
 
@@ -41,7 +44,7 @@ export function ratePlot(
       },
       y: {
         scale: 'linear',
-        domain: [low, top],
+        domain: [low, top + HEADROOM * (top - low)],
         nice: true,
         label: 'training loss: single steps, and smoothed',
       },
@@ -56,12 +59,12 @@ export function ratePlot(
         lower(
           area,
           suggestions.tenthOfMinimum,
-          `tenth of the least loss’s, ${written(suggestions.tenthOfMinimum)}`,
+          `tenth of the minimum’s, ${written(suggestions.tenthOfMinimum)}`,
         ),
       ],
     ],
   );
-  const picture = html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT + 40}" width="${WIDTH}" height="${HEIGHT + 40}">
+  const picture = html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH + 12} ${HEIGHT + 40}" width="${WIDTH + 12}" height="${HEIGHT + 40}">
 <style>${trusted(STYLE)}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 <text class="title" x="12" y="24">${title}</text>

@@ -1,8 +1,8 @@
 import type { StepExplanation } from '../step/explained-step.js';
 import type { Trainer } from '../step/trainer.js';
+import type { StagePace } from '../trial/stage-pace.js';
 import type { EpochLine, StepLine } from './metrics-line.js';
 import type { Progress } from './saved-state.js';
-import type { StagePace } from './stage-pace.js';
 import type { Stage } from './stage-plan.js';
 
 /** News of a run, in the order in which it happens. Steps and epochs count from 1, through all stages. */

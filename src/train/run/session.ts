@@ -8,12 +8,12 @@ import { decide, describeDivergence, rateFactor } from '../divergence/roll-back.
 import { ExplainedStep } from '../step/explained-step.js';
 import { PacedStep } from '../step/paced-step.js';
 import { Trainer } from '../step/trainer.js';
+import { measurePace, type StagePace } from '../trial/stage-pace.js';
 import { tidyKept } from './kept-checkpoints.js';
 import { type LoopEnd, runLoop, START } from './loop.js';
 import type { PreparedRun } from './prepare-run.js';
 import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
-import { measurePace, type StagePace } from './stage-pace.js';
 import type { Stage } from './stage-plan.js';
 import { stageSeed, weightsBefore, weightsForStage } from './stage-weights.js';
 import { DivergedError } from './training-error.js';

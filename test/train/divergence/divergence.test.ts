@@ -159,6 +159,22 @@ describe('a rollback', () => {
     expect(await bytesOf(run)).toEqual(bytes);
   });
 
+  test('in a later stage goes back to its start, and lowers its rate alone', async () => {
+    const staged = tinyRecipe(
+      'divergence.action=rollback',
+      'stages=[{schedule: {epochs: 1}}, {schedule: {epochs: 2}}]',
+    );
+    const { run, summary } = await train(staged, { data, listen: explodes });
+    expect(summary).toMatchObject({ status: 'finished', rollbacks: [{ step: 7, to: 4, factor: 0.5 }] });
+    const rates = (await run.metrics.read()).flatMap((line) =>
+      line.kind === 'step' ? [[line.step, line.learningRate] as const] : [],
+    );
+    // each stage warms up in two steps; the factor counts from the second's start on
+    expect(rates.map(([step]) => step)).toEqual([2, 4, 6, 8, 10, 12]);
+    const [first = 0, , second = 0] = rates.map(([, rate]) => rate);
+    expect(second).toBeCloseTo(first / 2, 12);
+  });
+
   test('from the very start, with its memory of added gradients, is forgotten wholly', async () => {
     const accumulated = [
       'accumulate=2',

@@ -1,9 +1,9 @@
 import type { Dataset } from '../../data/dataset.js';
 import { predictDataset } from '../../predict/predict.js';
+import { epochBatches } from '../run/epoch-batches.js';
+import type { Progress } from '../run/saved-state.js';
+import type { Stage } from '../run/stage-plan.js';
 import type { Trainer } from '../step/trainer.js';
-import { epochBatches } from './epoch-batches.js';
-import type { Progress } from './saved-state.js';
-import type { Stage } from './stage-plan.js';
 
 /**
  * How long a stage will take, measured before its first step: a few steps on its own first batches, loading included, and

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Recipe } from '../../../src/recipe/recipe-schema.js';
 import { ratePlot } from '../../../src/report/plots/rate-plot.js';
-import { testRates } from '../../../src/train/lr-find/range-test.js';
+import { RunDirectory } from '../../../src/train/run/run-directory.js';
+import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
+import { testRates } from '../../../src/train/trial/range-test.js';
 import {
   type RatePoint,
   type RateRange,
@@ -13,9 +15,7 @@ import {
   runsAway,
   smooth,
   suggestRates,
-} from '../../../src/train/lr-find/rate-curve.js';
-import { RunDirectory } from '../../../src/train/run/run-directory.js';
-import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
+} from '../../../src/train/trial/rate-curve.js';
 import { testDevice } from '../../device.js';
 import { prepared, tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
 

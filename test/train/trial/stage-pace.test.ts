@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
-import { type StagePace, secondsLeft } from '../../../src/train/run/stage-pace.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
+import { type StagePace, secondsLeft } from '../../../src/train/trial/stage-pace.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
-import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
-import { bytesOf, train } from './tiny-training.js';
+import { tinyRecipe, writeTinyDataset } from '../run/tiny-run.js';
+import { bytesOf, train } from '../run/tiny-training.js';
 
 let folder: string;
 let data: TrainingData;
