@@ -6,6 +6,7 @@ import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
 import { registeredLosses } from '../losses/registry.js';
 import { openDevice } from '../platform/node/open-device.js';
 import type { MacroScores } from '../predict/scores.js';
+import { RecipeError } from '../recipe/recipe-error.js';
 import { finalRecipe } from '../recipe/recipe-stages.js';
 import { writeModelCard } from '../report/model-card.js';
 import { cacheFolder } from '../storage/cache-folder.js';
@@ -19,8 +20,10 @@ import { distinctData, type Stage, stageTitle } from '../train/run/stage-plan.js
 import { trainRun } from '../train/run/train-run.js';
 import type { ExaminedPart, TrainingData } from '../train/run/training-data.js';
 import { TensorboardLog } from '../train/tensorboard/tensorboard-log.js';
+import type { RateRange } from '../train/trial/rate-curve.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { findRate, lrFindOption, requireFreeRates } from './lr-find.js';
 import { adapterOption, imagesOption, OldSpelling, setOption } from './options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
@@ -39,12 +42,15 @@ interface TrainFlags extends KernelFlags, HubFlags {
   readonly seed?: number;
   readonly loss?: string;
   readonly memory?: string;
+  readonly onDivergence?: 'stop' | 'rollback';
   readonly adapter?: string;
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly strict?: boolean;
   readonly lenient?: boolean;
   readonly stopAfter?: number;
+  readonly lrFind?: RateRange;
+  readonly stage?: string;
   readonly tensorboard?: boolean;
 }
 
@@ -80,6 +86,12 @@ const program = command('train')
     'the same as --set loss.name=…: a loss (see losses), or a file with one of your own',
   )
   .option('--memory <size>', 'what training may take on the GPU, e.g. 4GiB; recomputes values where it must')
+  .addOption(
+    new Option(
+      '--on-divergence <choice>',
+      'when loss or gradient is not finite: stop, or go back to the last saved epoch at a lower learning rate',
+    ).choices(['stop', 'rollback']),
+  )
   .addOption(adapterOption())
   .option('--resume', 'go on with the run in --out where it was saved last')
   .option('--force', 'replace the run in --out')
@@ -89,6 +101,8 @@ const program = command('train')
     'use damaged images as far as they decode (data.lenient=true); --strict then refuses only the others',
   )
   .option('--stop-after <steps>', 'save and stop after so many steps of this session', positiveNumber)
+  .addOption(lrFindOption())
+  .option('--stage <name>', 'the stage that --lr-find tries, by name or number (default: the first)')
   .option('--tensorboard', 'also write the curves for TensorBoard, into the folder tensorboard of the run')
   .option('--quiet', 'print only the result')
   .addHelpText(
@@ -108,7 +122,11 @@ async function train(flags: TrainFlags): Promise<void> {
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
   try {
-    const plan = await planRun({ ...flags, head: flags.weightsHead });
+    if (flags.stage !== undefined && !flags.lrFind) throw new RecipeError('--stage goes with --lr-find.');
+    // a range test writes beside a run, never over it
+    const force = flags.force || flags.lrFind !== undefined;
+    const plan = await planRun({ ...flags, force, head: flags.weightsHead });
+    if (flags.lrFind) await requireFreeRates(plan.run.path, flags);
     say(`run        ${plan.run.path}`);
     const simulated = finalRecipe(plan.recipe).data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
@@ -126,6 +144,18 @@ async function train(flags: TrainFlags): Promise<void> {
     say(`adapter    ${device.description}`);
     interrupt.protect();
     try {
+      if (flags.lrFind) {
+        const { lrFind: range, stage, quiet } = flags;
+        const tuning = kernelTuning(device, flags);
+        const { signal } = interrupt;
+        for (const line of await findRate(
+          { ...prepared, stages },
+          { device, tuning, signal, range, stage, quiet },
+        )) {
+          process.stdout.write(`${line}\n`);
+        }
+        return;
+      }
       const { run } = prepared;
       const display = trainingDisplay({
         quiet: flags.quiet ?? false,
@@ -140,6 +170,7 @@ async function train(flags: TrainFlags): Promise<void> {
           signal: interrupt.signal,
           stopAfter: flags.stopAfter,
           explain: flags.explain !== undefined,
+          measurePace: !flags.quiet,
           listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
         },
       );
@@ -212,7 +243,7 @@ function conclude(summary: RunSummary, path: string, files: readonly string[]): 
     ...scores('validation', summary.validation),
     ...scores('test', summary.test),
     ...(left.length > 0 ? [`left out   of some means: ${left.join(', ')} (why: ${path}/summary.json)`] : []),
-    `written    ${path}: best.safetensors, ${files.includes(ADAPTERS) ? `${ADAPTERS}, ` : ''}predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
+    `written    ${path}: best.safetensors, ${files.includes(ADAPTERS) ? `${ADAPTERS}, ` : ''}${files.includes('kept') ? 'kept/, ' : ''}predictions.csv, model-card.md, summary.json, metrics.jsonl, recipe.yaml, last/`,
   ].join('\n');
 }
 

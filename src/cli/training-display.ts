@@ -1,14 +1,15 @@
 import { SingleBar } from 'cli-progress';
 import { describeLoss } from '../report/describe-run.js';
 import { formatByteSize } from '../text/byte-size.js';
-import { formatSeconds } from '../text/duration.js';
-import { count, decimals, percent } from '../text/numbers.js';
+import { formatRoughly, formatSeconds } from '../text/duration.js';
+import { count, counted, decimals, percent } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
 import type { EpochLine } from '../train/run/metrics-line.js';
 import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
 import type { Stage } from '../train/run/stage-plan.js';
 import type { Trainer } from '../train/step/trainer.js';
+import { type StagePace, secondsLeft } from '../train/trial/stage-pace.js';
 import { formatGroups } from './text/group-table.js';
 import { type ExplainWhat, formatExplanation } from './text/plan-table.js';
 
@@ -40,12 +41,17 @@ export function trainingDisplay({ quiet, explain }: TrainingDisplayOptions): Run
     switch (event.kind) {
       case 'note':
         return say(event.note);
+      case 'rollback':
+        bar.stop();
+        meter.restart(event.progress.step);
+        return say(event.note);
       case 'ready': {
-        const { trainer, progress, stage } = event;
+        const { trainer, progress, stage, pace } = event;
         extent = stage.run;
         meter.start(progress.step, stage.recipe.batchSize * stage.recipe.accumulate);
         bar.stop();
         for (const line of describeTrainer(trainer, stage, progress)) say(line);
+        if (pace) say(`plan       ${describePace(pace, stage, progress)}`);
         return;
       }
       case 'step': {
@@ -120,6 +126,11 @@ class Meter {
   /** @param images of a step */
   start(step: number, images: number): void {
     this.#images = images;
+    this.restart(step);
+  }
+
+  /** From another step on. */
+  restart(step: number): void {
     this.#from = step;
     this.#at = step;
     this.#started = performance.now();
@@ -171,6 +182,17 @@ function describeStage({ number, name, start, head, run }: Stage): string {
   const title = `${number} of ${run.stages}${name === undefined ? '' : `, ${name}`}`;
   if (number === 1) return title;
   return `${title}: from the ${start} weights of the one before${head === 'reset' ? ', with a fresh head' : ''}`;
+}
+
+/** `epoch ≈ 42 min (1,250 steps of 2.0 s), validation ≈ 2 min; whole run ≈ 44 h` */
+function describePace(pace: StagePace, stage: Stage, progress: Progress): string {
+  const { stepSeconds, validationSeconds } = pace;
+  const epoch = `epoch ≈ ${formatRoughly(stage.stepsPerEpoch * stepSeconds)} (${counted(stage.stepsPerEpoch, 'step')} of ${formatRoughly(stepSeconds)})`;
+  const validation = validationSeconds === null ? '' : `, validation ≈ ${formatRoughly(validationSeconds)}`;
+  const what =
+    progress.step > stage.firstStep ? 'what is left' : stage.run.stages > 1 ? 'this stage' : 'whole run';
+  const of = progress.step > stage.firstStep && stage.run.stages > 1 ? ' of this stage' : '';
+  return `${epoch}${validation}; ${what}${of} ≈ ${formatRoughly(secondsLeft(pace, stage, progress))}`;
 }
 
 /** The peak, and what keeps it that low. */

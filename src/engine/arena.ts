@@ -220,6 +220,13 @@ export class Arena extends ArenaPlan {
     return tensors;
   }
 
+  /** Zero-fills it again, but for what rests in another arena. */
+  clear(): void {
+    const encoder = this.#device.gpu.createCommandEncoder();
+    for (const buffer of this.#buffers) encoder.clearBuffer(buffer);
+    this.#device.gpu.queue.submit([encoder.finish()]);
+  }
+
   destroy(): void {
     for (const buffer of this.#buffers) buffer.destroy();
   }

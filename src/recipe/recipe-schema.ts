@@ -269,6 +269,23 @@ const stageSchema = z.strictObject({
   ema: emaSchema.optional(),
 });
 
+/** What becomes of a run whose loss or gradient is not finite. */
+const divergenceSchema = z.strictObject({
+  action: z
+    .enum(['stop', 'rollback'])
+    .default('stop')
+    .describe(
+      'rollback: go back to the last state saved at an epoch’s end, and on with a lower learning rate',
+    ),
+  factor: z
+    .number()
+    .positive()
+    .lt(1)
+    .default(0.5)
+    .describe('of the learning rate, with each rollback, to the end of the stage'),
+  most: z.int().min(1).max(100).default(3).describe('rollbacks of a stage, before the run stops after all'),
+});
+
 export const recipeSchema = z.strictObject({
   name: z
     .string()
@@ -328,12 +345,24 @@ export const recipeSchema = z.strictObject({
   checkpoint: z
     .strictObject({
       every: z.int().min(1).default(1).describe('epochs between two saved states for resuming'),
+      minutes: z
+        .number()
+        .positive()
+        .optional()
+        .describe('the state is also saved when so many minutes have passed since the last time'),
+      keep: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(1)
+        .describe('weights of so many best validated epochs are kept, in kept/ where they are more than one'),
       best: z
         .enum(['last-stage', 'any-stage'])
         .default('last-stage')
         .describe('where there are stages: whose epochs compete for best.safetensors'),
     })
     .prefault({}),
+  divergence: divergenceSchema.prefault({}),
   logEvery: z.int().min(1).max(10_000).default(10).describe('steps between two lines of metrics.jsonl'),
   stages: z
     .array(stageSchema)

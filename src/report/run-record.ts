@@ -6,7 +6,7 @@ import { type Predictions, readPredictions } from '../predict/predictions.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { finalRecipe } from '../recipe/recipe-stages.js';
 import { parseJson } from '../storage/parse-json.js';
-import type { EpochLine, StepLine } from '../train/run/metrics-line.js';
+import type { EpochLine, MetricsLine, RollbackLine, StepLine } from '../train/run/metrics-line.js';
 import { RunDirectory } from '../train/run/run-directory.js';
 import type { SavedAbout } from '../train/run/saved-state.js';
 import { type CheckpointAbout, readCheckpoint } from '../weights/checkpoint.js';
@@ -72,6 +72,12 @@ const lineSchema = z.discriminatedUnion('kind', [
     best: z.boolean(),
     seconds: z.number(),
   }),
+  z.object({
+    kind: z.literal('rollback'),
+    step: z.number(),
+    diverged: z.number(),
+    factor: z.number(),
+  }),
 ]);
 
 export interface RunRecord {
@@ -85,6 +91,7 @@ export interface RunRecord {
   readonly summary: RecordedSummary | null;
   readonly steps: readonly StepLine[];
   readonly epochs: readonly EpochLine[];
+  readonly rollbacks: readonly RollbackLine[];
   readonly predictions: Predictions | null;
   /** The description that best.safetensors has of itself. */
   readonly checkpoint: CheckpointAbout | null;
@@ -130,6 +137,7 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
     summary,
     steps: lines.filter((line) => line.kind === 'step'),
     epochs: lines.filter((line) => line.kind === 'epoch'),
+    rollbacks: lines.filter((line) => line.kind === 'rollback'),
     predictions,
     checkpoint,
     saved,
@@ -157,13 +165,13 @@ async function readSummary(path: string): Promise<RecordedSummary | null> {
 }
 
 /** Lines of metrics.jsonl; a crash may leave half a line, which is counted and left out. */
-async function readLines(path: string, missing: string[]): Promise<(StepLine | EpochLine)[]> {
+async function readLines(path: string, missing: string[]): Promise<MetricsLine[]> {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null || text.trim() === '') {
     missing.push('metrics.jsonl is missing or empty: no step was logged, so there are no training curves.');
     return [];
   }
-  const lines: (StepLine | EpochLine)[] = [];
+  const lines: MetricsLine[] = [];
   let unreadable = 0;
   for (const line of text.split('\n')) {
     if (line.trim() === '') continue;

@@ -14,3 +14,14 @@ export function formatSeconds(seconds: MaybeNumber): string {
 export function formatMicroseconds(milliseconds: number): string {
   return `${(1000 * milliseconds).toFixed(0)} µs`;
 }
+
+/** For estimates, in one unit: `8 ms`, `4.3 s`, `47 s`, `42 min`, `3.5 h`, `47 h`. */
+export function formatRoughly(seconds: number): string {
+  if (!Number.isFinite(seconds)) return NOTHING;
+  if (seconds < 0.9995) return `${(1000 * seconds).toFixed(0)} ms`;
+  if (seconds < 99.5) return seconds < 9.95 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds)} s`;
+  const minutes = seconds / 60;
+  if (minutes < 99.5) return `${Math.round(minutes)} min`;
+  const hours = minutes / 60;
+  return `${hours < 9.95 ? hours.toFixed(1) : Math.round(hours)} h`;
+}

@@ -51,6 +51,9 @@ describe('train', () => {
     expect(stdout).toMatch(/loss {7}bce \(/);
     expect(stdout).toMatch(/12 of 12: 3 epochs of 4 batches of 4 images/);
     expect(stdout).toMatch(/memory {5}[\d.]+ [KM]iB at the peak/);
+    expect(stdout).toMatch(
+      /plan {7}epoch ≈ [\d.]+ m?s \(4 steps of [\d.]+ m?s\), validation ≈ [\d.]+ m?s; whole run ≈ [\d.]+ m?s/,
+    );
     expect(stdout).toMatch(/op +where +shapes +kernel +bytes +FLOPs .*\n(.*\n)*all +\d+ ops, \d+ dispatches/);
     expect(stdout).toMatch(
       /epoch 3\/3 {2}loss [\d.]+ {2}validation mAP [\d.]+ \(guess [\d.]+\) {2}AUROC [\d.]+/,
@@ -83,6 +86,24 @@ describe('train', () => {
     expect(replaced.stdout).toMatch(/^stopped after step 1 and saved/);
     expect(await readFile(join(out, 'recipe.yaml'), 'utf8')).toMatch(/^seed: 3$/m);
     expect(await readdir(out)).not.toContain('best.safetensors');
+  });
+
+  test('--lr-find trains no run, and leaves a picture, a table and two rates', async () => {
+    const out = await freshOut();
+    const words = ['--recipe', recipe, '--data', data, '--out', out, '--lr-find', '1e-6:1:40'];
+    const { code, stdout, stderr } = await train(words);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^lr-find {4}\d+ of 40 rates from 1e-6 to 1e\+0, a step each: /m);
+    expect(stdout).toMatch(/^suggested /m);
+    expect((await readdir(out)).sort()).toEqual(['lr-find.csv', 'lr-find.svg']);
+    const table = await readFile(join(out, 'lr-find.csv'), 'utf8');
+    expect(table).toMatch(/^step,learningRate,loss,smoothedLoss\n1,0\.000001,/);
+    const again = await train(words);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toMatch(/lr-find\.svg exists already: replace it with --force/);
+    const other = await train([...words, '--stage', 'second', '--force']);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/--stage second: the recipe has no such stage; it has 1\./);
   });
 
   test('Ctrl-C finishes the step, saves, exits with 130, and --resume gives the bytes of a run in one go', async () => {
@@ -233,6 +254,10 @@ describe('input that can’t be used ends with code 2, its place, and nothing wr
     [['--seed', 'x'], /It must be a whole number/],
     [['--frobnicate'], /unknown option/],
     [['--resume'], /holds no run to resume/],
+    [['--lr-find', '1:0.1'], /two rates and a number of steps/],
+    [['--stage', '2'], /--stage goes with --lr-find/],
+    [['--on-divergence', 'pray'], /Allowed choices are stop, rollback/],
+    [['--set', 'checkpoint.keep=2', '--set', 'data.validationFraction=0'], /checkpoint\.keep ranks epochs/],
   ])('%j', async (words, message) => {
     const out = await freshOut();
     const { code, stderr } = await train(['--recipe', recipe, '--data', data, '--out', out, ...words]);

@@ -80,7 +80,7 @@ describe('runs of a comparison', () => {
     const out = await temporaryFolder();
     const release = await runOf(out, cells[0]!).lock();
     const steps = ({ name }: Cell) => {
-      if (name === 'asl-s0') throw new DivergedError(1, Number.NaN, 1);
+      if (name === 'asl-s0') throw new DivergedError(1, 'step 1: the loss is NaN');
     };
     const log = await run(out, cells.slice(0, 3), { steps });
     await release();

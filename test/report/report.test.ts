@@ -231,6 +231,15 @@ describe('what is missing is said', () => {
       'Loss or gradient was not finite at step 31: training diverged.',
     );
   });
+
+  test('training that went back to a saved state', async () => {
+    const { run } = await makeRun();
+    const line = { kind: 'rollback', step: 20, diverged: 31, factor: 0.5 };
+    await appendFile(join(run, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+    expect(text(await report(run))).toContain(
+      'Step 31 was not finite: the run went back to step 20, and its learning rate was multiplied by 0.5.',
+    );
+  });
 });
 
 describe('several runs', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatByteSize } from '../../src/text/byte-size.js';
-import { formatMicroseconds, formatSeconds } from '../../src/text/duration.js';
+import { formatMicroseconds, formatRoughly, formatSeconds } from '../../src/text/duration.js';
 import * as numbers from '../../src/text/numbers.js';
 import { columnWidths, paddedTable } from '../../src/text/padded-table.js';
 import { shorten, shortenInMiddle } from '../../src/text/shorten.js';
@@ -49,6 +49,15 @@ test('sizes: whole ones without digits, from 1 GiB on with two', () => {
 });
 
 test('durations', () => {
+  expect([0.0084, 4.25, 47, 65, 2520, 12_600, 169_200].map(formatRoughly)).toEqual([
+    '8 ms',
+    '4.3 s',
+    '47 s',
+    '65 s',
+    '42 min',
+    '3.5 h',
+    '47 h',
+  ]);
   expect([4.25, 47, 65, 7500].map(formatSeconds)).toEqual(['4.3 s', '47 s', '1 min 5 s', '2 h 05 min']);
   expect(formatMicroseconds(0.0123)).toBe('12 µs');
 });

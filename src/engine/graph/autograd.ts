@@ -32,15 +32,17 @@ export function differentiate(
     if (outputGradients.every((gradient) => gradient === undefined)) continue;
     const { vjp } = node.op;
     if (!vjp) throw new ShapeError(`${node.label}: ${node.op.name} has no gradient`);
-    const inputGradients = graph.scope(`grad:${node.label}`, () => {
+    graph.scope(`grad:${node.label}`, () => {
       const found = vjp.call(node.op, node, outputGradients);
-      return node.inputs.map((input, i) => found[i] && toShapeOf(input, found[i], i, node, arithmetic));
-    });
-    node.inputs.forEach((input, i) => {
-      const gradient = inputGradients[i];
-      if (!gradient) return;
-      const sum = gradients.get(input);
-      gradients.set(input, sum ? arithmetic.add(sum, gradient) : gradient);
+      const inputGradients = node.inputs.map(
+        (input, i) => found[i] && toShapeOf(input, found[i], i, node, arithmetic),
+      );
+      node.inputs.forEach((input, i) => {
+        const gradient = inputGradients[i];
+        if (!gradient) return;
+        const sum = gradients.get(input);
+        gradients.set(input, sum ? arithmetic.add(sum, gradient) : gradient);
+      });
     });
   }
   return wrt.map((tensor) => gradients.get(tensor));

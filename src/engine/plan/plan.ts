@@ -40,6 +40,8 @@ export interface Plan {
   /** The values that are computed twice to fit a memory budget; absent where all fits. */
   readonly recomputation?: Recomputation;
   locate(tensor: Tensor): Location;
+  /** The tensor whose bytes another shows under another shape: itself, where it shows none. */
+  root(tensor: Tensor): Tensor;
 }
 
 /** Values that are computed twice instead of staying in memory, see fit-plan.ts. */
@@ -137,6 +139,7 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
     leaves: known.leaves,
     bytes: { ...parts, total: sum(Object.values(parts)) },
     locate,
+    root: rootOf,
   };
 }
 

@@ -4,6 +4,7 @@ import { byteLength, describe, type Graph, type Tensor } from '../graph/tensor.j
 import type { Plan, PlannedBytes, Recomputation } from '../plan/plan.js';
 import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
+import { type ExamineOptions, examine, type Unsound } from './examine.js';
 import { type OpTime, Profiler } from './profile.js';
 
 /** Values for the graph's inputs, by name. */
@@ -33,12 +34,14 @@ export class Program {
   readonly kernels: ReadonlyMap<string, string>;
   readonly #device: Device;
   readonly #graph: Graph;
+  readonly #plan: Plan;
   readonly #built: Built;
   readonly #history: History | undefined;
 
   private constructor(device: Device, { graph, plan, built }: ProgramParts, history: History | undefined) {
     this.#device = device;
     this.#graph = graph;
+    this.#plan = plan;
     this.#built = built;
     this.#history = history;
     this.bytes = plan.bytes;
@@ -104,6 +107,12 @@ export class Program {
     profiler.resolve(encoder);
     this.#device.gpu.queue.submit([encoder.finish()]);
     return profiler.times(this.rows);
+  }
+
+  /** Like `run`, but nothing is recorded; resolves to the first tensor that is not finite, see examine.ts. */
+  async examine(feeds: Feeds = {}, options?: ExamineOptions): Promise<Unsound | null> {
+    this.#feed(feeds);
+    return examine(this.#device, { plan: this.#plan, built: this.#built }, options);
   }
 
   /** The value of one of `CompileOptions.outputs` (or of a variable) after the last run. */

@@ -1,4 +1,4 @@
-import { count } from '../../text/numbers.js';
+import { count, significant } from '../../text/numbers.js';
 import type { EpochLine, StepLine } from '../../train/run/metrics-line.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { type Content, type Html, html } from '../html.js';
@@ -19,7 +19,7 @@ import type { RunRecord } from '../run-record.js';
 
 /** How training went: loss, gradient norm and learning rate by step, validation by epoch, all over the same axis. */
 export function curves({ record }: ExaminedRun): Html {
-  const { steps, epochs } = record;
+  const { steps, epochs, rollbacks } = record;
   if (steps.length === 0 && epochs.length === 0) {
     return section(html`<p class="muted">No step was logged.</p>`);
   }
@@ -112,6 +112,7 @@ export function curves({ record }: ExaminedRun): Html {
   const { logEvery } = record.recipe;
   return section(html`<div class="grid3">${plots}</div>
 ${broken.length > 0 && html`<p class="warn">Loss or gradient was not finite at step ${broken.slice(0, 5).map(({ step }, i) => `${i > 0 ? ', ' : ''}${count(step)}`)}${broken.length > 5 && ` and ${count(broken.length - 5)} more`}: training diverged.</p>`}
+${rollbacks.map(({ step, diverged, factor }) => html`<p class="warn">Step ${count(diverged)} was not finite: the run went back to step ${count(step)}, and its learning rate was multiplied by ${significant(factor, 3)}.</p>`)}
 ${stageNote(stages)}
 <p class="fine">Pale band: least and largest value among the steps that share a point. Loss: thin line steps, thick line means of the epochs. Logged every ${logEvery === 1 ? 'step' : `${count(logEvery)} steps`}.</p>`);
 }

@@ -10,6 +10,7 @@ import type { Recipe } from '../../recipe/recipe-schema.js';
 import { finalRecipe } from '../../recipe/recipe-stages.js';
 import { tailrayVersion } from '../../storage/version.js';
 import { readCheckpoint } from '../../weights/checkpoint.js';
+import { describeKept, type Kept } from './kept-checkpoints.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Progress } from './saved-state.js';
 import { distinctData, lastStage, type Stage } from './stage-plan.js';
@@ -44,6 +45,10 @@ export interface RunSummary {
   readonly epochs: number;
   readonly steps: number;
   readonly best: Progress['best'];
+  /** The epochs whose weights lie in kept/, the best first; absent where no more than the best are kept. */
+  readonly kept?: readonly (Kept[number] & { readonly file: string })[];
+  /** How often the run diverged and went back; absent where it never did. */
+  readonly rollbacks?: Progress['rollbacks'];
   /** What a run declared zero-shot knew: no label of an unseen finding. Absent in other runs. */
   readonly zeroshot?: ZeroShotSummary;
   /** Of the best checkpoint; null in a run that was stopped, or where there is no such part. */
@@ -160,6 +165,8 @@ async function describe(
     epochs: (progress?.epochsClosed ?? 0) - (progress?.skipped?.epochs ?? 0),
     steps: (progress?.step ?? 0) - (progress?.skipped?.steps ?? 0),
     best: progress?.best ?? null,
+    ...(progress?.kept && { kept: describeKept(run, progress.kept) }),
+    ...(progress?.rollbacks && { rollbacks: progress.rollbacks }),
     ...(zeroshot && { zeroshot: describeZeroShot(zeroshot, stages, declared?.texts ?? '') }),
     validation: null,
     test: null,

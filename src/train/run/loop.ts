@@ -1,18 +1,20 @@
-import { BatchLoader } from '../../data/loader.js';
+import { join } from 'node:path';
 import { datasetTargets, predictDataset } from '../../predict/predict.js';
 import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
 import { writeAdapters } from '../../weights/adapter-file.js';
 import { writeCheckpoint } from '../../weights/checkpoint.js';
+import { type Divergence, divergenceOf } from '../divergence/divergence.js';
 import type { StepRunner } from '../step/paced-step.js';
 import { HISTORY } from '../step/step-program.js';
 import type { Trainer } from '../step/trainer.js';
 import { checkpointAbout } from './checkpoint-about.js';
+import { epochBatches } from './epoch-batches.js';
+import { type Kept, keptName, withEpoch } from './kept-checkpoints.js';
 import type { EpochLine, StepLine } from './metrics-line.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { RunEvent } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
-import { DivergedError } from './training-error.js';
 
 /**
  * The training loop: epochs of steps, validation, the best checkpoint, and saves to resume from. Where a run stands is
@@ -31,17 +33,24 @@ export interface LoopOptions extends Pick<PreparedRun, 'recipe' | 'run'> {
   readonly signal?: AbortSignal | undefined;
   /** Steps after which to stop in the same way. */
   readonly stopAfter?: number | undefined;
-  /** Keeps the trainer's state, to resume from. */
-  readonly save: (progress: Progress) => Promise<void>;
+  /**
+   * Keeps the trainer's state, to resume from. @param between whether the recipe's epochs don't ask for it, see
+   * `SavedState.save`
+   */
+  readonly save: (progress: Progress, between?: boolean) => Promise<void>;
   /** Tells the run's listeners; what they keep of the run is durable before the state is saved. */
   readonly announce: (event: RunEvent) => Promise<void>;
+  /** Milliseconds that pass; absent: the machine's. */
+  readonly clock?: (() => number) | undefined;
 }
 
 export interface LoopEnd {
-  readonly status: 'finished' | 'stopped';
+  readonly status: 'finished' | 'stopped' | 'diverged';
   readonly progress: Progress;
   /** Steps done by this loop. */
   readonly steps: number;
+  /** The first step that was not finite. Nothing was saved since: the weights may be lost, and the save before is sound. */
+  readonly divergence?: Divergence | undefined;
 }
 
 /** Where a fresh run stands. */
@@ -53,8 +62,8 @@ export const START: Progress = {
 };
 
 /**
- * Trains to the end of the stage, or until told to stop; the state is saved either way.
- * @throws DivergedError after saving; StorageError; what the device reports
+ * Trains to the end of the stage, or until told to stop; the state is saved either way. Or until a step is not finite.
+ * @throws StorageError; what the device reports
  */
 export async function runLoop(options: LoopOptions): Promise<LoopEnd> {
   return new Loop(options).run();
@@ -67,17 +76,24 @@ class Loop {
   #steps = 0;
   /** The first step whose scalars have not been read. */
   #unread: number;
+  #divergence: Divergence | undefined;
+  readonly #clock: () => number;
+  #savedAt: number;
   #epochStart = performance.now();
 
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#progress = options.progress;
     this.#unread = options.progress.step;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#savedAt = this.#clock();
   }
 
   async run(): Promise<LoopEnd> {
-    const status = await this.#trainToTheEnd();
-    return { status, progress: this.#progress, steps: this.#steps };
+    const ended = await this.#trainToTheEnd();
+    const divergence = this.#divergence;
+    const status = divergence ? 'diverged' : ended;
+    return { status, progress: this.#progress, steps: this.#steps, ...(divergence && { divergence }) };
   }
 
   async #trainToTheEnd(): Promise<LoopEnd['status']> {
@@ -90,21 +106,12 @@ class Loop {
     return 'finished';
   }
 
-  /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped */
+  /** The steps of the run's epoch `epoch` (from 0) that are still to do. @returns false when stopped or diverged */
   async #trainEpoch(epoch: number): Promise<boolean> {
     const { stage, step: runner, announce } = this.#options;
-    const { recipe, data, sampler, stepsPerEpoch } = stage;
+    const { recipe, stepsPerEpoch } = stage;
     const firstStep = stage.firstStep + (epoch - stage.firstEpoch) * stepsPerEpoch;
-    const loader = new BatchLoader({
-      dataset: data.train.readable,
-      order: sampler.order(epoch),
-      batchSize: recipe.batchSize * recipe.accumulate,
-      lastBatch: 'drop',
-      seed: recipe.seed,
-      epoch,
-      startBatch: this.#progress.step - firstStep,
-      ...(recipe.augment !== false && { augmentation: recipe.augment }),
-    });
+    const loader = epochBatches(stage, epoch, this.#progress.step - firstStep);
     await announce({ kind: 'epochBegins', epoch: epoch + 1 });
     for await (const batch of loader) {
       const { step } = this.#progress;
@@ -113,33 +120,45 @@ class Loop {
       this.#steps++;
       await announce({ kind: 'step', step: step + 1, epoch: epoch + 1 });
       const full = this.#progress.step - this.#unread === HISTORY;
-      if (full || this.#progress.step % recipe.logEvery === 0) await this.#readScalars();
-      if (this.#options.signal?.aborted || this.#steps === this.#options.stopAfter) {
-        await this.#readScalars();
-        await this.#options.save(this.#progress);
-        return false;
-      }
+      const stops = this.#options.signal?.aborted || this.#steps === this.#options.stopAfter;
+      const due = this.#isSaveDue();
+      const logged = this.#progress.step % recipe.logEvery === 0;
+      if ((full || logged || stops || due) && !(await this.#readScalars())) return false;
+      if (stops || due) await this.#save({ between: true });
+      if (stops) return false;
     }
-    await this.#readScalars();
-    return true;
+    return this.#readScalars();
   }
 
-  /** Reads loss and gradient norm of the steps since the last call, and logs those that are due. */
-  async #readScalars(): Promise<void> {
+  /** Whether it is as long since the last save as the recipe allows. */
+  #isSaveDue(): boolean {
+    const { minutes } = this.#options.stage.recipe.checkpoint;
+    return minutes !== undefined && this.#clock() - this.#savedAt >= minutes * 60_000;
+  }
+
+  async #save({ between = false } = {}): Promise<void> {
+    await this.#options.save(this.#progress, between);
+    this.#savedAt = this.#clock();
+  }
+
+  /**
+   * Reads loss and gradient norm of the steps since the last call, and logs those that are due.
+   * @returns false where a step was not finite
+   */
+  async #readScalars(): Promise<boolean> {
     const { recipe, trainer, step: runner, announce } = this.#options;
     const scalars = await runner.scalars();
     const lines: StepLine[] = [];
-    let diverged: DivergedError | undefined;
     let { sum, steps } = this.#progress.epochLoss;
-    for (const [i, { loss, gradientNorm, lossScale }] of scalars.entries()) {
+    for (const [i, read] of scalars.entries()) {
+      const { loss, gradientNorm, lossScale } = read;
       const step = this.#unread + i + 1;
       const sound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
       if (sound) {
         sum += loss;
         steps++;
-      } else if (lossScale === undefined || lossScale < 1) {
-        // an overflow at a higher scale is part of finding the right one: that step was left out, and the scale halved
-        diverged ??= new DivergedError(step, loss, gradientNorm);
+      } else {
+        this.#divergence ??= divergenceOf(step, read);
       }
       if (sound && step % recipe.logEvery !== 0) continue;
       lines.push({
@@ -157,10 +176,7 @@ class Loop {
     this.#progress = { ...this.#progress, epochLoss: { sum, steps } };
     const last = scalars.at(-1);
     if (last) await announce({ kind: 'losses', step: this.#unread, loss: last.loss, lines });
-    if (diverged) {
-      await this.#options.save(this.#progress);
-      throw diverged;
-    }
+    return this.#divergence === undefined;
   }
 
   /** Validates, keeps the weights if they are the best, logs and saves. @returns false when stopped */
@@ -171,11 +187,12 @@ class Loop {
     const due = validation !== null && (last || epoch % recipe.validation.every === 0);
     const scores = due ? await this.#validate() : null;
     if (scores === 'stopped') {
-      await this.#options.save(this.#progress);
+      await this.#save({ between: true });
       return false;
     }
     const best = scores === null ? last && validation === null : isBetter(scores, this.#progress.best);
-    if (best) await this.#keep(epoch, scores);
+    const kept = scores && this.#keptWith(epoch, scores);
+    if (best || kept) await this.#keep(epoch, scores, { best, kept });
     const ended = scores !== null && !last && this.#isHopeless(epoch);
     const { sum, steps } = this.#progress.epochLoss;
     const line: EpochLine = {
@@ -191,7 +208,7 @@ class Loop {
     this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
     await announce({ kind: 'epoch', line });
     if (ended) await this.#endEarly(epoch);
-    if (last || ended || epoch % recipe.checkpoint.every === 0) await this.#options.save(this.#progress);
+    if (last || ended || epoch % recipe.checkpoint.every === 0) await this.#save();
     return true;
   }
 
@@ -238,7 +255,18 @@ class Loop {
     }
   }
 
-  async #keep(epoch: number, scores: MacroScores | null): Promise<void> {
+  /** The list of kept epochs with this one; null where it is not among them, or no more than the best are kept. */
+  #keptWith(epoch: number, { mAP }: MacroScores): Kept | null {
+    const { keep } = this.#options.stage.recipe.checkpoint;
+    return keep === 1 ? null : withEpoch(this.#progress.kept ?? [], { epoch, mAP }, keep);
+  }
+
+  /** Keeps the weights: as the best, among the kept ones, or as both. */
+  async #keep(
+    epoch: number,
+    scores: MacroScores | null,
+    { best, kept }: { readonly best: boolean; readonly kept: Kept | null },
+  ): Promise<void> {
     const { recipe, stage, run, trainer } = this.#options;
     const metrics = { mAP: scores?.mAP ?? null, auroc: scores?.auroc ?? null };
     const about = checkpointAbout({
@@ -251,6 +279,12 @@ class Loop {
       metrics,
     });
     const { tensors, adapters } = await trainer.results();
+    if (kept) {
+      await run.files.mkdir(run.keptFolder, { recursive: true });
+      await writeCheckpoint(join(run.keptFolder, keptName({ epoch })), { ...about, tensors }, run.files);
+      this.#progress = { ...this.#progress, kept };
+    }
+    if (!best) return;
     await writeCheckpoint(run.best, { ...about, tensors }, run.files);
     if (adapters) await writeAdapters(run.adapters, about, adapters, run.files);
     // those of a stage before belong to other weights

@@ -31,4 +31,15 @@ export interface EpochLine {
   readonly seconds: number;
 }
 
-export type MetricsLine = StepLine | EpochLine;
+/** The run was not finite, and went back to a saved state; steps and epochs beyond it come again. */
+export interface RollbackLine {
+  readonly kind: 'rollback';
+  /** The last step that counts. */
+  readonly step: number;
+  /** The step that was not finite. */
+  readonly diverged: number;
+  /** Of the learning rate, beside those of earlier rollbacks of the stage. */
+  readonly factor: number;
+}
+
+export type MetricsLine = StepLine | EpochLine | RollbackLine;

@@ -1,6 +1,6 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { type FileSystem, nodeFiles, storageError, writeAtomically } from '../../storage/atomic-file.js';
-import type { MetricsLine } from './metrics-line.js';
+import type { MetricsLine, RollbackLine } from './metrics-line.js';
 import type { RunEvent } from './run-event.js';
 import type { Progress } from './saved-state.js';
 
@@ -26,12 +26,24 @@ export class MetricsLog {
     }
   }
 
-  /** Drops what lies beyond a saved state: a run that is resumed there writes it again. @throws StorageError */
+  /**
+   * Drops what lies beyond a saved state: a run that goes on from there writes it again. Rollbacks that the state knows of
+   * are written where they are missing.
+   * @throws StorageError
+   */
   async rewindTo(progress: Progress): Promise<void> {
-    const kept = (await this.read()).filter((line) =>
-      line.kind === 'step' ? line.step <= progress.step : line.epoch <= progress.epochsClosed,
-    );
-    await writeAtomically(this.path, kept.map((line) => `${JSON.stringify(line)}\n`).join(''), this.files);
+    const { rollbacks = [] } = progress;
+    let told = 0;
+    const kept = (await this.read()).filter((line) => {
+      if (line.kind === 'epoch') return line.epoch <= progress.epochsClosed;
+      if (line.kind === 'step') return line.step <= progress.step;
+      return ++told <= rollbacks.length;
+    });
+    const missing = rollbacks
+      .slice(told)
+      .map(({ step, to, factor }): RollbackLine => ({ kind: 'rollback', step: to, diverged: step, factor }));
+    const lines = [...kept, ...missing].map((line) => `${JSON.stringify(line)}\n`);
+    await writeAtomically(this.path, lines.join(''), this.files);
   }
 
   /** All lines; a last line that was cut off by a crash is left out. */

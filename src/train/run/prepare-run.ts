@@ -85,13 +85,20 @@ function requireFilledIn(recipe: Recipe): void {
   );
 }
 
-/** @throws TrainingDataError where a stage waits for better validations and has none */
-function requireValidation({ validation }: Recipe, stages: readonly Stage[]): void {
+/** @throws TrainingDataError where a stage wants to be validated and nothing is held out for it */
+function requireValidation({ validation, checkpoint }: Recipe, stages: readonly Stage[]): void {
   const without = stages.find(({ data }) => data.validation === null);
-  if (validation.patience === undefined || without === undefined) return;
+  if (without === undefined) return;
+  const wanted =
+    validation.patience !== undefined
+      ? ['validation.patience waits for a better validation', 'patience']
+      : checkpoint.keep > 1
+        ? ['checkpoint.keep ranks epochs by their validation', 'keep']
+        : undefined;
+  if (wanted === undefined) return;
   throw new TrainingDataError(
-    `${stages.length > 1 ? `${stageTitle(without)}: ` : ''}validation.patience waits for a better validation, and ` +
-      'nothing is held out for validation: set data.validationFraction above 0, or leave patience out.',
+    `${stages.length > 1 ? `${stageTitle(without)}: ` : ''}${wanted[0]}, and nothing is held out for validation: ` +
+      `set data.validationFraction above 0, or leave ${wanted[1]} out.`,
   );
 }
 

@@ -19,6 +19,7 @@ const NAMES = {
   summary: 'summary.json',
   best: 'best.safetensors',
   adapters: 'best.adapters.safetensors',
+  kept: 'kept',
   last: 'last',
   predictions: 'predictions.csv',
   report: 'report.html',
@@ -61,6 +62,11 @@ export class RunDirectory {
   /** The LoRA adapters in the best weights, where they were trained with such. */
   get adapters(): string {
     return join(this.path, NAMES.adapters);
+  }
+
+  /** Folder with the weights of the best epochs, where several are kept; see kept-checkpoints.ts. */
+  get keptFolder(): string {
+    return join(this.path, NAMES.kept);
   }
 
   get card(): string {

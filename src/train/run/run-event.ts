@@ -1,5 +1,6 @@
 import type { StepExplanation } from '../step/explained-step.js';
 import type { Trainer } from '../step/trainer.js';
+import type { StagePace } from '../trial/stage-pace.js';
 import type { EpochLine, StepLine } from './metrics-line.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
@@ -8,8 +9,17 @@ import type { Stage } from './stage-plan.js';
 export type RunEvent =
   /** Something that the person should know. */
   | { readonly kind: 'note'; readonly note: string }
+  /** A step was not finite, and the run is back at a saved state: the steps after it come again. */
+  | { readonly kind: 'rollback'; readonly progress: Progress; readonly note: string }
   /** A stage is on the device; its next step comes next. A run without stages is one stage. */
-  | { readonly kind: 'ready'; readonly trainer: Trainer; readonly progress: Progress; readonly stage: Stage }
+  | {
+      readonly kind: 'ready';
+      readonly trainer: Trainer;
+      readonly progress: Progress;
+      readonly stage: Stage;
+      /** Where it was measured beforehand. */
+      readonly pace?: StagePace | undefined;
+    }
   /** The first step of the epoch in this session comes next. */
   | { readonly kind: 'epochBegins'; readonly epoch: number }
   /** A step was submitted. */

@@ -25,6 +25,8 @@ export interface RunRequest {
   readonly loss?: string | undefined;
   /** What training may take on the adapter, such as `4GiB`; may change when a run is resumed. */
   readonly memory?: string | undefined;
+  /** What to do when a step is not finite; may change when a run is resumed. */
+  readonly onDivergence?: Recipe['divergence']['action'] | undefined;
   /** Label table or folder, instead of the recipe's. */
   readonly data?: string | undefined;
   readonly images?: string | undefined;
@@ -90,6 +92,8 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
     ...(request.head === undefined ? ['model.weightsHead:'] : []),
     // results do not depend on it
     'memory:',
+    // those so far don't depend on it
+    'divergence.',
   ];
   const changed = differences.filter((text) => !unsaid.some((key) => text.startsWith(key)));
   if (changed.length > 0) {
@@ -99,7 +103,7 @@ async function planResume(request: RunRequest, overrides: readonly string[]): Pr
     );
   }
   return {
-    recipe: { ...recipe, memory: wanted.memory ?? recipe.memory },
+    recipe: { ...recipe, memory: wanted.memory ?? recipe.memory, divergence: wanted.divergence },
     run,
     lossFile: await run.lossFile(recipe),
     resume: true,
@@ -122,6 +126,7 @@ function overridesOf({
   seed,
   loss,
   memory,
+  onDivergence,
   data,
   images,
   lenient,
@@ -133,6 +138,7 @@ function overridesOf({
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...(loss === undefined ? [] : [`loss.name=${JSON.stringify(loss)}`]),
     ...(memory === undefined ? [] : [`memory=${JSON.stringify(memory)}`]),
+    ...(onDivergence === undefined ? [] : [`divergence.action=${onDivergence}`]),
     ...(data === undefined ? [] : [`data.path=${JSON.stringify(resolve(data))}`]),
     ...(images === undefined ? [] : [`data.images=${JSON.stringify(resolve(images))}`]),
     ...(lenient ? ['data.lenient=true'] : []),

@@ -45,10 +45,26 @@ const progressSchema = z.strictObject({
   skipped: z.strictObject({ epochs: z.int().min(0), steps: z.int().min(0) }).optional(),
   /** The stage that the saved arenas belong to, from 1; absent in a run without stages. */
   stage: z.int().min(1).optional(),
+  /** The epochs whose weights lie in `kept/`, the best first; absent where the recipe keeps no more than the best. */
+  kept: z.array(z.strictObject({ epoch: z.int().min(1), mAP: z.number().nullable() })).optional(),
+  /** How often the run diverged and went back, see src/train/divergence; absent where it never did. */
+  rollbacks: z
+    .array(
+      z.strictObject({
+        /** The step that was not finite, and the last one that counts. */
+        step: z.int().min(1),
+        to: z.int().min(0),
+        /** Of the learning rate, from there on to the end of the stage. */
+        factor: z.number(),
+      }),
+    )
+    .optional(),
 });
 
 /** Where a run stands, apart from its weights. */
 export type Progress = z.infer<typeof progressSchema>;
+
+const filesSchema = z.record(z.string(), z.strictObject({ file: z.string(), sha256: z.string() }));
 
 const contentSchema = z.strictObject({
   version: z.int(),
@@ -61,12 +77,16 @@ const contentSchema = z.strictObject({
   kernels: z.record(z.string(), z.string()).optional(),
   /** The most that any stage so far took on the device; absent in a run without stages, whose trainer knows it. */
   peakBytes: z.int().min(0).optional(),
-  files: z.record(z.string(), z.strictObject({ file: z.string(), sha256: z.string() })),
+  files: filesSchema,
+  /** The state to roll back to, where that is not this one. */
+  before: z.strictObject({ progress: progressSchema, files: filesSchema }).optional(),
 });
 
 const stateSchema = z.strictObject({ content: contentSchema, sha256: z.string() });
 
-export type SavedAbout = Omit<z.infer<typeof contentSchema>, 'version' | 'files'>;
+type Content = z.infer<typeof contentSchema>;
+
+export type SavedAbout = Omit<Content, 'version' | 'files' | 'before'>;
 
 /** One set of named tensors with their shapes, such as all parameters. */
 export interface ArenaContent {
@@ -89,23 +109,39 @@ export class SavedState {
 
   /**
    * Saves, whole or not at all; at most one arena is held in memory at a time.
+   * @param between whether it comes between two saves that the recipe's epochs ask for: the one before stays beside it,
+   *   and a rollback goes there, whenever the clock or a person asked for a save
    * @throws StorageError; the previous save is then as it was
    */
-  async save(about: SavedAbout, arenas: readonly ArenaContent[]): Promise<void> {
+  async save(about: SavedAbout, arenas: readonly ArenaContent[], between = false): Promise<void> {
+    const before = between ? await this.#target().catch(undamaged) : undefined;
     const folder = folderOf(about.progress);
     if (this.#written?.folder !== folder) {
       await this.#clean();
       this.#written = { folder, files: await this.#writeArenas(folder, arenas) };
     }
-    // its fields in the order of the schema, as they are when it is read: the digest is of the text
-    const content = contentSchema.parse({ version: FORMAT_VERSION, ...about, files: this.#written.files });
-    const state = { content, sha256: await sha256(JSON.stringify(content)) };
-    await writeAtomically(
-      join(this.folder, 'state.json'),
-      `${JSON.stringify(state, null, 2)}\n`,
-      this.#files,
-    );
-    await this.#clean();
+    const { files } = this.#written;
+    const apart = before && folderOf(before.progress) !== folder;
+    await this.#replace({ version: FORMAT_VERSION, ...about, files, ...(apart && { before }) });
+  }
+
+  /** Where a rollback goes back to; null where nothing was saved. @throws CheckpointError */
+  async target(): Promise<Progress | null> {
+    return (await this.#target())?.progress ?? null;
+  }
+
+  /**
+   * Makes the state to roll back to the one that counts.
+   * @param progress its own, with what must be remembered of the steps that are lost
+   * @throws StorageError, CheckpointError
+   */
+  async rollBack(progress: Progress): Promise<void> {
+    const content = await this.#content();
+    if (content === undefined) throw new RangeError('nothing was saved to roll back to');
+    const { before, ...last } = content;
+    const { files } = before ?? last;
+    await this.#replace({ ...last, progress, files });
+    this.#written = { folder: folderOf(progress), files };
   }
 
   /**
@@ -138,6 +174,24 @@ export class SavedState {
     return matchShapes(tensors, shapes, file);
   }
 
+  /** What stands in state.json counts from here on. */
+  async #replace(given: Content): Promise<void> {
+    // its fields in the order of the schema, as they are when it is read: the digest is of the text
+    const content = contentSchema.parse(given);
+    const state = { content, sha256: await sha256(JSON.stringify(content)) };
+    await writeAtomically(
+      join(this.folder, 'state.json'),
+      `${JSON.stringify(state, null, 2)}\n`,
+      this.#files,
+    );
+    await this.#clean();
+  }
+
+  async #target(): Promise<Pick<Content, 'progress' | 'files'> | undefined> {
+    const content = await this.#content();
+    return content && (content.before ?? { progress: content.progress, files: content.files });
+  }
+
   async #writeArenas(stepFolder: string, arenas: readonly ArenaContent[]) {
     const files: Record<string, { file: string; sha256: string }> = {};
     const folder = join(this.folder, stepFolder);
@@ -161,11 +215,12 @@ export class SavedState {
     const kept = new Set<string>();
     try {
       const content = await this.#content();
-      for (const { file } of Object.values(content?.files ?? {})) kept.add(file.split('/')[0] ?? '');
+      for (const files of [content?.files, content?.before?.files]) {
+        for (const { file } of Object.values(files ?? {})) kept.add(file.split('/')[0] ?? '');
+      }
     } catch (error) {
       // a damaged state is about to be replaced; what it named can't be known, so nothing is removed
-      if (error instanceof CheckpointError) return;
-      throw error;
+      return undamaged(error);
     }
     for (const name of await readdir(this.folder).catch(() => [])) {
       if (!name.startsWith('step-') || kept.has(name)) continue;
@@ -173,7 +228,7 @@ export class SavedState {
     }
   }
 
-  async #content() {
+  async #content(): Promise<Content | undefined> {
     const path = join(this.folder, 'state.json');
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
@@ -189,6 +244,11 @@ export class SavedState {
     }
     return state.data.content;
   }
+}
+
+/** Nothing for the error of a damaged state, which is about to be replaced. */
+function undamaged(error: unknown): undefined {
+  if (!(error instanceof CheckpointError)) throw error;
 }
 
 /** Where one stage ends another begins, at the same step. */

@@ -2,15 +2,21 @@ import { earlierVariants, type Tuning } from '../../engine/choose/tune.js';
 import type { Device } from '../../engine/device.js';
 import { shareNetwork } from '../../recipe/recipe-stages.js';
 import type { InitialWeights } from '../../weights/initial-weights.js';
+import type { Divergence } from '../divergence/divergence.js';
+import { examineDivergence } from '../divergence/examine-divergence.js';
+import { decide, describeDivergence, rateFactor } from '../divergence/roll-back.js';
 import { ExplainedStep } from '../step/explained-step.js';
 import { PacedStep } from '../step/paced-step.js';
 import { Trainer } from '../step/trainer.js';
+import { measurePace, type StagePace } from '../trial/stage-pace.js';
+import { tidyKept } from './kept-checkpoints.js';
 import { type LoopEnd, runLoop, START } from './loop.js';
 import type { PreparedRun } from './prepare-run.js';
 import { announce, type RunEvent, type RunListener } from './run-event.js';
 import type { Progress } from './saved-state.js';
 import type { Stage } from './stage-plan.js';
 import { stageSeed, weightsBefore, weightsForStage } from './stage-weights.js';
+import { DivergedError } from './training-error.js';
 import type { FixedTexts } from './zeroshot-run.js';
 
 /**
@@ -33,8 +39,12 @@ export interface SessionOptions {
   readonly stopAfter?: number | undefined;
   /** Measure where the time of the session's first steps goes. */
   readonly explain?: boolean | undefined;
+  /** Measure each stage's pace before its first step, see stage-pace.ts. */
+  readonly measurePace?: boolean | undefined;
   /** Told of everything that happens, one after another. */
   readonly listeners?: readonly RunListener[] | undefined;
+  /** Milliseconds that pass, for saves by the clock; absent: the machine's. */
+  readonly clock?: (() => number) | undefined;
 }
 
 export class Session {
@@ -47,12 +57,19 @@ export class Session {
   #kernels: Readonly<Record<string, string>>;
   /** Of the stages before. */
   #peakBytes: number;
+  /** Of the stage, where it is measured. */
+  #pace: StagePace | undefined;
 
   private constructor(
     prepared: PreparedRun,
     options: SessionOptions,
     fixed: FixedTexts | undefined,
-    begun: { stage: Stage; trainer: Trainer; kernels: Readonly<Record<string, string>>; peakBytes: number },
+    begun: {
+      stage: Stage;
+      trainer: Trainer;
+      kernels: Readonly<Record<string, string>>;
+      peakBytes: number;
+    },
   ) {
     this.#prepared = prepared;
     this.#options = options;
@@ -77,12 +94,19 @@ export class Session {
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
     const tuning = kept ? earlierVariants(kept) : options.tuning;
-    return new Session(prepared, options, fixed, {
+    const session = new Session(prepared, options, fixed, {
       stage,
       trainer: await createTrainer(device, stage, tuning),
       kernels: kept ?? {},
       peakBytes: begun?.peakBytes ?? 0,
     });
+    try {
+      await session.#measurePace();
+      return session;
+    } catch (error) {
+      session.close();
+      throw error;
+    }
   }
 
   get trainer(): Trainer {
@@ -116,8 +140,16 @@ export class Session {
   /** @param progress that of the trainer's state @throws as `trainRun` */
   async train(progress: Progress): Promise<LoopEnd['status']> {
     let [at, left] = [progress, this.#options.stopAfter];
+    // a run that may go back needs a state to go back to before its first save
+    if (this.#rollsBack && (await this.#prepared.run.saved.target()) === null) await this.#save(at);
     for (;;) {
-      await this.#announce({ kind: 'ready', trainer: this.#trainer, progress: at, stage: this.#stage });
+      await this.#announce({
+        kind: 'ready',
+        trainer: this.#trainer,
+        progress: at,
+        stage: this.#stage,
+        pace: this.#pace,
+      });
       // what takes the time is the first thing to be asked
       const end = await this.#trainStage(at, left, this.#options.explain === true && at === progress);
       const next = this.#prepared.stages[this.#stage.number];
@@ -133,29 +165,65 @@ export class Session {
   }
 
   async #trainStage(progress: Progress, stopAfter: number | undefined, explained: boolean): Promise<LoopEnd> {
-    const { device, signal } = this.#options;
+    const { device, signal, clock } = this.#options;
     const explainer = explained
       ? new ExplainedStep(device, this.#trainer.step, (explanation) =>
           this.#announce({ kind: 'explanation', explanation }),
         )
       : undefined;
-    const end = await runLoop({
-      ...this.#prepared,
-      stage: this.#stage,
-      trainer: this.#trainer,
-      step: explainer ?? new PacedStep(device, this.#trainer.step),
-      progress,
-      signal,
-      stopAfter,
-      save: (reached) => this.#save(reached),
-      announce: async (event) => {
-        await this.#announce(event);
-        if (event.kind === 'epochBegins') explainer?.begin();
-        if (event.kind === 'losses') explainer?.lossesHeard();
-      },
-    });
-    await explainer?.finish();
-    return end;
+    let [at, left, steps] = [progress, stopAfter, 0];
+    for (;;) {
+      const factor = rateFactor(this.#stage, at);
+      this.#trainer.step.changeRate((scheduled) => scheduled * factor);
+      const end = await runLoop({
+        ...this.#prepared,
+        stage: this.#stage,
+        trainer: this.#trainer,
+        step: explainer ?? new PacedStep(device, this.#trainer.step),
+        progress: at,
+        signal,
+        stopAfter: left,
+        clock,
+        save: (reached, between) => this.#save(reached, between),
+        announce: async (event) => {
+          await this.#announce(event);
+          if (event.kind === 'epochBegins') explainer?.begin();
+          if (event.kind === 'losses') explainer?.lossesHeard();
+        },
+      });
+      steps += end.steps;
+      if (end.divergence === undefined) {
+        await explainer?.finish();
+        return { ...end, steps };
+      }
+      at = await this.#goBack(end.divergence, end.progress);
+      left = left === undefined ? undefined : Math.max(1, left - end.steps);
+    }
+  }
+
+  /**
+   * What becomes of the run after a step that was not finite, see src/train/divergence.
+   * @returns where it stands after a rollback @throws DivergedError where it stops
+   */
+  async #goBack(divergence: Divergence, reached: Progress): Promise<Progress> {
+    const { run } = this.#prepared;
+    const [stage, trainer] = [this.#stage, this.#trainer];
+    const origin = await examineDivergence({ stage, trainer }, divergence);
+    const target = await run.saved.target();
+    const decision = decide({ divergence, origin, stage, reached, target });
+    const told = describeDivergence(divergence, origin);
+    if (decision.action === 'stop') {
+      throw new DivergedError(divergence.step, `${told} ${decision.reason}`);
+    }
+    const { progress, note } = decision;
+    await run.saved.rollBack(progress);
+    await run.metrics.rewindTo(progress);
+    // what is no part of a saved state holds values of the examined step
+    trainer.state.clear();
+    await trainer.state.restore(run.saved);
+    await tidyKept(run, progress);
+    await this.#announce({ kind: 'rollback', progress, note: `${told}\n${note}` });
+    return progress;
   }
 
   /** Puts the next stage onto the device in place of this one. */
@@ -170,18 +238,35 @@ export class Session {
     this.#trainer.destroy();
     this.#stage = stage;
     this.#trainer = await createTrainer(device, stage, keptFirst(this.#kernels, tuning));
+    await this.#measurePace();
     const handOver = { head: stage.head, seed: stageSeed('head', seed, stage.number) };
     const { parameters, statistics, notes } = weightsForStage(this.#trainer.base, before, handOver);
     for (const note of notes) await this.#announce({ kind: 'note', note });
     const weights = { parameters: new Map([...parameters, ...this.#given]), statistics };
     this.#trainer.begin(weights, stageSeed('adapters', seed, stage.number));
-    const best = competes ? reached.best : null;
-    const progress = { ...reached, stage: stage.number, best };
+    const { kept, best, ...rest } = reached;
+    const progress = {
+      ...rest,
+      stage: stage.number,
+      best: competes ? best : null,
+      ...(competes && kept && { kept }),
+    };
     await this.#save(progress);
     return progress;
   }
 
-  async #save(progress: Progress): Promise<void> {
+  /** Before the stage's state is put in place. */
+  async #measurePace(): Promise<void> {
+    if (!this.#options.measurePace) return;
+    this.#pace = await measurePace(this.#trainer, this.#stage);
+  }
+
+  get #rollsBack(): boolean {
+    return this.#prepared.recipe.divergence.action === 'rollback';
+  }
+
+  /** @param between see `SavedState.save` */
+  async #save(progress: Progress, between = false): Promise<void> {
     const { run, digest, stages } = this.#prepared;
     const { device } = this.#options;
     await run.saved.save(
@@ -193,7 +278,9 @@ export class Session {
         ...(stages.length > 1 && { peakBytes: this.peakBytes }),
       },
       this.#trainer.state.contents,
+      between,
     );
+    await tidyKept(run, progress);
   }
 
   /** What the head of the stage is given from outside. */

@@ -60,10 +60,10 @@ async function checkOwnLoss(
   }
 }
 
-/** A run that goes on has kept what it was given. */
-async function fixedTexts(
+/** What heads are given of texts, where an encoder makes it beforehand. A run that goes on has kept it. */
+export async function fixedTexts(
   { recipe, stages, zeroshot, hub, resume, run }: PreparedRun,
-  { device }: SessionOptions,
+  { device }: Pick<SessionOptions, 'device'>,
 ): Promise<FixedTexts | undefined> {
   if (recipe.zeroshot === undefined || !zeroshot?.texts) return undefined;
   const source = resume ? run.texts : recipe.zeroshot.texts;

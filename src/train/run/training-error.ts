@@ -1,16 +1,12 @@
 import { TailrayError } from '../../engine/errors.js';
 
-/** The loss or the gradient became infinite or NaN; names the step and what to try. */
+/** The loss or the gradient became infinite or NaN; names the step, where it began, and what to try. */
 export class DivergedError extends TailrayError {
   constructor(
     readonly step: number,
-    loss: number,
-    gradientNorm: number,
+    message: string,
   ) {
-    super(
-      `step ${step}: the loss is ${loss} and the gradient's norm ${gradientNorm}; that step changed nothing, and the ` +
-        'state before it was saved. Try a lower optimizer.lr, more warm-up, or optimizer.clipNorm=1.',
-    );
+    super(message);
   }
 }
 

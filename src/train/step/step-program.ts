@@ -5,6 +5,7 @@ import { at, Graph } from '../../engine/graph/tensor.js';
 import type { PlannedBytes, Recomputation } from '../../engine/plan/plan.js';
 import { Random } from '../../engine/random.js';
 import type { PlanRow } from '../../engine/run/build.js';
+import type { Unsound } from '../../engine/run/examine.js';
 import type { OpTime } from '../../engine/run/profile.js';
 import type { Feeds, HostCost, Program } from '../../engine/run/program.js';
 import type { BoundOptimizer } from '../../optimizers/define/optimizer.js';
@@ -48,6 +49,7 @@ export class StepProgram {
   readonly #programs: readonly Program[];
   readonly #options: StepProgramOptions;
   readonly #optimizer: BoundOptimizer;
+  #rate = (scheduled: number, _step: number) => scheduled;
 
   private constructor(programs: readonly Program[], options: StepProgramOptions) {
     this.#programs = programs;
@@ -132,6 +134,15 @@ export class StepProgram {
     return [...times.values()].flat();
   }
 
+  /** The same step, watched op by op: the first tensor that is not finite; null where all are. */
+  async examine(batch: StepBatch, step: number): Promise<Unsound | null> {
+    for (const { program, feeds } of this.#runs(batch, step)) {
+      const found = await program.examine(feeds, { unknowns: ['targets'] });
+      if (found) return found;
+    }
+    return null;
+  }
+
   /** Waits for the steps since the last call (at most `HISTORY`) and returns their scalars. */
   async scalars(): Promise<StepScalars[]> {
     const histories: number[][][] = [];
@@ -149,7 +160,12 @@ export class StepProgram {
   /** The learning rate of a step of the run, before the groups' factors. */
   learningRate(step: number): number {
     const { recipe, schedule, firstStep = 0 } = this.#options;
-    return recipe.optimizer.lr * scheduleFactor(schedule, step - firstStep);
+    return this.#rate(recipe.optimizer.lr * scheduleFactor(schedule, step - firstStep), step);
+  }
+
+  /** From now on the learning rate of a step of the run is what `rate` makes of the schedule's. */
+  changeRate(rate: (scheduled: number, step: number) => number): void {
+    this.#rate = rate;
   }
 
   destroy(): void {

@@ -79,6 +79,11 @@ export class TrainingState implements TrainingStatePlan {
     this.#copier?.run();
   }
 
+  /** All zero, as at first: to start anew after steps that must leave nothing behind. */
+  clear(): void {
+    for (const arena of Object.values(this.arenas)) arena.clear();
+  }
+
   /** @throws RangeError when this run keeps no such arena */
   arena(name: string): Arena {
     const arena = this.arenas[name];

@@ -50,6 +50,29 @@ describe('a saved state', () => {
     expect(await state.tensors({ name: 'stats', shapes })).toEqual(await arena('stats', 14).read());
   });
 
+  test('saved in between, the one before stays beside it, and a rollback makes it count again', async () => {
+    const { folder, state } = await saved(4);
+    await state.save(about(6), [arena('params', 6)], true);
+    await state.save(about(7), [arena('params', 7)], true);
+    expect((await readdir(folder)).sort()).toEqual(['state.json', 'step-4', 'step-7']);
+    const resumed = new SavedState(folder);
+    expect((await resumed.about())?.progress.step).toBe(7);
+    expect(await resumed.target()).toEqual(about(4).progress);
+    const progress = { ...about(4).progress, rollbacks: [{ step: 7, to: 4, factor: 0.5 }] };
+    await resumed.rollBack(progress);
+    expect((await readdir(folder)).sort()).toEqual(['state.json', 'step-4']);
+    expect(await resumed.tensors({ name: 'params', shapes })).toEqual(await arena('params', 4).read());
+    expect(await new SavedState(folder).about()).toMatchObject({ progress });
+    // the same step comes again, with other weights
+    await resumed.save(about(7), [arena('params', 70)], true);
+    expect(await new SavedState(folder).tensors({ name: 'params', shapes })).toEqual(
+      await arena('params', 70).read(),
+    );
+    await resumed.save(about(8), [arena('params', 8)]);
+    expect((await readdir(folder)).sort()).toEqual(['state.json', 'step-8']);
+    expect(await resumed.target()).toEqual(about(8).progress);
+  });
+
   test('only the latest step stays', async () => {
     const { folder, state } = await saved(4);
     await state.save(about(9), [arena('params', 9)]);

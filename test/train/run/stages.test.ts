@@ -249,7 +249,7 @@ describe('a run in stages', () => {
     expect(summary).toMatchObject({ status: 'finished', epochs: 4, steps: 20 });
     expect(summary.best?.epoch).toBeGreaterThan(2);
     const lines = await run.metrics.read();
-    expect(lines.map(({ stage, step }) => [stage, step])).toEqual([
+    expect(lines.map((line) => [line.kind !== 'rollback' && line.stage, line.step])).toEqual([
       ...[2, 4, 4, 6, 8, 8].map((step) => [1, step]),
       ...[10, 12, 14, 14, 16, 18, 20, 20].map((step) => [2, step]),
     ]);
@@ -343,7 +343,7 @@ stages:
     ]);
     const [{ steps: perEpoch }] = [{ steps: summary.steps / 6 }];
     expect(summary).toMatchObject({ epochs: 6, best: { epoch: 7 } });
-    const epochs = (await run.metrics.read()).filter(({ kind }) => kind === 'epoch');
+    const epochs = (await run.metrics.read()).filter((line) => line.kind === 'epoch');
     expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 7, 8, 9]);
     const other = await train({ recipe: still, stopAfter: 2 * perEpoch + 1 });
     expect(other.summary.status).toBe('stopped');

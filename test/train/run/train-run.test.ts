@@ -12,49 +12,14 @@ import type { Recipe } from '../../../src/recipe/recipe-schema.js';
 import { type FileSystem, nodeFiles } from '../../../src/storage/atomic-file.js';
 import { RunDirectory } from '../../../src/train/run/run-directory.js';
 import type { RunListener } from '../../../src/train/run/run-event.js';
-import type { SessionOptions } from '../../../src/train/run/session.js';
-import { trainRun } from '../../../src/train/run/train-run.js';
 import { examineTrainingData, type TrainingData } from '../../../src/train/run/training-data.js';
 import { DivergedError } from '../../../src/train/run/training-error.js';
 import type { StepExplanation } from '../../../src/train/step/explained-step.js';
+import type { Trainer } from '../../../src/train/step/trainer.js';
 import { readCheckpoint, readWeights } from '../../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../../data/temporary-folder.js';
-import { testDevice } from '../../device.js';
-import { prepared, tinyRecipe, writeTinyDataset } from './tiny-run.js';
-
-interface TrainOptions extends Partial<SessionOptions> {
-  data: TrainingData;
-  run?: RunDirectory;
-  resume?: boolean;
-  listen?: RunListener;
-}
-
-async function train(recipe: Recipe, { data, resume, listen, ...options }: TrainOptions) {
-  const run = options.run ?? new RunDirectory(join(await temporaryFolder(), 'run'));
-  const summary = await trainRun(prepared({ recipe, data, run, resume }), {
-    device: await testDevice(),
-    ...(listen && { listeners: [listen] }),
-    ...options,
-  });
-  return { run, summary };
-}
-
-/** Puts the notes of a run into a list. */
-function notesInto(notes: string[]): RunListener {
-  return (event) => {
-    if (event.kind === 'note') notes.push(event.note);
-  };
-}
-
-/** Every file that must not depend on when or in how many sessions it was made. */
-async function bytesOf(run: RunDirectory): Promise<Record<string, string>> {
-  const last = (await readdir(join(run.path, 'last'), { recursive: true })).filter((name) =>
-    name.includes('.'),
-  );
-  const names = ['best.safetensors', 'predictions.csv', ...last.map((name) => join('last', name)).sort()];
-  const contents = await Promise.all(names.map((name) => readFile(join(run.path, name), 'base64')));
-  return Object.fromEntries(names.map((name, i) => [name, contents[i] ?? '']));
-}
+import { tinyRecipe, writeTinyDataset } from './tiny-run.js';
+import { bytesOf, notesInto, train } from './tiny-training.js';
 
 /** As if a tuner had found the plainest convolution to be the fastest. */
 const plainConvolutions: Tuning = {
@@ -289,18 +254,26 @@ describe('a run', () => {
     const huge = join(folder, 'huge.safetensors');
     await writeFile(huge, writeSafetensors(tensors.set('fc.weight', head)));
     const run = new RunDirectory(join(await temporaryFolder(), 'run'));
-    const error = await train(tinyRecipe(`model.weights=${huge}`), { data, run }).catch((e: unknown) => e);
+    let params = new Map<string, Float32Array>();
+    let trainer: Trainer | undefined;
+    const listen: RunListener = async (event) => {
+      if (event.kind === 'ready') trainer = event.trainer;
+      if (event.kind === 'losses') params = (await trainer?.state.arena('params').readAll()) ?? params;
+    };
+    const error = await train(tinyRecipe(`model.weights=${huge}`), { data, run, listen }).catch(
+      (e: unknown) => e,
+    );
     expect(error).toBeInstanceOf(DivergedError);
     expect((error as Error).message).toMatch(
       /^step 1: the loss is .* and the gradient's norm .*optimizer\.lr/,
     );
+    expect((error as Error).message).toMatch(
+      /: fc: the output of \w+ \[4, 2\] with fc\.weight, fc\.bias has \d+ of \d+ values/,
+    );
     const [line] = await run.metrics.read();
     expect(line).toMatchObject({ kind: 'step', step: 1, gradientNorm: null });
-    const saved = readSafetensors(await readFile(join(run.path, 'last/step-2/params.safetensors')));
-    expect(saved.tensors.get('fc.weight')?.data).toEqual(head.data);
-    expect(saved.tensors.get('conv1.weight')?.data).toSatisfy((values: Float32Array) =>
-      values.every(Number.isFinite),
-    );
+    expect(params.get('fc.weight')).toEqual(head.data);
+    expect(params.get('conv1.weight')).toSatisfy((values: Float32Array) => values.every(Number.isFinite));
   });
 
   test('starts from somebody’s weights; with another head only if that is asked for', async () => {

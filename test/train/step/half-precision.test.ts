@@ -44,6 +44,24 @@ async function parameters(state: TrainingState): Promise<Buffer> {
 }
 
 describe.skipIf(!device.traits.f16)(`mixed precision (${device.description}; needs shader-f16)`, () => {
+  test('an overflow is found in the half where it is', async () => {
+    const { state, program } = await resnet18('f16');
+    const batch = goldenBatch(golden);
+    expect(await program.examine(batch, 0)).toBeNull();
+    const { name, shape } = state.groups.trained.find((each) => each.name === 'layer2.0.conv1.weight')!;
+    const length = shape.reduce((product, size) => product * size, 1);
+    // f16 ends at 65504: the activations behind it overflow, in f32 they would not
+    state.arena('params').write(name, new Float32Array(length).fill(3e4));
+    const weights = await state.arena('params').readAll();
+    state.initialise(weights, await state.arena('stats').readAll());
+    expect(await program.examine(batch, 0)).toMatchObject({
+      place: { kind: 'op', label: expect.stringMatching(/^layer2\.0\./) },
+      tensor: { dtype: 'f16' },
+    });
+    program.destroy();
+    state.destroy();
+  });
+
   test('ten steps follow those of f32, within less memory', async () => {
     const losses: number[][] = [];
     const intermediates: number[] = [];
