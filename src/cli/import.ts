@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { requireFreeFile } from '../predict/predictions.js';
 import { resolveRecipe } from '../recipe/recipe.js';
-import { importWeights } from '../train/run/import-weights.js';
+import { importWeights } from '../train/import-weights.js';
 import { writeCheckpoint } from '../weights/checkpoint.js';
 import { command, runCommand } from './command.js';
 import { setOption } from './options/common-options.js';

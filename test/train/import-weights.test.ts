@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { IN_DISTRIBUTION } from '../../../src/data/tables/findings.js';
-import { defineModel, initialParameters, initialStatistics } from '../../../src/models/model.js';
-import { writeSafetensors } from '../../../src/models/safetensors/safetensors.js';
-import { exportTimm, importTimm } from '../../../src/models/weights/timm-weights.js';
-import { parseRecipe, resolveRecipe } from '../../../src/recipe/recipe.js';
-import { importWeights } from '../../../src/train/run/import-weights.js';
-import { decodeCheckpoint, encodeCheckpoint, networkOf } from '../../../src/weights/checkpoint.js';
-import { temporaryFolder } from '../../data/temporary-folder.js';
+import { IN_DISTRIBUTION } from '../../src/data/tables/findings.js';
+import { defineModel, initialParameters, initialStatistics } from '../../src/models/model.js';
+import { writeSafetensors } from '../../src/models/safetensors/safetensors.js';
+import { exportTimm, importTimm } from '../../src/models/weights/timm-weights.js';
+import { parseRecipe, resolveRecipe } from '../../src/recipe/recipe.js';
+import { importWeights } from '../../src/train/import-weights.js';
+import { decodeCheckpoint, encodeCheckpoint, networkOf } from '../../src/weights/checkpoint.js';
+import { temporaryFolder } from '../data/temporary-folder.js';
 
 const RECIPE = `
 model: {arch: convnextv2_atto, width: 8, head: {name: csra, lambda: 0.2}}

@@ -1,14 +1,14 @@
-import { TailrayError } from '../../engine/errors.js';
-import type { HubOptions } from '../../hub/hub-settings.js';
-import { defineModel } from '../../models/model.js';
-import { exportTimm } from '../../models/weights/timm-weights.js';
-import type { Recipe } from '../../recipe/recipe-schema.js';
-import { finalRecipe } from '../../recipe/recipe-stages.js';
-import { tailrayVersion } from '../../storage/version.js';
-import type { Checkpoint } from '../../weights/checkpoint.js';
-import { weightsFrom } from '../../weights/initial-weights.js';
-import { modelOf } from '../step/trainer.js';
-import { withoutPaths } from './checkpoint-about.js';
+import { TailrayError } from '../engine/errors.js';
+import type { HubOptions } from '../hub/hub-settings.js';
+import { defineModel } from '../models/model.js';
+import { exportTimm } from '../models/weights/timm-weights.js';
+import type { Recipe } from '../recipe/recipe-schema.js';
+import { finalRecipe } from '../recipe/recipe-stages.js';
+import { tailrayVersion } from '../storage/version.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { weightsFrom } from '../weights/initial-weights.js';
+import { withoutPaths } from './run/checkpoint-about.js';
+import { modelOf } from './step/trainer.js';
 
 /** A recipe that does not say all that a checkpoint holds beside its weights. */
 export class ImportError extends TailrayError {}
