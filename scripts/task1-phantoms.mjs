@@ -108,36 +108,36 @@ function train(name, changes) {
   return { run, seconds: Number(readFileSync(timed, 'utf8')) };
 }
 
-/** Runs that are killed again and again, until there were enough kills; each must end as the unbroken one. */
+/**
+ * Runs that are killed again and again, until there were enough kills; each must end as the unbroken one. A kill before the run's
+ * directory is there does not count.
+ */
 async function killed() {
   const random = new Random(Date.now(), 'kills');
-  let kills = 0;
-  let runs = 0;
   const stages = new Set();
+  let [kills, runs] = [0, 0];
   while (kills < KILLS) {
-    const name = `killed-${++runs}`;
-    rmSync(join(folder, name), { recursive: true, force: true });
-    let begun = false;
-    for (;;) {
-      const child = spawn(process.execPath, words(name, [], [begun ? '--resume' : '--force']), {
+    const run = join(folder, `killed-${++runs}`);
+    rmSync(run, { recursive: true, force: true });
+    for (let ended = false; !ended; ) {
+      const begun = existsSync(join(run, 'recipe.yaml'));
+      const child = spawn(process.execPath, words(`killed-${runs}`, [], [begun ? '--resume' : '--force']), {
         stdio: 'ignore',
       });
-      const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
-      const life = kills < KILLS ? random.uniform(1, (3 * seconds) / KILLS) : Number.POSITIVE_INFINITY;
-      const end = await Promise.race([ended, ...(Number.isFinite(life) ? [pause(1000 * life)] : [])]);
-      if (end === undefined) {
+      const exit = new Promise((resolve) => child.once('exit', resolve));
+      const life = kills < KILLS ? pause(1000 * random.uniform(1, seconds / 4), undefined, { ref: false }) : new Promise(() => {});
+      const code = await Promise.race([exit, life]);
+      ended = code !== undefined;
+      if (ended && code !== 0) throw new Error(`${run} ended with code ${code}`);
+      if (!ended) {
         child.kill('SIGKILL');
-        await ended;
-        kills++;
-      } else if (end.code !== 0) {
-        throw new Error(`${name} ended with code ${end.code}`);
+        await exit;
+        if (begun) kills++;
       }
-      begun = existsSync(join(folder, name, 'recipe.yaml'));
-      const state = join(folder, name, 'last', 'state.json');
+      const state = join(run, 'last', 'state.json');
       if (existsSync(state)) stages.add(JSON.parse(readFileSync(state, 'utf8')).content.progress.stage);
-      if (end !== undefined) break;
     }
-    compareBytes(whole, join(folder, name));
+    compareBytes(whole, run);
   }
   return { kills, runs, stages: [...stages].sort() };
 }
