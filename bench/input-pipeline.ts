@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { parser, runCommand } from '#src/cli/command.js';
 import { positiveNumber } from '#src/cli/options/number-option.js';
 import { PictureCache } from '#src/data/cache/picture-cache.js';
