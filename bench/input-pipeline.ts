@@ -68,10 +68,11 @@ async function rates(open: (from: Source) => Promise<Dataset>, flags: Flags) {
     const dataset = await open(from);
     // starts the threads, and fills cache folder and memory
     await visit(dataset, dataset.length, flags);
-    const rounds: { imagesPerSecond: number; mainThreadBusy: number }[] = [];
+    const rounds: Round[] = [];
     while (rounds.length < passes) rounds.push(await visit(dataset, batch * batches, flags));
     return {
       imagesPerSecond: spread(rounds.map((round) => round.imagesPerSecond)),
+      cpuMsPerImage: spread(rounds.map((round) => round.cpuMsPerImage)),
       mainThreadBusy: spread(rounds.map((round) => round.mainThreadBusy)),
     };
   };
@@ -95,10 +96,19 @@ async function rates(open: (from: Source) => Promise<Dataset>, flags: Flags) {
   };
 }
 
+interface Round {
+  readonly imagesPerSecond: number;
+  /** Of all threads: other work on the machine hardly changes it. */
+  readonly cpuMsPerImage: number;
+  /** Share of the time. */
+  readonly mainThreadBusy: number;
+}
+
 /** Batches of so many pictures, the files in turns, for a step that takes no time. */
-async function visit(dataset: Dataset, count: number, { batch }: Flags) {
+async function visit(dataset: Dataset, count: number, { batch }: Flags): Promise<Round> {
   const order = Int32Array.from({ length: count }, (_, i) => i % dataset.length);
   const augmentation = augmentSchema.parse({});
+  const cpu = process.cpuUsage();
   const [start, before] = [performance.now(), performance.eventLoopUtilization()];
   for await (const _ of new BatchLoader({
     dataset,
@@ -108,7 +118,12 @@ async function visit(dataset: Dataset, count: number, { batch }: Flags) {
     augmentation,
   }));
   const { utilization } = performance.eventLoopUtilization(before);
-  return { imagesPerSecond: (1000 * count) / (performance.now() - start), mainThreadBusy: utilization };
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    imagesPerSecond: (1000 * count) / (performance.now() - start),
+    cpuMsPerImage: (user + system) / 1000 / count,
+    mainThreadBusy: utilization,
+  };
 }
 
 async function memory(open: (from: Source) => Promise<Dataset>, { visits = 0, from, batch }: Flags) {

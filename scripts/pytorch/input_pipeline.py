@@ -9,6 +9,7 @@ Debian's python3-torch, python3-opencv and python3-pil. Prints one JSON object.
 
 import argparse
 import json
+import resource
 import statistics
 import tempfile
 import time
@@ -71,7 +72,7 @@ def rates(files, library, chosen):
         worker_init_fn=in_worker,
         persistent_workers=chosen.workers > 0,
     )
-    seconds = []
+    seconds, cpu = [], cpu_seconds()
     for _ in range(chosen.passes + 1):
         start = time.perf_counter()
         for batch in loader:
@@ -79,7 +80,15 @@ def rates(files, library, chosen):
         seconds.append(time.perf_counter() - start)
     # the first pass starts the workers
     per_second = [count / each for each in seconds[1:]]
-    return {"median": statistics.median(per_second), "min": min(per_second), "max": max(per_second)}
+    spread = {"median": statistics.median(per_second), "min": min(per_second), "max": max(per_second)}
+    # the time of workers is counted when they have ended
+    del loader
+    return {"imagesPerSecond": spread, "cpuMsPerImage": 1000 * (cpu_seconds() - cpu) / (count * len(seconds))}
+
+
+def cpu_seconds():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def main():
