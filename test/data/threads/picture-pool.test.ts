@@ -6,6 +6,7 @@ import { decodeMemory, decodeMemoryBytes } from '../../../src/data/images/decode
 import { ImageError } from '../../../src/data/images/image-error.js';
 import { preprocessingSchema } from '../../../src/data/images/preprocessing.js';
 import { PicturePool } from '../../../src/data/threads/picture-pool.js';
+import { dicomFiles, refusedDicomFiles } from '../images/dicom/dicom-files.js';
 import { numberedPng } from '../images/pictures.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
@@ -28,6 +29,16 @@ describe('two threads', () => {
     const root = await temporaryFolder(Object.fromEntries(pictures));
     const read = (from: PicturePool) => Promise.all(names.map((name) => from.picture(job(root, name))));
     expect(await read(pool)).toEqual(await read(new PicturePool(0)));
+  });
+
+  test('read DICOM of every kind, whose codecs are threads of their own, and refuse it, as the main thread does', async () => {
+    const files = [...dicomFiles, ...refusedDicomFiles].map(({ file }, i) => [`${i}.dcm`, file] as const);
+    const root = await temporaryFolder(Object.fromEntries(files));
+    const read = (from: PicturePool) =>
+      Promise.allSettled(files.map(([name]) => from.picture(job(root, name))));
+    const [there, here] = [await read(pool), await read(new PicturePool(0))];
+    expect(there).toEqual(here);
+    expect(there.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(60);
   });
 
   test('pass errors on whole', async () => {
