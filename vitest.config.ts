@@ -11,6 +11,9 @@ export default defineConfig({
     setupFiles: ['test/properties.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    // starting threads for a handful of small pictures takes longer than decoding them, and the pictures of tests are
+    // of no use to the next start; the tests of both ask for them
+    env: { TAILRAY_THREADS: '0', TAILRAY_PICTURE_CACHE: 'none' },
     pool: 'forks',
     maxWorkers: 2,
   },

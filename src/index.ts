@@ -5,6 +5,7 @@
 
 import { offerToLossFiles } from './recipe/loss-file.js';
 
+export { PictureCache, type PictureCacheOptions } from './data/cache/picture-cache.js';
 export { Dataset, openDataset } from './data/dataset.js';
 export type { GreyImage } from './data/images/decode.js';
 export { type GreyPixels, type PreparedImage, prepareImage, preparePicture } from './data/images/prepare.js';

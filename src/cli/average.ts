@@ -15,10 +15,11 @@ import { averageCheckpoints, hasRunningStatistics } from '../weights/average-che
 import { readCheckpoint, writeCheckpoint } from '../weights/checkpoint.js';
 import { type GreedySoup, greedySoup } from '../weights/greedy-soup.js';
 import { command, runCommand } from './command.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import { adapterOption, batchSizeOption, imagesOption, partOption } from './options/common-options.js';
 import { ProgressLine } from './training-display.js';
 
-interface AverageFlags {
+interface AverageFlags extends CacheFlags {
   readonly out: string;
   readonly greedy?: string;
   readonly images?: string;
@@ -41,6 +42,7 @@ const program = command('average')
   .addOption(adapterOption())
   .option('--force', 'replace the file in --out')
   .action(average);
+addCacheOptions(program);
 
 async function average(paths: readonly string[], flags: AverageFlags): Promise<void> {
   const { out, greedy } = flags;
@@ -66,8 +68,9 @@ async function average(paths: readonly string[], flags: AverageFlags): Promise<v
 async function selectFiles(
   paths: readonly string[],
   classes: readonly string[],
-  { greedy: data, images, part, batchSize, adapter }: AverageFlags & { readonly greedy: string },
+  { greedy: data, images, part, batchSize, adapter, ...own }: AverageFlags & { readonly greedy: string },
 ): Promise<GreedySoup> {
+  const pictures = pictureCache(own);
   const labels = await openValidation({ data, images, part, classes, cache: cacheFolder() });
   const progress = new ProgressLine(false);
   let device: Device | undefined;
@@ -82,6 +85,7 @@ async function selectFiles(
       const predictions = await scoreLabelled(open, labels, {
         checkpoint,
         path: files.join(' + '),
+        pictures,
         batchSize,
         onScored: (done, total) => progress.show('scoring', done, total, () => `mean of ${files.length}`),
       });

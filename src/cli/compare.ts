@@ -16,12 +16,13 @@ import { padCell } from '../text/padded-table.js';
 import type { RunListener } from '../train/run/run-event.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import { adapterOption, resamplesOption, setOption } from './options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
-interface CompareFlags extends KernelFlags, HubFlags {
+interface CompareFlags extends KernelFlags, HubFlags, CacheFlags {
   readonly out?: string;
   readonly set: string[];
   readonly shard?: Shard;
@@ -42,7 +43,7 @@ const program = command('compare')
   .addOption(adapterOption())
   .option('--quiet', 'print only the result')
   .action(compare);
-addHubOption(addKernelOptions(program));
+addCacheOptions(addHubOption(addKernelOptions(program)));
 
 async function compare(file: string, flags: CompareFlags): Promise<void> {
   const planned = await planComparison(file, flags.set);
@@ -105,6 +106,7 @@ async function train(
       await runCells(out, mine, {
         device,
         cache: cacheFolder(),
+        pictures: pictureCache(flags),
         hub: hubOptions(flags, progress),
         tuning: kernelTuning(device, flags),
         signal: interrupt.signal,

@@ -15,6 +15,7 @@ import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
 import { command, runCommand } from './command.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import {
   adapterOption,
   batchSizeOption,
@@ -28,7 +29,7 @@ import { shareOrAuto } from './options/number-option.js';
 import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 
-interface EvaluateFlags {
+interface EvaluateFlags extends CacheFlags {
   readonly data?: string;
   readonly images?: string;
   readonly part?: PartName;
@@ -68,6 +69,7 @@ const program = command('evaluate')
   .option('--lenient', 'score damaged images as far as they decode; --strict then refuses only the others')
   .option('--force', 'replace the file in --fit-thresholds')
   .action(evaluate);
+addCacheOptions(program);
 
 async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
   // JSON on stdout stays alone there
@@ -94,6 +96,7 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
       subject,
       cache: cacheFolder(),
       scoring: {
+        pictures: pictureCache(flags),
         batchSize: flags.batchSize,
         strict: flags.strict,
         lenient: flags.lenient,

@@ -15,6 +15,7 @@ import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { readCheckpoint } from '../weights/checkpoint.js';
 import { command, runCommand } from './command.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import {
   adapterOption,
   batchSizeOption,
@@ -31,7 +32,7 @@ import {
 import { formatLadder } from './text/ladder-table.js';
 import { ProgressLine } from './training-display.js';
 
-interface LadderFlags {
+interface LadderFlags extends CacheFlags {
   readonly data: string;
   readonly images?: string;
   readonly part?: PartName;
@@ -63,6 +64,7 @@ const program = command('ladder')
   .addOption(batchSizeOption())
   .addOption(adapterOption())
   .action(ladder);
+addCacheOptions(program);
 
 async function ladder(paths: readonly string[], flags: LadderFlags): Promise<void> {
   const { data, images, part, raw, resamples, json, normalGate } = flags;
@@ -77,6 +79,7 @@ async function ladder(paths: readonly string[], flags: LadderFlags): Promise<voi
   if (normalGate !== undefined) requireNormal(classes, flags.normalClass);
   const labels = await openValidation({ data, images, part, classes, cache: cacheFolder() });
   const progress = new ProgressLine(false);
+  const pictures = pictureCache(flags);
   let device: Device | undefined;
   const open = async () => {
     device ??= await openDevice({ adapter: flags.adapter });
@@ -87,6 +90,7 @@ async function ladder(paths: readonly string[], flags: LadderFlags): Promise<voi
       scoreLabelled(open, labels, {
         checkpoint: await readCheckpoint(path),
         path,
+        pictures,
         views,
         batchSize: flags.batchSize,
         onRead: (done, total) => progress.show('reading', done, total, () => 'images'),

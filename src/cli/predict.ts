@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `predict`: the probabilities of a checkpoint, or of several together, one row an image whatever happens. */
+import type { PictureCache } from '../data/cache/picture-cache.js';
 import { describeQuarantine } from '../data/images/scan.js';
 import type { Device } from '../engine/device.js';
 import { openDevice } from '../platform/node/open-device.js';
@@ -16,6 +17,7 @@ import type { ViewSet } from '../predict/views/views.js';
 import { type Checkpoint, readCheckpoint } from '../weights/checkpoint.js';
 import { openWeightSource } from '../weights/open-weight-source.js';
 import { command, runCommand } from './command.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import {
   adapterOption,
   batchSizeOption,
@@ -35,7 +37,7 @@ import { nonNegativeNumber } from './options/number-option.js';
 import { formatExplanation } from './text/plan-table.js';
 import { ProgressLine } from './training-display.js';
 
-interface PredictFlags extends KernelFlags, HubFlags {
+interface PredictFlags extends KernelFlags, HubFlags, CacheFlags {
   readonly images?: string;
   readonly out: string;
   readonly submission?: string;
@@ -80,7 +82,7 @@ const program = command('predict')
   .option('--force', 'replace the files in --out and --submission')
   .option('--quiet', 'print nothing but errors')
   .action(predict);
-addHubOption(addKernelOptions(program));
+addCacheOptions(addHubOption(addKernelOptions(program)));
 
 async function predict(files: readonly string[], flags: PredictFlags): Promise<void> {
   const [models, data] = [files.slice(0, -1), files.at(-1)];
@@ -106,9 +108,11 @@ async function predict(files: readonly string[], flags: PredictFlags): Promise<v
     return device;
   };
   try {
+    const pictures = pictureCache(flags);
     const scored: EnsembleMember[] = [];
     for (const [m, member] of members.entries()) {
-      const predictions = await scoreMember(open, member, { data, flags, progress, say, first: m === 0 });
+      const own = { data, flags, pictures, progress, say, first: m === 0 };
+      const predictions = await scoreMember(open, member, own);
       scored.push({ predictions, weight: flags.weights?.[m] ?? 1, name: member.path });
     }
     let predictions = ensemblePredictions(scored);
@@ -156,17 +160,26 @@ function requireTogether(
   if (normalGate !== undefined) requireNormal(members[0]?.checkpoint.classes ?? [], normalClass);
 }
 
+interface Scoring {
+  readonly data: string;
+  readonly flags: PredictFlags;
+  readonly pictures: PictureCache | undefined;
+  /** Whether it is the first of several models. */
+  readonly first: boolean;
+}
+
 /** One checkpoint's scores; the priors of its own training and its own classifier change them. */
 async function scoreMember(
   open: () => Promise<Device>,
   { path, checkpoint, rows }: Member,
-  { data, flags, progress, say, first }: Display & { data: string; flags: PredictFlags; first: boolean },
+  { data, flags, pictures, progress, say, first }: Display & Scoring,
 ): Promise<Predictions> {
-  const pictures = await openPredictionSource(data, { images: flags.images, classes: checkpoint.classes });
+  const source = await openPredictionSource(data, { images: flags.images, classes: checkpoint.classes });
   const scored: ScoredImages = await scoreImages(open, {
-    ...pictures,
+    ...source,
     checkpoint,
     path,
+    pictures,
     batchSize: flags.batchSize,
     views: { set: flags.tta, merge: flags.ttaMerge },
     strict: flags.strict,
@@ -184,7 +197,7 @@ async function scoreMember(
   progress.stop();
   if (first) {
     say(describeQuarantine(scored.quarantined, scored.rows.length, scored.accepted));
-    if (scored.quarantined.length > 0) say(`image folder: ${pictures.imageRoot}`);
+    if (scored.quarantined.length > 0) say(`image folder: ${source.imageRoot}`);
   }
   let predictions: Predictions = scored;
   if (rows !== undefined) {

@@ -24,6 +24,7 @@ import type { RateRange } from '../train/trial/rate-curve.js';
 import { command, runCommand } from './command.js';
 import { INTERRUPTED, Interrupt } from './interrupt.js';
 import { findRate, lrFindOption, requireFreeRates } from './lr-find.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import { adapterOption, imagesOption, OldSpelling, setOption } from './options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
@@ -31,7 +32,7 @@ import { positiveNumber, wholeNumber } from './options/number-option.js';
 import { formatSampling } from './text/sampling-table.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
-interface TrainFlags extends KernelFlags, HubFlags {
+interface TrainFlags extends KernelFlags, HubFlags, CacheFlags {
   readonly recipe?: string;
   readonly data?: string;
   readonly images?: string;
@@ -112,7 +113,7 @@ const program = command('train')
       .join(', ')}.\nTheir parameters: tailray losses NAME.`,
   )
   .action(train);
-addHubOption(addKernelOptions(program));
+addCacheOptions(addHubOption(addKernelOptions(program)));
 
 async function train(flags: TrainFlags): Promise<void> {
   const say = (text: string) => {
@@ -193,6 +194,7 @@ async function prepare(plan: RunPlan, flags: TrainFlags): Promise<PreparedRun> {
   try {
     return await prepareRun(plan, {
       cache: cacheFolder(),
+      pictures: pictureCache(flags),
       hub: hubOptions(flags, progress),
       strict: flags.strict,
       onProgress: (title, done, total) => progress.show(title, done, total, () => 'images'),

@@ -61,7 +61,7 @@ export async function cellState(run: RunDirectory, cell: Cell): Promise<CellStat
   return (await run.isFinished()) ? 'finished' : 'stopped';
 }
 
-export interface RunCellsOptions extends Pick<PrepareOptions, 'cache' | 'hub'> {
+export interface RunCellsOptions extends Pick<PrepareOptions, 'cache' | 'pictures' | 'hub'> {
   readonly device: Device;
   readonly tuning?: Tuning | undefined;
   readonly signal: AbortSignal;
@@ -89,7 +89,7 @@ export type CellListener = (event: CellEvent) => void | Promise<void>;
 export async function runCells(
   out: string,
   cells: readonly Cell[],
-  { device, cache, hub, tuning, signal, listeners }: RunCellsOptions,
+  { device, cache, pictures, hub, tuning, signal, listeners }: RunCellsOptions,
 ): Promise<void> {
   const pinned = await pinCells(out, cells, hub);
   for (const cell of pinned) await cellState(runOf(out, cell), cell);
@@ -111,7 +111,7 @@ export async function runCells(
         continue;
       }
       const plan = { ...(await completeRecipe(cell.recipe)), run, resume: state === 'stopped', notes: [] };
-      const prepared = await prepareRun(plan, { cache, hub, sets });
+      const prepared = await prepareRun(plan, { cache, pictures, hub, sets });
       await tell({ kind: 'begun', cell, place, total: pinned.length });
       const listener = (event: RunEvent) => tell({ kind: 'run', cell, event });
       const summary = await trainRun(prepared, { device, tuning, signal, listeners: [listener] });

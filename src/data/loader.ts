@@ -54,6 +54,7 @@ export class BatchLoader implements AsyncIterable<Batch> {
   readonly #options: BatchLoaderOptions;
   readonly #order: Int32Array;
   #closed = false;
+  #waitedMs = 0;
 
   /** @throws TailrayError when an option makes no sense */
   constructor(options: BatchLoaderOptions) {
@@ -86,13 +87,20 @@ export class BatchLoader implements AsyncIterable<Batch> {
     };
     try {
       for (fill(); ahead.length > 0 && !this.#closed; fill()) {
+        const start = performance.now();
         const batch = await ahead.shift();
+        this.#waitedMs += performance.now() - start;
         if (batch !== undefined && !this.#closed) yield batch;
       }
     } finally {
       this.#closed = true;
       await Promise.allSettled(ahead);
     }
+  }
+
+  /** Time for which whoever takes the batches has waited for them so far. */
+  get waitedSeconds(): number {
+    return this.#waitedMs / 1000;
   }
 
   /** Starts no further batch; a running `for await` ends after the batch in hand. */

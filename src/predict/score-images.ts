@@ -1,3 +1,4 @@
+import type { PictureCache } from '../data/cache/picture-cache.js';
 import { openDataset } from '../data/dataset.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
 import type { LabelTable } from '../data/tables/table.js';
@@ -21,6 +22,8 @@ export interface ScoreImagesOptions {
   /** Rows of the table; all when absent. */
   readonly indices?: Int32Array | undefined;
   readonly imageRoot: string;
+  /** Keeps prepared pictures for later starts. */
+  readonly pictures?: PictureCache | undefined;
   /** Default 32. Does not change the scores. */
   readonly batchSize?: number | undefined;
   /** Several views of each image; only the image as it is when absent. */
@@ -57,13 +60,15 @@ export async function scoreImages(
     table,
     indices,
     imageRoot,
+    pictures,
     batchSize = 32,
     views = { set: 'none' },
     strict = false,
     lenient = false,
   } = options;
   const { classes, preprocessing } = checkpoint;
-  const all = openDataset({ table, root: imageRoot, preprocessing, lenient, ...(indices && { indices }) });
+  const store = { root: imageRoot, preprocessing, cache: pictures, lenient };
+  const all = openDataset({ table, ...store, ...(indices && { indices }) });
   const { readable, quarantined, accepted } = await scanImages(all, {
     strict,
     ...(options.onRead && { onProgress: options.onRead }),

@@ -25,7 +25,7 @@ export interface EvaluationRequest {
   /** Folder for things that can be made again, such as a run's phantoms. */
   readonly cache: string;
   readonly scoring?:
-    | Pick<ScoreImagesOptions, 'batchSize' | 'strict' | 'lenient' | 'onRead' | 'onScored'>
+    | Pick<ScoreImagesOptions, 'pictures' | 'batchSize' | 'strict' | 'lenient' | 'onRead' | 'onScored'>
     | undefined;
 }
 

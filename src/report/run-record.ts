@@ -71,6 +71,7 @@ const lineSchema = z.discriminatedUnion('kind', [
     validation: macroSchema.nullable(),
     best: z.boolean(),
     seconds: z.number(),
+    dataWaitSeconds: z.number().optional(),
   }),
   z.object({
     kind: z.literal('rollback'),

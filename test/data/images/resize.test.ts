@@ -45,6 +45,38 @@ test('the weights of every output pixel sum to 1 and read inside the picture', (
   );
 });
 
+/** One sum at a time, as the filter is defined: taps in order, in float64, rounded to float32 after each pass. */
+function onePassAtATime(pixels: Float32Array, [height, width]: Size, [outHeight, outWidth]: Size) {
+  const [across, down] = [bilinearTaps(width, outWidth), bilinearTaps(height, outHeight)];
+  const sum = (count: number, term: (k: number) => number) => {
+    let total = 0;
+    for (let k = 0; k < count; k++) total += term(k);
+    return total;
+  };
+  const rows = Float32Array.from({ length: height * outWidth }, (_, i) => {
+    const [y, x] = [Math.floor(i / outWidth), i % outWidth];
+    const from = y * width + across.first[x]!;
+    return sum(across.width, (k) => across.weights[x * across.width + k]! * pixels[from + k]!);
+  });
+  return Float32Array.from({ length: outHeight * outWidth }, (_, i) => {
+    const [y, x] = [Math.floor(i / outWidth), i % outWidth];
+    const at = (k: number) => rows[(down.first[y]! + k) * outWidth + x]!;
+    return sum(down.width, (k) => down.weights[y * down.width + k]! * at(k));
+  });
+}
+type Size = readonly [height: number, width: number];
+
+test('four sums at once give the bytes of one sum at a time', () => {
+  fc.assert(
+    fc.property(side, side, side, side, (height, width, outHeight, outWidth) => {
+      const pixels = Float32Array.from(picture(height, width), (value) => value / 65535);
+      expect(resizeBilinear({ pixels, width, height }, outHeight, outWidth)).toEqual(
+        onePassAtATime(pixels, [height, width], [outHeight, outWidth]),
+      );
+    }),
+  );
+});
+
 test('mirrored in, mirrored out; never outside the input’s range', () => {
   fc.assert(
     fc.property(side, side, side, side, (height, width, outHeight, outWidth) => {

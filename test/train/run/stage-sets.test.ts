@@ -98,7 +98,7 @@ async function bytesOf({ path, metrics }: RunDirectory): Promise<Record<string, 
   const contents = await Promise.all(
     names.map((name) => readFile(join(path, name), 'base64').catch(() => 'a folder')),
   );
-  const lines = (await metrics.read()).map((line) => ({ ...line, seconds: 0 }));
+  const lines = (await metrics.read()).map((line) => ({ ...line, seconds: 0, dataWaitSeconds: 0 }));
   return {
     ...Object.fromEntries(names.map((name, i) => [name, contents[i] ?? ''])),
     lines: JSON.stringify(lines),

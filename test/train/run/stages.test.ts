@@ -227,7 +227,7 @@ describe('a run in stages', () => {
     const contents = await Promise.all(
       names.map((name) => readFile(join(run.path, name), 'base64').catch(() => 'a folder')),
     );
-    const lines = (await run.metrics.read()).map((line) => ({ ...line, seconds: 0 }));
+    const lines = (await run.metrics.read()).map((line) => ({ ...line, seconds: 0, dataWaitSeconds: 0 }));
     return {
       ...Object.fromEntries(names.map((name, i) => [name, contents[i] ?? ''])),
       lines: JSON.stringify(lines),
@@ -319,6 +319,7 @@ ema: false
       ...(await one.run.metrics.read()).at(-1),
       stage: 2,
       seconds: expect.any(Number),
+      dataWaitSeconds: expect.any(Number),
       best: true,
     });
   });

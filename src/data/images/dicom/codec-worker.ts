@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { askThread, ThreadEnd } from '../../threads/ask-thread.js';
 
 /**
  * Codecs in WebAssembly, in threads of their own: they can't be interrupted otherwise, and damaged code streams of a few
@@ -39,27 +40,22 @@ export async function decodeInThread(
   seconds: number,
 ): Promise<Decoded | null | 'late'> {
   const worker = idle.get(codec)?.pop() ?? new Worker(PROGRAM, { eval: true, workerData: codec });
-  worker.ref();
   // what is handed over is lost here, and a Buffer's slice is no copy
   const copy = new Uint8Array(bytes);
-  const answer = await new Promise<Answer | 'late'>((resolve, reject) => {
-    const timer = setTimeout(() => finish(() => resolve('late')), seconds * 1000);
-    const onMessage = (message: Answer) => finish(() => resolve(message));
-    const onError = (error: unknown) => finish(() => reject(error));
-    const onExit = () => finish(() => resolve({ decoded: null }));
-    const finish = (settle: () => void) => {
-      clearTimeout(timer);
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
-      settle();
-    };
-    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.postMessage(copy, [copy.buffer]);
+  const answer = await askThread({
+    worker,
+    message: copy,
+    transfer: [copy.buffer],
+    answerOf: (message) => message as Answer,
+    seconds,
+  }).catch((error: unknown): Answer => {
+    if (error instanceof ThreadEnd && error.cause === undefined) return { decoded: null };
+    throw error;
   });
   if (answer === 'late' || answer.decoded === null || answer.memory > KEPT_BYTES) {
     // after an error the codec may be in any state
     await worker.terminate();
   } else {
-    worker.unref();
     idle.set(codec, [...(idle.get(codec) ?? []), worker]);
   }
   return answer === 'late' ? answer : answer.decoded;
