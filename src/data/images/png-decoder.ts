@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
 import { crc32 } from '../../storage/crc32.js';
 import {
   cutShort,
@@ -8,7 +7,6 @@ import {
   type ImageHeader,
   type Samples,
 } from './image-decoder.js';
-import { decodeGreyPng } from './png-grey.js';
 import { sharpReason, sharpSamples } from './sharp-samples.js';
 
 /**
@@ -55,9 +53,7 @@ function readHeader(bytes: Uint8Array): ImageHeader {
   const channels = transparent && colours % 2 === 1 ? ((colours + 1) as 2 | 4) : colours;
   const bits = depth === 16 ? 16 : 8;
   const samples = width * height * channels * (bits / 8);
-  // else the compressed bytes in one piece, and a filter a row
-  const workingBytes = interlace === 0 ? bytes.length + height : samples;
-  return { width, height, channels, bits, workingBytes, passes: 1, flaw };
+  return { width, height, channels, bits, workingBytes: interlace === 0 ? 0 : samples, passes: 1, flaw };
 }
 
 async function decode(
@@ -65,9 +61,6 @@ async function decode(
   header: ImageHeader,
   { lenient, seconds }: { lenient: boolean; seconds: number },
 ): Promise<Samples> {
-  // the main thread must not be kept busy
-  const grey = isMainThread ? null : decodeGreyPng(bytes, header);
-  if (grey !== null) return { width: header.width, height: header.height, channels: 1, values: grey };
   try {
     return await sharpSamples(bytes, header, { failOn: lenient ? 'none' : 'error', seconds });
   } catch (cause) {
