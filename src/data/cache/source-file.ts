@@ -19,7 +19,7 @@ export function stampOf(path: string): string | null {
 }
 
 export interface ReadSource {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   /** SHA-256 in hexadecimal. */
   readonly digest: string;
   /** A stamp that from now on means this content; null where the file is too fresh, or changed while it was read. */

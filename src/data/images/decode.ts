@@ -126,7 +126,7 @@ function memoryOf({ width, height, channels, bits, workingBytes }: ImageHeader, 
 }
 
 /** The bytes of an image file, undecoded. @throws ImageError */
-export async function readImageBytes(path: string): Promise<Buffer> {
+export async function readImageBytes(path: string): Promise<Uint8Array> {
   let bytes: Buffer;
   try {
     bytes = await readRegularFile(path, { maxBytes: decodeMemoryBytes });
