@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Random } from '#src/engine/random.js';
 import { writePhantomDataset } from '#src/phantom/dataset.js';
-import { decimals, signed } from '#src/text/numbers.js';
+import { count, decimals, signed } from '#src/text/numbers.js';
 
 const RECIPE = 'recipes/cxrlt2026-task1-small.yaml';
 const PHANTOMS = {
@@ -207,7 +207,7 @@ function page() {
 Written by \`node scripts/task1-phantoms.mjs\`; the recipe is \`${RECIPE}\`, the small twin of \`recipes/cxrlt2026-task1.yaml\`.
 Phantoms are pictures drawn by a program. These numbers say that the parts work together, and nothing about patients.
 
-- **Data**: ${PHANTOMS.count} phantoms in the challenge's layout: 30 classes with a tail of ${PHANTOMS.imbalance}:1, 16-bit PNG, ${100 * PHANTOMS.laterals} % laterals;
+- **Data**: ${count(PHANTOMS.count)} phantoms in the challenge's layout: 30 classes with a tail of ${PHANTOMS.imbalance}:1, 16-bit PNG, ${100 * PHANTOMS.laterals} % laterals;
   ${flaws.mangled} rows with a patient's identifier as a spreadsheet mangles it, ${flaws.broken} images that are broken or missing.
 - **Kills**: the run was killed (\`kill -9\`) ${drill.kills} times at random moments, over ${drill.runs} run${drill.runs === 1 ? '' : 's'}, with saves seen in stages
   ${drill.stages.join(', ')}. Each run ended with the bytes of the unbroken one: checkpoint, saved state, scores, summary, and every line of the
