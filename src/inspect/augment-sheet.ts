@@ -88,8 +88,8 @@ function columnsOf(augment: Augmentation): { caption: string; settings: Augmenta
   return [
     { caption: 'before', settings: off },
     ...each,
-    ...(used.length > 1 ? [{ caption: 'all at once', settings: all as Augmentation }] : []),
-    { caption: 'in training', settings: augment },
+    ...(used.length > 1 ? [{ caption: 'all', settings: all as Augmentation }] : []),
+    { caption: 'training', settings: augment },
   ];
 }
 
