@@ -125,7 +125,10 @@ async function killed() {
         stdio: 'ignore',
       });
       const exit = new Promise((resolve) => child.once('exit', resolve));
-      const life = kills < KILLS ? pause(1000 * random.uniform(1, seconds / 4), undefined, { ref: false }) : new Promise(() => {});
+      const life =
+        kills < KILLS
+          ? pause(1000 * random.uniform(1, seconds / 4), undefined, { ref: false })
+          : new Promise(() => {});
       const code = await Promise.race([exit, life]);
       ended = code !== undefined;
       if (ended && code !== 0) throw new Error(`${run} ended with code ${code}`);
