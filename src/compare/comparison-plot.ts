@@ -1,6 +1,7 @@
 import { scaleLinear } from 'd3-scale';
 import { html } from '../report/html.js';
 import { decimals } from '../text/numbers.js';
+import { shortenInMiddle } from '../text/shorten.js';
 import {
   type ComparedVariant,
   type Comparison,
@@ -14,10 +15,14 @@ import {
  * its interval, and every seed as a small dot; variants that differ from the baseline beyond doubt are in colour.
  */
 
-const WIDTH = 860;
+/** Of the panels, with what is right of them. */
+const PANELS = 710;
 const ROW = 26;
 const TOP = 84;
+/** Of the names' column: at least so wide, and as wide as the longest name, in pixels a letter. */
 const LABELS = 150;
+const LETTER = 7;
+const LONGEST_NAME = 40;
 /** Between two panels. */
 const GAP = 44;
 
@@ -27,18 +32,21 @@ const COLOURS = { better: '#1d7a46', worse: '#b03a48', undecided: '#555' } as co
 export function comparisonPlot(comparison: Comparison, title: string, note: string): string {
   const variants = comparison.variants.filter(({ seeds }) => seeds.length > 0);
   const height = TOP + variants.length * ROW + 62;
-  const panel = (WIDTH - LABELS - 24 - GAP * (TESTED.length - 1)) / TESTED.length;
+  const names = variants.map(({ name }) => shortenInMiddle(name, LONGEST_NAME));
+  const labels = Math.max(LABELS, LETTER * Math.max(...names.map(({ length }) => length)) + 24);
+  const width = labels + PANELS;
+  const panel = (PANELS - 24 - GAP * (TESTED.length - 1)) / TESTED.length;
   const parts = [
     text(16, 26, title, 'title'),
     text(16, 44, note, 'muted'),
-    ...variants.map(({ name }, i) => text(LABELS - 12, rowAt(i) + 4, name, 'label')),
+    ...names.map((name, i) => text(labels - 12, rowAt(i) + 4, name, 'label')),
     ...TESTED.flatMap((measure, i) => {
-      const left = LABELS + i * (panel + GAP);
+      const left = labels + i * (panel + GAP);
       return panelOf(comparison, variants, measure, [left, left + panel]);
     }),
-    ...legend(comparison.baseline, height - 12),
+    ...legend(comparison.baseline, [width - 16, height - 12]),
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
 <style>text{fill:#222}.title{font-size:16px;font-weight:600}.muted{fill:#666}.label{text-anchor:end}.middle{text-anchor:middle;fill:#666}.head{text-anchor:middle;font-weight:600}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 ${parts.join('\n')}
@@ -99,7 +107,7 @@ function panelOf(
   ];
 }
 
-function legend(baseline: string, y: number): string[] {
+function legend(baseline: string, [right, y]: readonly [number, number]): string[] {
   const entries = [
     ['better', `better than ${baseline}`],
     ['worse', 'worse'],
@@ -110,7 +118,7 @@ function legend(baseline: string, y: number): string[] {
       `<circle cx="${20 + i * 160}" cy="${y - 4}" r="4.5" fill="${COLOURS[verdict]}"/>`,
       text(30 + i * 160, y, words, 'muted'),
     ]),
-    text(WIDTH - 16, y, 'mean of the seeds, 95 % t-interval, and each seed', 'label muted'),
+    text(right, y, 'mean of the seeds, 95 % t-interval, and each seed', 'label muted'),
   ];
 }
 
