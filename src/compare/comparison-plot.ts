@@ -47,6 +47,7 @@ export function comparisonPlot(comparison: Comparison, title: string, note: stri
     ...legend(comparison.baseline, [width - 16, height - 12]),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
+${html`<title>${title}</title>`.text}
 <style>text{fill:#222}.title{font-size:16px;font-weight:600}.muted{fill:#666}.label{text-anchor:end}.middle{text-anchor:middle;fill:#666}.head{text-anchor:middle;font-weight:600}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 ${parts.join('\n')}
