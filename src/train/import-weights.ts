@@ -1,6 +1,6 @@
 import { TailrayError } from '../engine/errors.js';
 import type { HubOptions } from '../hub/hub-settings.js';
-import { defineModel } from '../models/model.js';
+import { withoutAdapters } from '../models/model.js';
 import { exportTimm } from '../models/weights/timm-weights.js';
 import type { Recipe } from '../recipe/recipe-schema.js';
 import { finalRecipe } from '../recipe/recipe-stages.js';
@@ -40,7 +40,7 @@ export async function importWeights(
     );
   }
   // adapters would be parameters that no file from elsewhere has
-  const definition = defineModel(modelOf(last, classes.length).config);
+  const definition = withoutAdapters(modelOf(last, classes.length));
   const { preprocessing } = last;
   const weights = await weightsFrom(source, definition, { head: 'keep', seed: 0, preprocessing, hub });
   const about = {

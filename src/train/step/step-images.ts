@@ -1,15 +1,15 @@
 import type { Augmentation } from '../../data/images/augment.js';
 import { isMixing } from '../../data/images/mix.js';
 import { packedWords } from '../../data/images/prepare.js';
-import type { Preprocessing } from '../../data/images/preprocessing.js';
 import type { Batch } from '../../data/loader.js';
 import { ShapeError } from '../../engine/errors.js';
 import { elementCount, type Graph, type Tensor } from '../../engine/graph/tensor.js';
 import type { Feeds } from '../../engine/run/program.js';
 import { augmentGrey } from '../../kernels/image/augment-grey.js';
 import { changesShape, packChanges } from '../../kernels/image/change-table.js';
-import { type Normalisation, normaliseGrey, packedLength, unpackGrey } from '../../kernels/image/grey.js';
+import { normaliseGrey, packedLength, unpackGrey } from '../../kernels/image/grey.js';
 import { mixesShape, mixGrey, packMixes } from '../../kernels/image/mix.js';
+import type { ImageFormat } from '../../predict/image-input.js';
 
 /**
  * Where a step's images come from. In a training run they travel as prepared pixels with a list of drawn changes, and the
@@ -25,7 +25,7 @@ export type ImageSource =
 
 export interface PixelSource {
   readonly kind: 'pixels';
-  readonly preprocessing: Pick<Preprocessing, 'size' | 'bits'> & Normalisation;
+  readonly preprocessing: ImageFormat;
   readonly augment: Augmentation | false;
 }
 

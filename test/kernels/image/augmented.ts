@@ -84,6 +84,19 @@ export function byReference(
   return out;
 }
 
+/** How far the kernels are from the reference on a batch of pictures, at most. */
+export async function distanceFromReference(
+  shape: readonly [number, number, number],
+  changes: readonly PictureChanges[],
+  possible: PossibleChanges,
+): Promise<number> {
+  const batch = pictures(...shape);
+  return largestDifference(
+    await byKernels(batch, shape, changes, possible),
+    byReference(batch, shape, changes),
+  );
+}
+
 /** The largest difference between two pictures. */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let largest = 0;
