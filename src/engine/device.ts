@@ -199,8 +199,13 @@ function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind):
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
     bindingAlignment: limits.minStorageBufferOffsetAlignment,
     f16: gpu.features.has('shader-f16'),
+    residentGroups: adapter === 'gpu' ? USUAL_RESIDENT_GROUPS : 2,
+    matrices: [],
   };
 }
+
+/** Of a mid-range GPU: 64 processors with room for four workgroups each. */
+const USUAL_RESIDENT_GROUPS = 256;
 
 function toTypedError(error: GPUError): Error {
   if (error instanceof GPUOutOfMemoryError) return new OutOfMemoryError(error.message);

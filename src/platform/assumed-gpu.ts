@@ -21,6 +21,8 @@ export function assumedGpu(bindingBytes: number): PlanTarget {
       maxWorkgroups: 65535,
       bindingAlignment: 256,
       f16: true,
+      residentGroups: 256,
+      matrices: [],
     },
   };
 }

@@ -145,6 +145,24 @@ export interface DeviceTraits {
   readonly bindingAlignment: number;
   /** Whether kernels may hold f16 (WebGPU's shader-f16). */
   readonly f16: boolean;
+  /**
+   * Workgroups of 256 lanes and 16 KiB of workgroup memory that compute at the same time. A grid of fewer leaves parts of
+   * the device without work.
+   */
+  readonly residentGroups: number;
+  /** Products of small matrices that a whole subgroup computes at once (subgroup matrices); empty where there are none. */
+  readonly matrices: readonly MatrixShape[];
+}
+
+/** A product of an m × k and a k × n matrix in one instruction of a subgroup. */
+export interface MatrixShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Type of both operands' elements. */
+  readonly operands: 'f16' | 'f32';
+  /** Type of the sums. */
+  readonly sums: 'f16' | 'f32';
 }
 
 /** An operand of a kernel step. */

@@ -14,6 +14,8 @@ const LIMITS = {
   maxWorkgroups: 65535,
   bindingAlignment: 256,
   f16: false,
+  residentGroups: 256,
+  matrices: [],
 };
 const INTEL: DeviceTraits = { ...LIMITS, kind: 'gpu', adapter: 'gpu', subgroupSize: 8 };
 const LAVAPIPE: DeviceTraits = { ...LIMITS, kind: 'software', adapter: 'lavapipe', subgroupSize: 8 };

@@ -28,6 +28,8 @@ const LIMITS = {
   maxWorkgroups: 65535,
   bindingAlignment: 256,
   f16: false,
+  residentGroups: 256,
+  matrices: [],
 };
 const SOFTWARE: DeviceTraits = { ...LIMITS, kind: 'software', adapter: 'swiftshader', subgroupSize: 4 };
 const GPU: DeviceTraits = { ...LIMITS, kind: 'gpu', adapter: 'gpu', subgroupSize: 8 };

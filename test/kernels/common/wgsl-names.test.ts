@@ -22,6 +22,8 @@ const TRAITS: Omit<DeviceTraits, 'kind' | 'adapter' | 'subgroupSize'> = {
   maxWorkgroups: 65535,
   bindingAlignment: 256,
   f16: false,
+  residentGroups: 256,
+  matrices: [],
 };
 
 const libraries = new Set(
