@@ -24,6 +24,8 @@ import { storageType } from './storage-type.js';
  * in the same units. `Epilogue.emit` declares both functions.
  */
 export interface Epilogue {
+  /** Length of the result's rows, where an operand depends on the place in the row. */
+  readonly rowLength: number | undefined;
   emit(vector: boolean): { readonly declarations: string; readonly bindings: readonly Binding[] };
 }
 
@@ -67,6 +69,7 @@ export function epilogueOf(
   first: number,
 ): Epilogue {
   return {
+    rowLength: operands.some((operand) => extentOf(operand, shape) === 'row') ? shape.at(-1) : undefined,
     emit(vector) {
       const bindings: Binding[] = [];
       const fields: string[] = [];

@@ -76,7 +76,7 @@ export const weightGradient: Variant<ConvGeometry> = {
       rows,
       share: Math.ceil(rows / splits),
     };
-    return splitSum({ splits, elements, traits }, (target) => [
+    return splitSum({ splits, elements, traits }, ({ target }) => [
       step(problem, ['x', 'dy', 'dw'], target, dims, weightGradientCode(width), traits),
     ]);
   },

@@ -52,14 +52,11 @@ function variants(
     build(problem, traits, epilogue = NO_EPILOGUE) {
       const products = productsOf(problem);
       const shapes = products.map((product) => kernel.shape(product, traits));
-      // An epilogue needs the whole sum, so a product that ends with one is not split.
-      const splits = epilogue === NO_EPILOGUE ? splitsFor(products, shapes) : 1;
+      const splits = splitsFor(products, shapes);
       const { elements } = at(products, 0);
       const { dtype } = at(problem.outputs, 0);
-      return splitSum({ splits, elements, traits, dtype }, (target, stored) =>
-        products.map((product, i) =>
-          tileStep(kernel, product, at(shapes, i), { splits, target, dtype: stored, epilogue }),
-        ),
+      return splitSum({ splits, elements, traits, dtype, epilogue }, (partial) =>
+        products.map((product, i) => tileStep(kernel, product, at(shapes, i), { splits, ...partial })),
       );
     },
   }));

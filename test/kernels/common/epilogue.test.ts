@@ -90,6 +90,13 @@ describe('a convolution with an epilogue', () => {
     '3×3': { x: [2, 9, 7, 16], w: [3, 3, 16, 36], padding: 1 },
     'stride 2 on odd sizes and channels': { x: [1, 9, 11, 5], w: [3, 3, 5, 7], padding: 1, stride: 2 },
     'a matrix product of many terms': { x: [1, 5, 9, 260], w: [1, 1, 260, 20] },
+    'sums that GPUs split': { x: [1, 3, 5, 1030], w: [1, 1, 1030, 20] },
+    'sums of a strided gradient that GPUs split': {
+      x: [1, 7, 5, 8],
+      w: [3, 3, 8, 516],
+      padding: 1,
+      stride: 2,
+    },
     depthwise: { x: [2, 8, 9, 12], w: [3, 3, 1, 12], padding: 1, groups: 12 },
     grouped: { x: [2, 6, 5, 16], w: [3, 3, 8, 8], padding: 1, groups: 2 },
     'gaps that no tap meets': { x: [1, 7, 7, 4], w: [1, 1, 4, 8], stride: 3 },

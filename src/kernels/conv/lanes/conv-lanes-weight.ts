@@ -94,7 +94,7 @@ export function weightGradientKernel(
     },
     code: weightCode(group, { rowTexels, ragged: pixels % group.lanes !== 0, lieIn: dy.lieIn }),
   });
-  if (splits > 1) steps.push(addUp(partials, output, splits, elements, traits));
+  if (splits > 1) steps.push(addUp(partials, output, { splits, elements, traits }));
   return { scratch, steps };
 }
 
