@@ -185,7 +185,7 @@ function runNpm(words) {
 }
 
 /**
- * Like `runNode`, without two remarks that Dawn makes about every software adapter and that cannot be turned off.
+ * Like `runNode`, without remarks of Dawn and RADV that cannot be turned off and mean nothing here.
  * @param {string[]} words
  * @param {Record<string, string>} environment
  */
@@ -193,7 +193,8 @@ export function runNodeQuietly(words, environment) {
   const env = { ...process.env, ...plainOutput(), ...environment };
   const child = spawn(process.execPath, words, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'pipe'] });
   createInterface({ input: child.stderr }).on('line', (line) => {
-    if (!/^Warning: maxDynamic\w+ artificially reduced/.test(line)) process.stderr.write(`${line}\n`);
+    if (!/^Warning: maxDynamic\w+ artificially reduced|^ac_compute_device_uuid/.test(line))
+      process.stderr.write(`${line}\n`);
   });
   return finished(child, process.execPath);
 }

@@ -2,7 +2,7 @@ import { type CompileOptions, compile, planProgram } from '../../engine/compile.
 import type { Device, PlanTarget } from '../../engine/device.js';
 import { MemoryBudgetError } from '../../engine/errors.js';
 import { at, Graph } from '../../engine/graph/tensor.js';
-import type { PlannedBytes, Recomputation } from '../../engine/plan/plan.js';
+import type { Plan, PlannedBytes, Recomputation } from '../../engine/plan/plan.js';
 import { Random } from '../../engine/random.js';
 import type { PlanRow } from '../../engine/run/build.js';
 import type { Unsound } from '../../engine/run/examine.js';
@@ -76,12 +76,19 @@ export class StepProgram {
 
   /** What that which `create` would make by the rule takes on the device; allocates nothing. @throws the same */
   static plan(target: PlanTarget, options: StepProgramOptions): PlannedBytes {
+    return StepProgram.plans(target, options)
+      .map(({ bytes }) => bytes)
+      .reduce(together);
+  }
+
+  /** The plans themselves, in the order in which they run: one, or those of `backward` and `update`. @throws the same */
+  static plans(target: PlanTarget, options: StepProgramOptions): readonly Plan[] {
     const { first, second } = traceStep(target, options);
-    const update = second && planProgram(target, second).bytes;
-    const beside = update ? update.total - update.arenas : 0;
+    const update = second && planProgram(target, second);
+    const beside = update ? update.bytes.total - update.bytes.arenas : 0;
     try {
-      const { bytes } = planProgram(target, leaving(beside, first));
-      return update ? together(bytes, update) : bytes;
+      const backward = planProgram(target, leaving(beside, first));
+      return update ? [backward, update] : [backward];
     } catch (error) {
       throw counting(beside, error);
     }

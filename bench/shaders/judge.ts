@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { BenchError } from '../bench-error.js';
+import { type Dispatch, dispatchesOf } from './dispatches.js';
+import type { GpuProfile } from './gpu.js';
+import { type Kernel, type Modelled, model } from './model.js';
+import type { NullDevice } from './null-device.js';
+import { PROGRAMS } from './programs.js';
+import { assemble, type Shader, translate } from './spirv.js';
+
+/** Programs, with every dispatch compiled and modelled. */
+export interface JudgedProgram {
+  readonly program: string;
+  readonly dispatches: readonly JudgedDispatch[];
+  /** What the GPU's rates allow: each op's arithmetic or its bytes, whichever takes longer. */
+  readonly roofSeconds: number;
+}
+
+export interface JudgedDispatch {
+  readonly dispatch: Dispatch;
+  /** Of the pipeline, by its code and layout. */
+  readonly key: string;
+  readonly kernel: Kernel;
+  readonly modelled: Modelled;
+  readonly roofSeconds: number;
+}
+
+/** A pipeline that Dawn or the driver refuses. */
+export interface Refused {
+  readonly program: string;
+  readonly op: string;
+  readonly variant: string;
+  readonly reason: string;
+}
+
+export interface Judgement {
+  readonly programs: readonly JudgedProgram[];
+  readonly refused: readonly Refused[];
+}
+
+export interface JudgeOptions {
+  readonly gpu: GpuProfile;
+  readonly device: NullDevice;
+  /** Whether a dispatch is wanted. */
+  readonly wanted?: (dispatch: Dispatch) => boolean;
+}
+
+export async function judge(names: readonly string[], options: JudgeOptions): Promise<Judgement> {
+  const { gpu, device, wanted = () => true } = options;
+  const target = { traits: gpu.traits, description: gpu.family };
+  const lists: { program: string; dispatches: Dispatch[]; roofSeconds: number }[] = [];
+  for (const program of names) {
+    const dispatches: Dispatch[] = [];
+    for (const plan of PROGRAMS[program]?.(target) ?? []) {
+      dispatches.push(...(await dispatchesOf(plan, gpu.traits)));
+    }
+    lists.push({
+      program,
+      dispatches: dispatches.filter(wanted),
+      roofSeconds: dispatches.reduce((sum, each) => sum + (each.step === 0 ? roofOfOp(each, gpu) : 0), 0),
+    });
+  }
+  const all = lists.flatMap(({ dispatches }) => dispatches);
+  const kernels = await compileAll(new Map(all.map(({ shader }) => [keyOf(shader), shader])), device);
+  const refused: Refused[] = [];
+  const known = new Map<string, Modelled>();
+  const programs = lists.map(({ program, dispatches, roofSeconds }): JudgedProgram => {
+    const judged: JudgedDispatch[] = [];
+    for (const dispatch of dispatches) {
+      const key = keyOf(dispatch.shader);
+      const kernel = kernels.get(key);
+      if (!kernel || kernel instanceof BenchError) {
+        const { op, variant } = dispatch;
+        refused.push({ program, op, variant, reason: kernel?.message ?? '' });
+        continue;
+      }
+      const { grid, dims, bytes } = dispatch;
+      const work = JSON.stringify([key, grid, dims, bytes]);
+      const modelled = known.get(work) ?? model(kernel, { grid, dims, bytes }, gpu);
+      known.set(work, modelled);
+      judged.push({ dispatch, key, kernel, modelled, roofSeconds: 0 });
+    }
+    return { program, dispatches: withRoofs(judged, gpu), roofSeconds };
+  });
+  return { programs, refused };
+}
+
+/** Compiles pipelines side by side with the work of `spirv-as`. */
+export async function compileAll(
+  shaders: ReadonlyMap<string, Shader>,
+  device: NullDevice,
+): Promise<Map<string, Kernel | BenchError>> {
+  const keys = [...shaders.keys()];
+  const assemblies = await translate([...shaders.values()]);
+  const kernels = new Map<string, Kernel | BenchError>();
+  const compileNext = async (queue: Iterator<[number, string]>): Promise<void> => {
+    for (let next = queue.next(); !next.done; next = queue.next()) {
+      const [i, key] = next.value;
+      kernels.set(key, await compileOne(assemblies[i]!, device));
+    }
+  };
+  const queue = keys.entries();
+  await Promise.all(Array.from({ length: 3 }, () => compileNext(queue)));
+  return kernels;
+}
+
+async function compileOne(assembly: string | BenchError, device: NullDevice): Promise<Kernel | BenchError> {
+  if (assembly instanceof BenchError) return assembly;
+  try {
+    const module = await assemble(assembly);
+    return { compiled: device.compile(module), bindings: module.bindings, size: module.size };
+  } catch (error) {
+    if (error instanceof BenchError) return error;
+    throw error;
+  }
+}
+
+export function keyOf({ code, layout }: Shader): string {
+  const text = `${code}\n${JSON.stringify(layout?.entries ?? [])}`;
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+function roofOfOp({ flops, leastBytes }: Dispatch, gpu: GpuProfile): number {
+  return Math.max(flops / gpu.flops, leastBytes / gpu.bandwidth);
+}
+
+/** An op's roof belongs to its dispatches in proportion to their modelled times. */
+function withRoofs(judged: readonly JudgedDispatch[], gpu: GpuProfile): JudgedDispatch[] {
+  return judged.map((each, i) => {
+    const first = i - each.dispatch.step;
+    const ofOp = judged.slice(first, first + each.dispatch.steps);
+    const total = ofOp.reduce((sum, { modelled }) => sum + modelled.seconds, 0);
+    return { ...each, roofSeconds: (roofOfOp(each.dispatch, gpu) * each.modelled.seconds) / total };
+  });
+}

@@ -1,0 +1,112 @@
+import { planProgram } from '#src/engine/compile.js';
+import type { PlanTarget } from '#src/engine/device.js';
+import { Graph } from '#src/engine/graph/tensor.js';
+import type { Plan } from '#src/engine/plan/plan.js';
+import { CLIPS } from '#src/models/clip/clip-config.js';
+import { imageTower } from '#src/models/clip/image-tower.js';
+import { defineModel } from '#src/models/model.js';
+import { planWeightArenas } from '#src/models/weight-arenas.js';
+import { ImageInput } from '#src/predict/image-input.js';
+import { InferenceProgram } from '#src/predict/inference-program.js';
+import { lossOf } from '#src/recipe/recipe-loss.js';
+import { recipeSchema } from '#src/recipe/recipe-schema.js';
+import { StepProgram } from '#src/train/step/step-program.js';
+import { planTrainingState } from '#src/train/step/training-state-plan.js';
+import { BenchError } from '../bench-error.js';
+
+/** The programs that kernels are judged by, planned for a device that need not be there. */
+export type PlanMaker = (target: PlanTarget) => readonly Plan[];
+
+const CLASSES = 14;
+const CHANNELS = 3;
+
+export const PROGRAMS: Readonly<Record<string, PlanMaker>> = {
+  resnet18: training({ arch: 'resnet18', image: 64, batch: 8 }),
+  resnet50: training({ arch: 'resnet50', image: 224, batch: 32 }),
+  'resnet50-batch4': training({ arch: 'resnet50', image: 224, batch: 4 }),
+  'resnet50-f16': training({ arch: 'resnet50', image: 224, batch: 32, precision: 'f16' }),
+  convnext_tiny: training({ arch: 'convnext_tiny', image: 224, batch: 32 }),
+  'convnext_tiny-f16': training({ arch: 'convnext_tiny', image: 224, batch: 32, precision: 'f16' }),
+  'vit-large-inference': clipInference('ViT-L-14', 8),
+  'convnextv2_base-inference': inference({ arch: 'convnextv2_base', image: 512, batch: 8 }),
+};
+
+/** Those whose name is, or begins with, one of `wanted`; all where none is. @throws BenchError for a name that fits none */
+export function selectPrograms(wanted: readonly string[]): string[] {
+  const names = Object.keys(PROGRAMS);
+  if (wanted.length === 0) return names;
+  return wanted.flatMap((name) => {
+    if (!Object.hasOwn(PROGRAMS, name)) {
+      throw new BenchError(`there is no program "${name}"; there are ${names.join(', ')}.`);
+    }
+    return [name];
+  });
+}
+
+interface Work {
+  readonly arch: string;
+  /** Pixels a side. */
+  readonly image: number;
+  readonly batch: number;
+  readonly precision?: 'f32' | 'f16';
+}
+
+/** A whole step: forward, loss, backward, AdamW, running statistics and the weights' average. */
+function training({ arch, image, batch, precision = 'f32' }: Work): PlanMaker {
+  return (target) => {
+    const definition = defineModel({ arch, classes: CLASSES, inChannels: CHANNELS });
+    const recipe = recipeSchema.parse({ precision });
+    const loss = lossOf(recipe.loss);
+    return StepProgram.plans(target, {
+      definition,
+      state: planTrainingState(definition, recipe, target.traits.maxBindingBytes, loss),
+      recipe,
+      loss,
+      statistics: { classCounts: new Array<number>(CLASSES).fill(10), samples: 1000 },
+      schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
+      stepsPerEpoch: 1,
+      batchSize: batch,
+      images: { kind: 'images', shape: [image, image, CHANNELS] },
+    });
+  };
+}
+
+function inference({ arch, image, batch }: Work): PlanMaker {
+  return (target) => {
+    const definition = defineModel({ arch, classes: CLASSES, inChannels: CHANNELS });
+    const { params, stats } = planWeightArenas(definition, target.traits.maxBindingBytes);
+    const preprocessing = {
+      ...recipeSchema.parse({}).preprocessing,
+      size: [image, image] as const,
+      channels: CHANNELS,
+    };
+    return [
+      InferenceProgram.plan(target, {
+        definition,
+        batchSize: batch,
+        preprocessing,
+        arenas: { params, stats },
+      }),
+    ];
+  };
+}
+
+/** The image tower of a CLIP: a vision transformer. */
+function clipInference(name: keyof typeof CLIPS, batchSize: number): PlanMaker {
+  return (target) => {
+    const config = CLIPS[name];
+    if (!config) throw new BenchError(`there is no CLIP "${name}".`);
+    const graph = new Graph();
+    const tower = imageTower(config);
+    const preprocessing = {
+      ...config.preprocessing,
+      size: config.image.size,
+      bits: 16,
+      channels: CHANNELS,
+    } as const;
+    const { images } = new ImageInput(graph, { preprocessing, batchSize });
+    const { outputs } = tower.trace(graph, { images }, { mode: 'eval' });
+    const { params } = planWeightArenas(tower, target.traits.maxBindingBytes);
+    return [planProgram(target, { graph, outputs: [outputs.embedding], arenas: { params } })];
+  };
+}
