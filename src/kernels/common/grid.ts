@@ -17,8 +17,9 @@ export function flatGrid(
   traits: WorkgroupLimit,
 ): { workgroups: [number, number, number]; code: string } {
   const groups = Math.ceil(invocations / workgroupSize);
-  const x = Math.min(groups, traits.maxWorkgroups);
-  const y = Math.ceil(groups / x);
+  // Rows as long as each other, so that hardly a workgroup is left without work.
+  const y = Math.ceil(groups / traits.maxWorkgroups);
+  const x = Math.ceil(groups / y);
   return {
     workgroups: [x, y, 1],
     code: `fn flatIndex(group: vec3u, lane: u32) -> u32 { return (group.x + group.y * ${x}u) * ${workgroupSize}u + lane; }\n`,

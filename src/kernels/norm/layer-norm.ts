@@ -10,7 +10,8 @@ import {
 import { storageType } from '../common/storage-type.js';
 import { literal } from '../pointwise/expression.js';
 import { GRADIENT_SUMS, MOMENTS, normalizedSums } from '../reduce/channel-sums.js';
-import { aliasT, type Fold, type FoldExtent, foldExtent, foldVariants, typeT } from '../reduce/fold.js';
+import { aliasT, type Fold, foldExtent, foldVariants, typeT } from '../reduce/fold.js';
+import type { FoldExtent } from '../reduce/fold-division.js';
 
 /**
  * Layer normalisation (Ba et al., arXiv 1607.06450) over the last axis: y = γ·(x − mean)/√(variance + ε) + β with the

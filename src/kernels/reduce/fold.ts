@@ -1,14 +1,13 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type {
-  Binding,
-  DeviceTraits,
-  Kernel,
-  KernelStep,
-  Operand,
-  Problem,
-  Variant,
-} from '../../engine/graph/tensor.js';
+import type { Binding, Kernel, KernelStep, Operand, Problem, Variant } from '../../engine/graph/tensor.js';
 import { flatGrid, writtenOut } from '../common/grid.js';
+import {
+  type Cooperation,
+  type DivisionTraits,
+  divideFold,
+  type FoldExtent,
+  type FoldStyle,
+} from './fold-division.js';
 
 /**
  * The skeleton of every reduction: operands are seen as [outer, size, inner], a small state is folded along `size`,
@@ -43,6 +42,8 @@ export interface Fold {
   readonly settle?: string;
   /** Statements that write the results of `s` at `id`, which counts [outer, inner]. */
   readonly finish: string;
+  /** In place of `source` in the dispatch that finishes, where `finish` calls WGSL and `accumulate` calls none. */
+  readonly finishSource?: string;
   /**
    * For folds whose result goes back to every element, so that a lane meets its elements a second time while caches hold
    * them: statements for element `i` (and `k`). They see the variables of `conclude`, which runs before `finish`. Such a
@@ -52,19 +53,6 @@ export interface Fold {
   readonly inputs: readonly Binding[];
   readonly outputs: readonly Binding[];
 }
-
-/** The three axes, `inner` or (where inner is 1) `size` in units of T. */
-export interface FoldExtent {
-  readonly outer: number;
-  readonly size: number;
-  readonly inner: number;
-}
-
-/**
- * `serial`: each lane walks its own chunk; right for software adapters, where barriers are dear. `tree`: the lanes of
- * a workgroup walk a chunk side by side and merge through workgroup memory; right for GPUs.
- */
-export type FoldStyle = 'serial' | 'tree';
 
 /** Variants of an op whose kernel is one fold. */
 export function foldVariants<A>(
@@ -104,37 +92,45 @@ export function typeT(width: 1 | 4): 'f32' | 'vec4f' {
   return width === 4 ? 'vec4f' : 'f32';
 }
 
+/** @param scratchBefore how many scratch buffers a larger kernel has that this one becomes a part of */
 export function foldKernel(
   fold: Fold,
   extent: FoldExtent,
   style: FoldStyle,
-  traits: Pick<DeviceTraits, 'maxWorkgroups' | 'maxInvocations'>,
+  traits: DivisionTraits,
+  scratchBefore = 0,
 ): Kernel {
-  const { outer, size, inner } = extent;
-  const chunks = fold.spread ? 1 : chunkCount(extent, style, traits);
-  if (chunks === 1) return { scratch: [], steps: [foldPass(fold, { ...extent, chunks }, style, traits)] };
-  const operand: Operand = { kind: 'scratch', index: 0 };
+  const { outer, inner } = extent;
+  const { chunks, first, second } = divideFold(
+    { extent, width: fold.width, style },
+    traits,
+    fold.spread !== undefined,
+  );
+  const { finishSource } = fold;
+  if (chunks === 1) {
+    const whole = { ...fold, source: finishSource ?? fold.source };
+    return { scratch: [], steps: [foldPass(whole, { ...extent, chunks, ...first }, traits)] };
+  }
+  const operand: Operand = { kind: 'scratch', index: scratchBefore };
   const partial = { name: 'partial', operand, type: 'State' } as const;
   return {
     scratch: [{ kind: 'buffer', bytes: outer * chunks * inner * stateBytes(fold) }],
     steps: [
       foldPass(
         { ...fold, finish: 'partial[id] = s;', outputs: [{ ...partial, access: 'read_write' }] },
-        { outer, size, inner, chunks },
-        style,
+        { ...extent, chunks, ...first },
         traits,
       ),
       foldPass(
         {
           ...fold,
-          source: aliasT(fold.width),
+          source: finishSource ?? aliasT(fold.width),
           prepare: '',
           accumulate: 's = merge(s, partial[i]);',
           settle: '',
           inputs: [{ ...partial, access: 'read' }],
         },
-        { outer, size: chunks, inner, chunks: 1 },
-        style,
+        { ...extent, size: chunks, chunks: 1, ...second },
         traits,
       ),
     ],
@@ -162,15 +158,13 @@ export function foldKernel(
  */
 function foldPass(
   fold: Fold,
-  extent: FoldExtent & { chunks: number },
-  style: FoldStyle,
-  traits: Pick<DeviceTraits, 'maxWorkgroups' | 'maxInvocations'>,
+  extent: FoldExtent & Cooperation & { chunks: number },
+  traits: DivisionTraits,
 ): KernelStep {
-  const { outer, size, inner, chunks } = extent;
+  const { outer, size, inner, chunks, lanes, group } = extent;
   const length = Math.ceil(size / chunks);
   const slots = outer * chunks * inner;
-  const { lanes, group } = cooperation(length, slots, inner, style, traits);
-  const rounds = style === 'serial' ? roundsWrittenOut(length) : 1;
+  const rounds = lanes === 1 ? roundsWrittenOut(length) : 1;
   const width = group / lanes;
   const grid = flatGrid(slots, width, traits);
   // Neighbouring lanes touch neighbouring memory: along the columns, or along the folded axis where there is one column.
@@ -242,45 +236,8 @@ function roundsWrittenOut(length: number): number {
   return [4, 5, 3].find((rounds) => length % rounds === 0) ?? 4;
 }
 
-/** Lanes of a workgroup, and how many of them work on one result. */
-function cooperation(
-  length: number,
-  slots: number,
-  inner: number,
-  style: FoldStyle,
-  { maxInvocations }: Pick<DeviceTraits, 'maxInvocations'>,
-): { lanes: number; group: number } {
-  // Few lanes still have to be shared out among the cores, the lanes of one vector register together.
-  if (style === 'serial') return { lanes: 1, group: slots < 512 ? 8 : 64 };
-  const group = Math.min(256, powerOfTwoFrom(maxInvocations / 2 + 1));
-  const columns = Math.min(16, powerOfTwoFrom(inner));
-  return { lanes: Math.min(group / columns, powerOfTwoFrom(Math.ceil(length / 4))), group };
-}
-
-/** Enough chunks to keep all lanes of the device busy, long enough to be worth a second dispatch. */
-function chunkCount(
-  { outer, size, inner }: FoldExtent,
-  style: FoldStyle,
-  traits: Pick<DeviceTraits, 'maxInvocations'>,
-): number {
-  if (style === 'serial' && size <= SERIAL_AT_ONCE) return 1;
-  const { lanes } = cooperation(size, outer * inner, inner, style, traits);
-  const [wanted, shortest, longest] = style === 'serial' ? [1024, 256, 2048] : [2 ** 17, 8, 1024];
-  const forLanes = Math.ceil(wanted / (outer * inner * lanes));
-  const forLength = Math.ceil(size / (lanes * longest));
-  return Math.max(1, Math.min(Math.max(forLanes, forLength), Math.floor(size / (lanes * shortest))));
-}
-
-/** Elements that one lane folds in about the time of a second dispatch on a software adapter (measured: 20–60 µs). */
-const SERIAL_AT_ONCE = 2048;
-
 /** Bytes of one `State` in a storage array: vectors first, so that scalars fill the end. */
 function stateBytes({ width, state: { vectors, scalars = [] } }: Fold): number {
   const alignment = width * 4;
   return Math.ceil((vectors.length * alignment + scalars.length * 4) / alignment) * alignment;
-}
-
-/** The smallest power of two that is at least `value`. */
-function powerOfTwoFrom(value: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 }

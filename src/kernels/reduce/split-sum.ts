@@ -1,6 +1,7 @@
 import type { DeviceTraits, DType, Kernel, KernelStep, Operand } from '../../engine/graph/tensor.js';
 import { type Epilogue, NO_EPILOGUE } from '../common/epilogue.js';
-import { flatStep } from '../common/grid.js';
+import { storageType } from '../common/storage-type.js';
+import { aliasT, type Fold, foldKernel, typeT } from './fold.js';
 
 /** The sum of shares: `splits` partial results of `elements` each, one behind the other. */
 export interface SplitSum {
@@ -21,8 +22,8 @@ export interface PartialTarget {
 }
 
 /**
- * Long sums cut into shares for parallelism: the first steps write `splits` partial results one behind the other, a
- * last one adds them up in order. The order is fixed, so the result has the same bits at every run.
+ * Long sums cut into shares for parallelism: the first steps write `splits` partial results one behind the other, the
+ * last ones add them up. Their order is fixed, so the result has the same bits at every run.
  *
  * @param partials steps that write f32 partial results to the target, which the last sum finishes; where there is but
  * one share, steps that write the result itself
@@ -31,41 +32,43 @@ export function splitSum(sum: SplitSum, partials: (target: PartialTarget) => rea
   const { splits, elements, dtype = 'f32', epilogue = NO_EPILOGUE } = sum;
   const output: Operand = { kind: 'output', index: 0 };
   if (splits === 1) return { scratch: [], steps: partials({ target: output, dtype, epilogue }) };
-  const scratch: Operand = { kind: 'scratch', index: 0 };
+  const partialSums: Operand = { kind: 'scratch', index: 0 };
+  const last = addUp(partialSums, output, sum, 1);
   return {
-    scratch: [{ kind: 'buffer', bytes: splits * elements * 4 }],
-    steps: [
-      ...partials({ target: scratch, dtype: 'f32', epilogue: NO_EPILOGUE }),
-      addUp(scratch, output, sum),
-    ],
+    scratch: [{ kind: 'buffer', bytes: splits * elements * 4 }, ...last.scratch],
+    steps: [...partials({ target: partialSums, dtype: 'f32', epilogue: NO_EPILOGUE }), ...last.steps],
   };
 }
 
-/** output[i] = Σ over splits of partials[split · elements + i], in order, and then the epilogue. */
+/**
+ * output[i] = Σ over splits of partials[split · elements + i], and then the epilogue. It is a fold: a software adapter adds
+ * in order, a GPU as a tree wherever there are more than a few shares.
+ *
+ * @param scratchBefore how many scratch buffers the kernel has that these steps become a part of
+ */
 export function addUp(
   partials: Operand,
   output: Operand,
   { splits, elements, traits, dtype = 'f32', epilogue = NO_EPILOGUE }: SplitSum,
-): KernelStep {
+  scratchBefore: number,
+): Kernel {
   const { rowLength } = epilogue;
-  const vector = elements % 4 === 0 && (rowLength === undefined || rowLength % 4 === 0);
-  const width = vector ? 4 : 1;
-  const stored = dtype === 'f16' ? (vector ? 'vec4h' : 'f16') : vector ? 'vec4f' : 'f32';
-  const count = elements / width;
-  const finish = epilogue.emit(vector);
-  return flatStep(
-    {
-      count,
-      bindings: [
-        { name: 'partials', operand: partials, access: 'read', type: vector ? 'vec4f' : 'f32' },
-        ...finish.bindings,
-        { name: 'total', operand: output, access: 'read_write', type: stored },
-      ],
-      declarations: finish.declarations,
-      body: `var sum = partials[id];
-  for (var split = 1u; split < ${splits}u; split++) { sum += partials[split * ${count}u + id]; }
-  total[id] = ${stored}(finish(sum, id, columnOperands(${rowLength === undefined ? '0u' : `id % ${rowLength / width}u`})));`,
-    },
-    traits,
-  );
+  const width = elements % 4 === 0 && (rowLength ?? 4) % 4 === 0 ? 4 : 1;
+  const finish = epilogue.emit(width === 4);
+  const type = storageType({ dtype }, width);
+  const column = rowLength === undefined ? '0u' : `id % ${rowLength / width}u`;
+  const fold: Fold = {
+    width,
+    state: { vectors: ['total'] },
+    empty: 'State()',
+    source: aliasT(width),
+    finishSource: finish.declarations,
+    merge: 'fn merge(a: State, b: State) -> State { return State(a.total + b.total); }',
+    accumulate: 's.total += partials[i];',
+    finish: `total[id] = ${type}(finish(s.total, id, columnOperands(${column})));`,
+    inputs: [{ name: 'partials', operand: partials, access: 'read', type: typeT(width) }],
+    outputs: [...finish.bindings, { name: 'total', operand: output, access: 'read_write', type }],
+  };
+  const extent = { outer: 1, size: splits, inner: elements / width };
+  return foldKernel(fold, extent, traits.kind === 'software' ? 'serial' : 'tree', traits, scratchBefore);
 }

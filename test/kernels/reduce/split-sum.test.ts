@@ -54,6 +54,9 @@ describe('shares are added up', () => {
     [7, 6, 5],
     [9, 4, 7],
     [3, 30, 12],
+    [300, 3, 8],
+    [2500, 1, 12],
+    [4100, 2, 3],
   ] as const) {
     test(`${splits} of ${rows}×${columns}, then scaled, with a row, a residual and ReLU`, async () => {
       const random = new Random(1, 'split-sum', splits, rows, columns);

@@ -94,8 +94,9 @@ export function weightGradientKernel(
     },
     code: weightCode(group, { rowTexels, ragged: pixels % group.lanes !== 0, lieIn: dy.lieIn }),
   });
-  if (splits > 1) steps.push(addUp(partials, output, { splits, elements, traits }));
-  return { scratch, steps };
+  if (splits === 1) return { scratch, steps };
+  const last = addUp(partials, output, { splits, elements, traits }, scratch.length);
+  return { scratch: [...scratch, ...last.scratch], steps: [...steps, ...last.steps] };
 }
 
 /** Units below which some core of a usual machine would have nothing to do. */

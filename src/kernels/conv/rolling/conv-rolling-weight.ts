@@ -103,7 +103,7 @@ export function rollingWeightGradient(
     },
     code: weightCode(shape, lane),
   });
-  if (splits > 1) kernel.steps.push(addUp(target, output, { splits, elements, traits }));
+  if (splits > 1) kernel.append(addUp(target, output, { splits, elements, traits }, kernel.scratch.length));
   return kernel.kernel;
 }
 

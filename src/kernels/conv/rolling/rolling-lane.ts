@@ -157,6 +157,12 @@ export class RollingSteps {
     return { kind: 'scratch', index: this.scratch.push({ kind: 'buffer', bytes }) - 1 };
   }
 
+  /** Steps made for a kernel with this one's scratch. */
+  append({ scratch, steps }: Kernel): void {
+    this.scratch.push(...scratch);
+    this.steps.push(...steps);
+  }
+
   get kernel(): Kernel {
     return { scratch: this.scratch, steps: this.steps };
   }
