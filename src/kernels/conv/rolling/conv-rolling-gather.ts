@@ -55,7 +55,7 @@ export function rollingGather(
   const taps = stageTaps(gather, at(inputs, 1), kernel, lane, traits);
   const type = storageType(at(outputs, 0), lane.width);
   const operands = { source, taps, type, finish: epilogue.emit(lane.width === 4) };
-  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, operands, lane));
+  for (const pass of gather.passes) kernel.steps.push(passStep(gather, pass, operands, lane, traits));
   return kernel.kernel;
 }
 
@@ -99,6 +99,7 @@ function passStep(
     finish: ReturnType<Epilogue['emit']>;
   },
   lane: RollingLane,
+  traits: DeviceTraits,
 ): KernelStep {
   const mix = mixing(image.c, channels, groups, lane);
   const weights = y.taps.length * x.taps.length * Math.max(1, mix.mixed);
@@ -113,7 +114,7 @@ function passStep(
   const items = Math.ceil(x.count / shape.columns) * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
   const depth = depthOf(shape);
-  const share = shares({ workgroups, images: image.n, rows: y.count, overlap: depth - 1 }, lane);
+  const share = shares({ workgroups, images: image.n, rows: y.count, overlap: depth - 1 }, lane, traits);
   const [tapY = 0, nextY = tapY] = y.taps;
   const [tapX = 0, nextX = tapX] = x.taps;
   const padY = image.top - y.origin;

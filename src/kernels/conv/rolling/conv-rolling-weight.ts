@@ -59,14 +59,16 @@ export function rollingWeightGradient(
   };
   const depth = depthOf(shape);
   const strips = Math.ceil(g.ow / shape.columns);
-  const items = strips * mix.outputs;
+  const stripShare = stripsOfLane({ strips, outputs: mix.outputs, images: g.n }, lane, traits);
+  const lanesAcross = Math.ceil(strips / stripShare);
+  const items = lanesAcross * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
   // Steps that meet both a row of x and a row of dy.
   const firstStep = Math.floor(g.padTop / g.strideY);
   const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
   const steps = Math.max(1, endStep - firstStep);
-  const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane);
-  const splits = strips * share.rows * share.images;
+  const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane, traits);
+  const splits = lanesAcross * share.rows * share.images;
   const elements = g.kh * g.kw * rows * g.o;
   const output: Operand = { kind: 'output', index: 0 };
   const target = splits > 1 ? kernel.buffer(splits * elements * 4) : output;
@@ -86,7 +88,8 @@ export function rollingWeightGradient(
       outputs: mix.outputs,
       groupInputs: mix.groupInputs,
       groupOutputs: mix.groupOutputs,
-      strips,
+      stripShare,
+      lanesAcross,
       weights: g.kh * g.kw * rows,
       n: g.n,
       h: g.h,
@@ -105,6 +108,20 @@ export function rollingWeightGradient(
   });
   if (splits > 1) kernel.append(addUp(target, output, { splits, elements, traits }, kernel.scratch.length));
   return kernel.kernel;
+}
+
+/**
+ * How many strips of columns a lane walks one after another. A GPU cuts its images first, then the strips, then the rows:
+ * a lane more is a set of sums more to write and to add up, and shares of rows walk some rows twice.
+ */
+function stripsOfLane(
+  { strips, outputs, images }: { strips: number; outputs: number; images: number },
+  lane: RollingLane,
+  traits: DeviceTraits,
+): number {
+  if (traits.kind === 'software') return 1;
+  const across = Math.ceil((lane.enough(traits) * lane.lanes) / (outputs * images));
+  return Math.max(1, Math.floor(strips / across));
 }
 
 /** The WGSL depends on this; all other sizes come as `dims`. */
@@ -195,13 +212,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let outputs = dims.outputs;
   let channel = item % outputs;
   let firstInput = (channel / dims.groupOutputs) * dims.groupInputs;
-  let strip = item / outputs;
-  let column = strip * ${columns}u;
+  let firstStrip = item / outputs;
   let w = i32(dims.w);
   let h = i32(dims.h);
-  let left = i32(column * ${strideX}u) - i32(dims.padX);
   ${fetchSetup(lane, 'image')}
   ${fetchSetup(lane, 'gradient')}
+  let t0 = i32(dims.firstStep + group.y * dims.rowShare);
+  let t1 = min(t0 + i32(dims.rowShare), i32(dims.endStep));
+${each(kh, (y) => each(kw, (x) => each(rows, (q) => scalars(({ name }) => `var s${y}_${x}_${q}${name} = 0.0;`))))}
+  for (var turn = 0u; turn < dims.stripShare; turn++) {
+  let column = (firstStrip + turn * dims.lanesAcross) * ${columns}u;
+  let left = i32(column * ${strideX}u) - i32(dims.padX);
 ${each(
   width,
   (i) => `  let c${i} = u32(clamp(left + ${i}, 0, w - 1)) * inputs + firstInput;
@@ -212,9 +233,6 @@ ${each(
   (i) => `  let k${i} = min(column + ${i}u, dims.ow - 1u) * outputs + channel;
   let on${i} = column + ${i}u < dims.ow;`,
 )}
-  let t0 = i32(dims.firstStep + group.y * dims.rowShare);
-  let t1 = min(t0 + i32(dims.rowShare), i32(dims.endStep));
-${each(kh, (y) => each(kw, (x) => each(rows, (q) => scalars(({ name }) => `var s${y}_${x}_${q}${name} = 0.0;`))))}
   for (var n = group.z * dims.imageShare; n < min((group.z + 1u) * dims.imageShare, dims.n); n++) {
 ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var d${j}_${i}${name} = 0.0;`)))}
     var t = max(0, t0 - ${depth - 1});
@@ -241,8 +259,9 @@ ${accumulate(row)}
 )}
     }
   }
+  }
   if (own < dims.items) {
-    let part = (group.z * dims.rowShares + group.y) * dims.strips + strip;
+    let part = (group.z * dims.rowShares + group.y) * dims.lanesAcross + firstStrip;
     // A loop over the sums: stores written out would be most of the code.
     let sums = array<${type}, ${kh * kw * rows}>(${sums.join(', ')});
     for (var weight = 0u; weight < dims.weights; weight++) {

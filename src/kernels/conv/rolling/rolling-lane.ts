@@ -24,7 +24,7 @@ export interface RollingLane {
   readonly columns: number;
   /** Lanes of a workgroup, and how many workgroups keep the adapter busy. */
   readonly lanes: number;
-  readonly enough: number;
+  enough(traits: DeviceTraits): number;
 }
 
 /** Four channels a lane from storage textures. */
@@ -34,7 +34,7 @@ export const TEXEL_LANE: RollingLane = {
   weights: 144,
   columns: 8,
   lanes: 8,
-  enough: 32,
+  enough: () => FEW_GROUPS,
 };
 
 /** One channel a lane: neighbouring lanes of a GPU read neighbouring channels, and all weights stay in registers. */
@@ -44,8 +44,12 @@ export const CHANNEL_LANE: RollingLane = {
   weights: 72,
   columns: 4,
   lanes: 64,
-  enough: 2048,
+  // A quarter of the lanes that a GPU holds: each has loads of a whole row of columns on their way at once.
+  enough: ({ kind, residentGroups }) => (kind === 'gpu' ? residentGroups : FEW_GROUPS),
 };
+
+/** Some for each core of a usual machine. */
+const FEW_GROUPS = 32;
 
 /**
  * Neighbouring columns a lane takes: four where half of the last lane's would lie beyond the image, where a stride asks
@@ -115,11 +119,15 @@ export function shares(
     readonly overlap: number;
   },
   lane: RollingLane,
+  traits: DeviceTraits,
 ): Shares {
-  const imageShare = Math.ceil(work.images / Math.min(work.images, Math.ceil(lane.enough / work.workgroups)));
+  const enough = lane.enough(traits);
+  const most = Math.min(work.images, Math.ceil(enough / work.workgroups));
+  // A GPU would rather have too many shares of images than cut the rows, too.
+  const imageShare = traits.kind === 'gpu' ? Math.floor(work.images / most) : Math.ceil(work.images / most);
   const images = Math.ceil(work.images / imageShare);
-  const most = Math.max(1, Math.floor(work.rows / (work.overlap + 1)));
-  const rowShare = Math.ceil(work.rows / Math.min(most, Math.ceil(lane.enough / (work.workgroups * images))));
+  const mostRows = Math.max(1, Math.floor(work.rows / (work.overlap + 1)));
+  const rowShare = Math.ceil(work.rows / Math.min(mostRows, Math.ceil(enough / (work.workgroups * images))));
   return { images, rows: Math.ceil(work.rows / rowShare), imageShare, rowShare };
 }
 
