@@ -1,6 +1,7 @@
 import { formatByteSize } from '../text/byte-size.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
 import type { AdapterKind, DeviceTraits } from './graph/tensor.js';
+import { type Lent, Staging } from './staging.js';
 
 /**
  * One GPU device: memory, pipelines, reading back, and errors with names. Everything WebGPU-specific that the rest of
@@ -19,18 +20,27 @@ export interface DeviceOptions {
 /** What a plan needs to know of a device: enough to plan for one that is not there. */
 export type PlanTarget = Pick<Device, 'traits' | 'description'>;
 
+/** Bytes on their way to the host, see `Device.readBack`. */
+export interface ReadBack {
+  readonly buffer: GPUBuffer;
+  /** To be called once, after the submit of the commands that fill the buffer. */
+  values(): Promise<ArrayBuffer>;
+}
+
 export class Device {
   readonly gpu: GPUDevice;
   readonly traits: DeviceTraits;
   /** The adapter's own description, e.g. of the driver; for reports and cache keys. */
   readonly description: string;
   readonly #wait: <T>(promise: Promise<T>) => Promise<T>;
+  readonly #staging: Staging;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #failure: Error | undefined;
   #closed = false;
 
   constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions) {
     this.gpu = gpu;
+    this.#staging = new Staging(gpu);
     this.traits = readTraits(gpu, info, options.kind);
     this.description = [info.vendor, info.architecture, info.device, info.description]
       .filter(Boolean)
@@ -48,16 +58,11 @@ export class Device {
   async createBuffer(label: string, bytes: number, usage = storageUsage()): Promise<GPUBuffer> {
     this.assertUsable();
     const limit = this.gpu.limits.maxBufferSize;
-    if (bytes > limit) {
-      throw new OutOfMemoryError(
-        `${label} needs ${formatByteSize(bytes)}, a buffer of this adapter holds ${formatByteSize(limit)}`,
-      );
-    }
+    if (bytes > limit) throw new OutOfMemoryError(tooLarge(label, bytes, limit));
     this.gpu.pushErrorScope('out-of-memory');
     const buffer = this.gpu.createBuffer({ label, size: roundUp(Math.max(bytes, 16), 16), usage });
     const error = await this.#wait(this.gpu.popErrorScope());
-    if (error)
-      throw new OutOfMemoryError(`no memory for ${label} (${formatByteSize(bytes)}): ${error.message}`);
+    if (error) throw new OutOfMemoryError(noMemory(label, bytes, error));
     return buffer;
   }
 
@@ -123,24 +128,52 @@ export class Device {
     this.gpu.queue.writeBuffer(buffer, offset, data.buffer, data.byteOffset, data.byteLength);
   }
 
-  /** Waits for everything submitted, then copies `bytes` out of a buffer. */
+  /**
+   * Copies `bytes` out of a buffer, as they are after all that was submitted before the call. The copy is submitted at
+   * once: work that is submitted while the caller waits for the bytes neither changes nor delays them.
+   */
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
-    this.assertUsable();
-    const size = roundUp(bytes, 4);
-    const staging = await this.createBuffer(
-      `read-back of ${buffer.label}`,
-      size,
-      GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    );
+    const back = this.readBack(`read-back of ${buffer.label}`, bytes);
     const encoder = this.gpu.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+    encoder.copyBufferToBuffer(buffer, offset, back.buffer, 0, roundUp(bytes, 4));
+    // Where memory is short, the copy is refused as well; only the shortage is to be told.
+    this.gpu.pushErrorScope('validation');
     this.gpu.queue.submit([encoder.finish()]);
+    const refusal = this.gpu.popErrorScope();
     try {
-      await this.#settle(staging.mapAsync(GPUMapMode.READ, 0, size));
-      return staging.getMappedRange(0, size).slice(0, bytes);
-    } finally {
-      staging.destroy();
+      return await back.values();
+    } catch (error) {
+      const refused = error instanceof OutOfMemoryError ? null : await refusal.catch(() => null);
+      throw refused ? toTypedError(refused) : error;
     }
+  }
+
+  /**
+   * A buffer that commands may copy `bytes` into, to be read by the host once they are submitted. Later submits are not
+   * waited for.
+   */
+  readBack(label: string, bytes: number): ReadBack {
+    this.assertUsable();
+    const limit = this.gpu.limits.maxBufferSize;
+    if (bytes > limit) throw new OutOfMemoryError(tooLarge(label, bytes, limit));
+    const lent = this.#staging.take(label, bytes);
+    return { buffer: lent.buffer, values: () => this.#valuesOf(lent, label, bytes) };
+  }
+
+  async #valuesOf(lent: Lent, label: string, bytes: number): Promise<ArrayBuffer> {
+    const { buffer, shortage } = lent;
+    const size = roundUp(bytes, 4);
+    try {
+      await this.#settle(buffer.mapAsync(GPUMapMode.READ, 0, size));
+    } catch (error) {
+      buffer.destroy();
+      const short = await shortage.catch(() => null);
+      throw short ? new OutOfMemoryError(noMemory(label, bytes, short)) : error;
+    }
+    const values = buffer.getMappedRange(0, size).slice(0, bytes);
+    buffer.unmap();
+    this.#staging.giveBack(lent);
+    return values;
   }
 
   /** Resolves when all submitted work is done. Throws the first error that the device reported meanwhile. */
@@ -173,6 +206,14 @@ export class Device {
     this.#closed = true;
     this.gpu.destroy();
   }
+}
+
+function tooLarge(label: string, bytes: number, limit: number): string {
+  return `${label} needs ${formatByteSize(bytes)}, a buffer of this adapter holds ${formatByteSize(limit)}`;
+}
+
+function noMemory(label: string, bytes: number, { message }: GPUError): string {
+  return `no memory for ${label} (${formatByteSize(bytes)}): ${message}`;
 }
 
 export function storageUsage(): number {

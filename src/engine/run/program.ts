@@ -5,6 +5,7 @@ import type { Plan, PlannedBytes, Recomputation } from '../plan/plan.js';
 import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
 import { type ExamineOptions, examine, type Unsound } from './examine.js';
+import { History } from './history.js';
 import { type OpTime, Profiler } from './profile.js';
 
 /** Values for the graph's inputs, by name. */
@@ -19,9 +20,15 @@ export interface HostCost {
   readonly submitMs: number;
 }
 
+/** The commands of one run, recorded before its turn. Runs of a program are submitted once each, in the order of recording. */
+export interface RecordedRun {
+  /** Writes the inputs and submits. Returns at once, see `Program.run`. */
+  submit(feeds?: Feeds): HostCost;
+}
+
 /**
- * A compiled graph: one `run` is one command buffer and one submit, with nothing allocated and nothing read back.
- * Programs of one device run in the order of their `run` calls.
+ * A compiled graph: one `run` is one command buffer and one submit, with nothing allocated and nothing waited for.
+ * Programs of one device run in the order of their submits.
  */
 export class Program {
   /** Bytes on the device, known before the first run. */
@@ -67,8 +74,8 @@ export class Program {
     { records, capacity }: { records: readonly Tensor[]; capacity: number },
   ): Promise<Program> {
     if (records.length === 0) return new Program(device, parts, undefined);
-    const buffer = await device.createBuffer('recorded scalars', records.length * capacity * 4);
-    return new Program(device, parts, { buffer, records, capacity, runs: 0 });
+    const sources = records.map((tensor) => parts.built.locate(tensor));
+    return new Program(device, parts, await History.create(device, { sources, capacity }));
   }
 
   /**
@@ -76,16 +83,30 @@ export class Program {
    * `Device.idle`. Inputs that are not fed keep what they held.
    */
   run(feeds: Feeds = {}): HostCost {
+    this.#check(feeds);
+    return this.record().submit(feeds);
+  }
+
+  /** Records a run, which may be done while the device computes the runs before it: its inputs come with the submit. */
+  record(): RecordedRun {
     const start = performance.now();
-    this.#feed(feeds);
-    const fed = performance.now();
+    this.#device.assertUsable();
+    const { queue } = this.#device.gpu;
     const encoder = this.#device.gpu.createCommandEncoder();
     recordCommands(encoder, this.#built.commands);
-    this.#record(encoder);
+    const submitted = this.#history?.record(encoder);
     const commands = encoder.finish();
-    const recorded = performance.now();
-    this.#device.gpu.queue.submit([commands]);
-    return { uploadMs: fed - start, recordMs: recorded - fed, submitMs: performance.now() - recorded };
+    const recordMs = performance.now() - start;
+    return {
+      submit: (feeds = {}) => {
+        const begun = performance.now();
+        this.#feed(feeds);
+        const fed = performance.now();
+        queue.submit([commands]);
+        submitted?.();
+        return { uploadMs: fed - begun, recordMs, submitMs: performance.now() - fed };
+      },
+    };
   }
 
   /** Like `run`, one pass a kernel with timestamps; resolves to the time of each row of `rows`. */
@@ -103,9 +124,10 @@ export class Program {
         recordCopy(encoder, command);
       }
     }
-    this.#record(encoder);
+    const submitted = this.#history?.record(encoder);
     profiler.resolve(encoder);
     this.#device.gpu.queue.submit([encoder.finish()]);
+    submitted?.();
     return profiler.times(this.rows);
   }
 
@@ -115,38 +137,45 @@ export class Program {
     return examine(this.#device, { plan: this.#plan, built: this.#built }, options);
   }
 
-  /** The value of one of `CompileOptions.outputs` (or of a variable) after the last run. */
+  /**
+   * The value of one of `CompileOptions.outputs` (or of a variable) after the last run before the call. The program may
+   * run on while the caller waits for it.
+   */
   async read(tensor: Tensor): Promise<Float32Array> {
     const { buffer, offset } = this.#built.locate(tensor);
     return new Float32Array(await this.#device.read(buffer, offset, byteLength(tensor)));
   }
 
-  /** The recorded scalars of every run since the last call: one row a run, in the order of `records`. */
-  async history(): Promise<number[][]> {
-    const history = this.#history;
-    if (!history || history.runs === 0) return [];
-    const { runs, buffer, records } = history;
-    history.runs = 0;
-    const values = new Float32Array(await this.#device.read(buffer, 0, runs * records.length * 4));
-    return Array.from({ length: runs }, (_, i) => [
-      ...values.subarray(i * records.length, (i + 1) * records.length),
-    ]);
+  /**
+   * The recorded scalars of the runs since the last call: one row a run, in the order of `records`.
+   * @param runs how many of them; default all. Runs after these are not waited for
+   */
+  async history(runs?: number): Promise<number[][]> {
+    return (await this.#history?.take(runs)) ?? [];
   }
 
-  /** Runs since the last `history()`; the caller reads before this reaches the capacity. */
+  /** Runs whose scalars `history()` has not given yet; the caller reads before this reaches the capacity. */
   get recordedRuns(): number {
-    return this.#history?.runs ?? 0;
+    return this.#history?.untaken ?? 0;
   }
 
   /** Frees everything the program allocated; arenas are their owner's. */
   destroy(): void {
     for (const resource of this.#built.owned) resource.destroy();
-    this.#history?.buffer.destroy();
+    this.#history?.destroy();
   }
 
   #feed(feeds: Feeds): void {
     this.#device.assertUsable();
-    for (const [name, values] of Object.entries(feeds)) {
+    for (const { tensor, values } of this.#check(feeds)) {
+      const { buffer, offset } = this.#built.locate(tensor);
+      this.#device.write(buffer, offset, values);
+    }
+  }
+
+  /** @throws ShapeError naming the input that is unknown or does not fit */
+  #check(feeds: Feeds): { tensor: Tensor; values: Float32Array | Uint32Array }[] {
+    return Object.entries(feeds).map(([name, values]) => {
       const tensor = this.#graph.inputs.get(name);
       if (!tensor) {
         const known = [...this.#graph.inputs.keys()].join(', ');
@@ -158,23 +187,8 @@ export class Program {
           `input "${name}" is ${describe(tensor)}, got ${values.length} values of ${values.constructor.name}`,
         );
       }
-      const { buffer, offset } = this.#built.locate(tensor);
-      this.#device.write(buffer, offset, values);
-    }
-  }
-
-  #record(encoder: GPUCommandEncoder): void {
-    const history = this.#history;
-    if (!history) return;
-    const { buffer, records, capacity } = history;
-    if (history.runs >= capacity) {
-      throw new RangeError(`the history holds ${capacity} runs: read it with history() before running on`);
-    }
-    const row = history.runs++ * records.length;
-    for (const [i, tensor] of records.entries()) {
-      const source = this.#built.locate(tensor);
-      encoder.copyBufferToBuffer(source.buffer, source.offset, buffer, (row + i) * 4, 4);
-    }
+      return { tensor, values };
+    });
   }
 }
 
@@ -182,11 +196,4 @@ interface ProgramParts {
   readonly graph: Graph;
   readonly plan: Plan;
   readonly built: Built;
-}
-
-interface History {
-  readonly buffer: GPUBuffer;
-  readonly records: readonly Tensor[];
-  readonly capacity: number;
-  runs: number;
 }

@@ -76,6 +76,8 @@ class Loop {
   #steps = 0;
   /** The first step whose scalars have not been read. */
   #unread: number;
+  /** Steps up to which scalars are due, in order: they are read some steps later, when no wait is left in it. */
+  readonly #due: number[] = [];
   #divergence: Divergence | undefined;
   readonly #clock: () => number;
   #savedAt: number;
@@ -94,6 +96,8 @@ class Loop {
   async run(): Promise<LoopEnd> {
     const ended = await this.#trainToTheEnd();
     const divergence = this.#divergence;
+    // the steps after it count for nothing, and must not be taken for those of the next loop
+    if (divergence) await this.#options.step.scalars(this.#progress.step - this.#unread);
     const status = divergence ? 'diverged' : ended;
     return { status, progress: this.#progress, steps: this.#steps, ...(divergence && { divergence }) };
   }
@@ -121,16 +125,18 @@ class Loop {
       this.#progress = { ...this.#progress, step: step + 1 };
       this.#steps++;
       await announce({ kind: 'step', step: step + 1, epoch: epoch + 1 });
-      const full = this.#progress.step - this.#unread === HISTORY;
+      const full = step + 1 - (this.#due.at(-1) ?? this.#unread) === HISTORY;
+      const logged = (step + 1) % recipe.logEvery === 0;
+      if (full || logged) this.#due.push(step + 1);
+      if (!(await this.#readScalars(step + 1 - runner.ahead))) return false;
       const stops = this.#options.signal?.aborted || this.#steps === this.#options.stopAfter;
       const due = this.#isSaveDue();
-      const logged = this.#progress.step % recipe.logEvery === 0;
-      if ((full || logged || stops || due) && !(await this.#readScalars())) return false;
+      if ((stops || due) && !(await this.#readAllScalars())) return false;
       if (stops || due) await this.#save({ between: true });
       if (stops) return false;
     }
     this.#dataWaitSeconds = loader.waitedSeconds;
-    return this.#readScalars();
+    return this.#readAllScalars();
   }
 
   /** Whether it is as long since the last save as the recipe allows. */
@@ -144,13 +150,33 @@ class Loop {
     this.#savedAt = this.#clock();
   }
 
+  /** @returns false where a step was not finite */
+  #readAllScalars(): Promise<boolean> {
+    const { step } = this.#progress;
+    if (step > (this.#due.at(-1) ?? this.#unread)) this.#due.push(step);
+    return this.#readScalars(step);
+  }
+
+  /**
+   * Reads what is due of the steps up to `known`: as many steps at a time, and so as many lines, as if each had been
+   * waited for.
+   * @returns false where a step was not finite
+   */
+  async #readScalars(known: number): Promise<boolean> {
+    for (let [end] = this.#due; end !== undefined && end <= known; [end] = this.#due) {
+      this.#due.shift();
+      if (!(await this.#readScalarsTo(end))) return false;
+    }
+    return true;
+  }
+
   /**
    * Reads loss and gradient norm of the steps since the last call, and logs those that are due.
    * @returns false where a step was not finite
    */
-  async #readScalars(): Promise<boolean> {
+  async #readScalarsTo(end: number): Promise<boolean> {
     const { recipe, trainer, step: runner, announce } = this.#options;
-    const scalars = await runner.scalars();
+    const scalars = await runner.scalars(end - this.#unread);
     const lines: StepLine[] = [];
     let { sum, steps } = this.#progress.epochLoss;
     for (const [i, read] of scalars.entries()) {

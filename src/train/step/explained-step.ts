@@ -18,7 +18,7 @@ export interface StepTimes extends HostCost {
   readonly stepMs: number;
   /** Waiting for a batch that is still being decoded. */
   readonly batchMs: number;
-  /** Waiting until the device is done with the step before the last. */
+  /** Waiting until the device has room for another step. */
   readonly deviceMs: number;
   /** Reading and logging losses. */
   readonly scalarsMs: number;
@@ -71,21 +71,26 @@ export class ExplainedStep implements StepRunner {
     this.#stepStart = performance.now();
   }
 
+  get ahead(): number {
+    return this.#pace.ahead;
+  }
+
   async submit(batch: StepBatch, step: number): Promise<void> {
+    this.#step.batchMs = performance.now() - this.#stepStart - this.#step.scalarsMs;
+    const recorded = this.#profilesNext ? undefined : this.#program.record();
     const ready = performance.now();
     await this.#pace.turn();
-    this.#step.batchMs = ready - this.#stepStart - this.#step.scalarsMs;
     this.#step.deviceMs = performance.now() - ready;
-    if (this.#profilesNext) this.#profiles.push(await this.#program.profile(batch, step));
-    else this.#watch(this.#program.run(batch, step));
+    if (recorded) this.#watch(recorded.submit(batch, step));
+    else this.#profiles.push(await this.#program.profile(batch, step));
     this.#pace.submitted();
     if (this.#watched.length === WATCHED) await this.finish();
     this.begin();
   }
 
-  scalars(): Promise<StepScalars[]> {
+  scalars(steps: number): Promise<StepScalars[]> {
     this.#scalarsStart = performance.now();
-    return this.#program.scalars();
+    return this.#program.scalars(steps);
   }
 
   /** The losses that were read last are logged by now. */

@@ -27,8 +27,10 @@ import { traceUpdate } from './trace-update.js';
  * device.
  */
 
-/** Steps whose scalars are kept on the device until they are read. */
+/** Steps after which scalars are read at the latest. */
 export const HISTORY = 256;
+/** Steps whose scalars are kept until they are read: of some, they are asked for a few steps later. */
+const CAPACITY = HISTORY + 16;
 
 /** What is known of a step afterwards. */
 export interface StepScalars {
@@ -43,6 +45,11 @@ export type StepBatch = StepImages & {
   /** [accumulate · batchSize, classes]: 1, 0, between the two where images are mixed; NaN = unknown. */
   readonly targets: Float32Array;
 };
+
+/** The commands of one step, recorded before its turn. Steps are submitted in the order in which they were recorded. */
+export interface RecordedStep {
+  submit(batch: StepBatch, step: number): HostCost;
+}
 
 export class StepProgram {
   /** In the order in which they run: one, or `backward` and `update`. */
@@ -121,14 +128,25 @@ export class StepProgram {
 
   /** Submits step number `step` of the run (from 0) and returns at once. */
   run(batch: StepBatch, step: number): HostCost {
-    const cost = { uploadMs: 0, recordMs: 0, submitMs: 0 };
-    for (const { program, feeds } of this.#runs(batch, step)) {
-      const { uploadMs, recordMs, submitMs } = program.run(feeds);
-      cost.uploadMs += uploadMs;
-      cost.recordMs += recordMs;
-      cost.submitMs += submitMs;
-    }
-    return cost;
+    return this.record().submit(batch, step);
+  }
+
+  /** Records the commands of the next step, which may be done while the device computes the steps before it. */
+  record(): RecordedStep {
+    const runs = this.#order.map((program) => program.record());
+    return {
+      submit: (batch, step) => {
+        const cost = { uploadMs: 0, recordMs: 0, submitMs: 0 };
+        let next = 0;
+        for (const { feeds } of this.#runs(batch, step)) {
+          const { uploadMs, recordMs, submitMs } = at(runs, next++).submit(feeds);
+          cost.uploadMs += uploadMs;
+          cost.recordMs += recordMs;
+          cost.submitMs += submitMs;
+        }
+        return cost;
+      },
+    };
   }
 
   /** The same step, timed op by op: the same results, slower. Of several batches, the first is told of. */
@@ -150,11 +168,16 @@ export class StepProgram {
     return null;
   }
 
-  /** Waits for the steps since the last call (at most `HISTORY`) and returns their scalars. */
-  async scalars(): Promise<StepScalars[]> {
-    const histories: number[][][] = [];
-    for (const program of this.#programs) histories.push(await program.history());
+  /**
+   * Scalars of the steps since the last call, in their order (at most `CAPACITY`).
+   * @param steps how many of them; default all. Steps after these are not waited for
+   */
+  async scalars(steps?: number): Promise<StepScalars[]> {
     const { accumulate } = this.#options.recipe;
+    const histories: number[][][] = [];
+    for (const [i, program] of this.#programs.entries()) {
+      histories.push(await program.history(steps && steps * (i === 0 ? accumulate : 1)));
+    }
     return (histories.at(-1) ?? []).map((last, step) => {
       const losses = (histories[0] ?? []).slice(step * accumulate, (step + 1) * accumulate);
       const loss = losses.reduce((sum, [value = Number.NaN]) => sum + value, 0);
@@ -189,19 +212,28 @@ export class StepProgram {
     });
   }
 
-  /** What a step runs, in order: `backward` for each of its batches, then `update`, which may be one with the first. */
+  /** What a step runs: `backward` for each of its batches, then `update`, which may be one with the first. */
+  get #order(): Program[] {
+    const [backward, update] = [at(this.#programs, 0), at(this.#programs, -1)];
+    const batches = new Array<Program>(this.#options.recipe.accumulate).fill(backward);
+    return backward === update ? batches : [...batches, update];
+  }
+
+  /** The same with what each is fed. */
   *#runs(batch: StepBatch, step: number): Generator<{ program: Program; feeds: Feeds }> {
     const { accumulate } = this.#options.recipe;
-    const [backward, update] = [at(this.#programs, 0), at(this.#programs, -1)];
     const shares = accumulate > 1 ? this.#shares(batch.targets) : [];
-    for (let k = 0; k < accumulate; k++) {
-      const feeds = { ...this.#backwardFeeds(batch, step, k), ...this.#additionFeeds(shares[k], k) };
-      yield {
-        program: backward,
-        feeds: backward === update ? { ...feeds, ...this.#updateFeeds(step) } : feeds,
+    const order = this.#order;
+    for (const [k, program] of order.entries()) {
+      const feeds = {
+        ...(k < accumulate && {
+          ...this.#backwardFeeds(batch, step, k),
+          ...this.#additionFeeds(shares[k], k),
+        }),
+        ...(k === order.length - 1 && this.#updateFeeds(step)),
       };
+      yield { program, feeds };
     }
-    if (backward !== update) yield { program: update, feeds: this.#updateFeeds(step) };
   }
 
   #shares(targets: Float32Array): number[] {
@@ -266,11 +298,11 @@ function traceStep(
     ? traceUpdate(graph, options, traits, backward.scale)
     : traceUpdate(later, options, traits);
   const records = [norm, ...(scale ? [scale] : [])];
-  const recordCapacity = HISTORY;
+  const recordCapacity = CAPACITY;
   if (joined) {
     return { first: { ...common, memory, graph, recordCapacity, records: [backward.loss, ...records] } };
   }
-  const ofBatches = { recordCapacity: HISTORY * recipe.accumulate, records: [backward.loss] };
+  const ofBatches = { recordCapacity: CAPACITY * recipe.accumulate, records: [backward.loss] };
   return {
     first: { ...common, memory, graph, ...ofBatches },
     second: { ...common, graph: later, recordCapacity, records },
