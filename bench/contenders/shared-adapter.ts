@@ -1,6 +1,6 @@
 import type { AcceptedAdapter } from '#src/platform/node/adapter-report.js';
 import { openAdapter } from '#src/platform/node/open-adapter.js';
-import { throttledWait } from '#src/platform/node/throttled-wait.js';
+import { throttledWait, throttleFor, type Wait } from '#src/platform/node/throttled-wait.js';
 
 /**
  * What makes a comparison in one process fair: the other libraries get tailray's adapter, and wait for it as tailray
@@ -25,20 +25,22 @@ export async function shareAdapter(choice: string | undefined): Promise<Accepted
     configurable: true,
     value: { gpu, userAgent: 'node', hardwareConcurrency: 1 },
   });
-  waitThrottled(GPUQueue.prototype, 'onSubmittedWorkDone');
-  waitThrottled(GPUBuffer.prototype, 'mapAsync');
+  const wait = throttledWait(throttleFor(report.kind));
+  waitThrottled(wait, GPUQueue.prototype, 'onSubmittedWorkDone');
+  waitThrottled(wait, GPUBuffer.prototype, 'mapAsync');
   return report;
 }
 
 /** A spinning wait takes a core from a software adapter, see throttled-wait.ts: it would halve a library's speed. */
 function waitThrottled<Name extends string>(
+  throttled: Wait,
   prototype: Record<Name, (...parameters: never[]) => Promise<undefined>>,
   name: Name,
 ): void {
   const wait = prototype[name] as (...parameters: unknown[]) => Promise<undefined>;
   Object.assign(prototype, {
     [name](this: unknown, ...parameters: unknown[]) {
-      return throttledWait(wait.apply(this, parameters));
+      return throttled(wait.apply(this, parameters));
     },
   });
 }

@@ -88,12 +88,12 @@ export class NetworkProgram<Inputs extends string, Outputs extends string> {
       feeds[name] = filled;
     }
     this.#program.run(feeds);
-    const results = {} as Record<Outputs, Float32Array>;
-    for (const [name, tensor] of Object.entries<Tensor>(this.#outputs)) {
+    // all are asked for before the first wait, so that the next batch may follow at once
+    const reads = Object.entries<Tensor>(this.#outputs).map(async ([name, tensor]) => {
       const values = await this.#program.read(tensor);
-      results[name as Outputs] = values.slice(0, (values.length / this.batchSize) * count);
-    }
-    return results;
+      return [name, values.slice(0, (values.length / this.batchSize) * count)] as const;
+    });
+    return Object.fromEntries(await Promise.all(reads)) as Record<Outputs, Float32Array>;
   }
 
   destroy(): void {

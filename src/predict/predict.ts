@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import type { AcceptedDamage, Quarantined } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
+import { inFlight } from './in-flight.js';
 import type { Prediction } from './predictions.js';
 import type { Scorer } from './scorer.js';
 
@@ -26,9 +27,13 @@ export async function predictDataset(
   const { batchSize, classes } = scorer;
   const out = new Float32Array(dataset.length * classes);
   const loader = new BatchLoader({ dataset, batchSize, lastBatch: 'pad' });
-  for await (const { index, pixels, valid } of loader) {
+  const scored = inFlight(loader, async ({ index, pixels, valid }) => ({
+    index,
+    valid,
+    probabilities: await scorer.probabilities(pixels),
+  }));
+  for await (const { index, valid, probabilities } of scored) {
     signal?.throwIfAborted();
-    const probabilities = await scorer.probabilities(pixels);
     out.set(probabilities.subarray(0, valid * classes), index * batchSize * classes);
     await onProgress?.(index * batchSize + valid, dataset.length);
   }

@@ -3,7 +3,8 @@ import type { View } from './views/view.js';
 
 /**
  * A source of scores for batches of images: a network with its weights, or one that sees several views of each image. A
- * scorer keeps to one batch size; padding changes no other image's scores.
+ * scorer keeps to one batch size; padding changes no other image's scores. It is given the next batches before it has
+ * answered for the first: what it puts on a device for a batch, it submits before it waits.
  */
 export interface Scorer {
   readonly classes: number;

@@ -12,6 +12,7 @@ import { initialParameters } from '../models/model.js';
 import { createWeightArenas } from '../models/weight-arenas.js';
 import type { Grid } from '../models/weights/positions.js';
 import type { ModelTensors } from '../models/weights/timm-weights.js';
+import { inFlight } from '../predict/in-flight.js';
 import { NetworkProgram } from '../predict/network-program.js';
 import type { View } from '../predict/views/view.js';
 import { readWeights } from '../weights/checkpoint.js';
@@ -227,7 +228,8 @@ export class Clip implements ImageTextModel {
     const { program } = await this.#text;
     const { batchSize } = this.#parts;
     const result = new Float32Array(ends.length * this.width);
-    for (let first = 0; first < ends.length; first += batchSize) {
+    const firsts = Array.from({ length: Math.ceil(ends.length / batchSize) }, (_, i) => i * batchSize);
+    const batches = inFlight(firsts, async (first) => {
       const count = Math.min(batchSize, ends.length - first);
       const embedded = new Float32Array(count * context * width);
       for (let i = 0; i < count * context; i++) {
@@ -236,9 +238,9 @@ export class Clip implements ImageTextModel {
       }
       // places among all tokens of the batch
       const places = ends.slice(first, first + count).map((end, i) => i * context + end);
-      const { embedding } = await program.run({ embedded, ends: places }, count);
-      result.set(embedding, first * this.width);
-    }
+      return { first, ...(await program.run({ embedded, ends: places }, count)) };
+    });
+    for await (const { first, embedding } of batches) result.set(embedding, first * this.width);
     return result;
   }
 

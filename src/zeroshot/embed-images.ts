@@ -3,6 +3,7 @@ import { type Dataset, openDataset } from '../data/dataset.js';
 import type { GreyPixels } from '../data/images/prepare.js';
 import { type AcceptedDamage, type Quarantined, scanImages } from '../data/images/scan.js';
 import { BatchLoader } from '../data/loader.js';
+import { inFlight } from '../predict/in-flight.js';
 import type { PredictionSource } from '../predict/prediction-source.js';
 import { type ViewSet, viewsOf } from '../predict/views/views.js';
 import type { ImageTextModel } from './image-text-model.js';
@@ -64,9 +65,12 @@ export async function embedImages(
   const embeddings = new Float32Array(dataset.length * model.width);
   const loader = new BatchLoader({ dataset, batchSize, lastBatch: 'pad' });
   const perImage = model.preprocessing.size[0] * model.preprocessing.size[1];
-  for await (const { index, pixels, valid } of loader) {
+  const embedded = inFlight(loader, async ({ index, pixels, valid }) => {
     const own = pixels.subarray(0, valid * perImage);
-    embeddings.set(await encodeViews(model, own, tta), index * batchSize * model.width);
+    return { index, valid, rows: await encodeViews(model, own, tta) };
+  });
+  for await (const { index, valid, rows } of embedded) {
+    embeddings.set(rows, index * batchSize * model.width);
     onEmbedded?.(index * batchSize + valid, dataset.length);
   }
   return { all, readable, embeddings, quarantined, accepted };
@@ -75,8 +79,7 @@ export async function embedImages(
 /** @param pixels prepared @returns [n, width], each of length 1 */
 async function encodeViews(model: ImageTextModel, pixels: GreyPixels, tta: ViewSet): Promise<Float32Array> {
   if (tta === 'none') return model.encodeImages(pixels);
-  const views: Float32Array[] = [];
-  for (const view of viewsOf(tta)) views.push(await model.encodeImages(pixels, view));
+  const views = await Promise.all(viewsOf(tta).map((view) => model.encodeImages(pixels, view)));
   const sums = Float64Array.from(views[0] ?? [], (_, i) =>
     views.reduce((sum, embeddings) => sum + (embeddings[i] as number), 0),
   );

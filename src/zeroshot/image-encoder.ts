@@ -5,6 +5,7 @@ import type { Device } from '../engine/device.js';
 import { Graph, type Tensor } from '../engine/graph/tensor.js';
 import type { Program } from '../engine/run/program.js';
 import { type ImageFormat, ImageInput, requireDepth } from '../predict/image-input.js';
+import { inFlight } from '../predict/in-flight.js';
 import type { View } from '../predict/views/view.js';
 import { ClipError } from './clip-error.js';
 
@@ -52,11 +53,14 @@ export class ImageEncoder {
     const { program, input, embedding } = await this.#compiled(view !== undefined);
     const width = embedding.shape[1] ?? 0;
     const result = new Float32Array(n * width);
-    for (let first = 0; first < n; first += batchSize) {
+    const firsts = Array.from({ length: Math.ceil(n / batchSize) }, (_, i) => i * batchSize);
+    const embedded = inFlight(firsts, async (first) => {
       const batch = greyPixels(bits, batchSize * perImage);
       batch.set(pixels.subarray(first * perImage, (first + batchSize) * perImage));
       program.run(input.feeds(batch, view));
-      const embeddings = await program.read(embedding);
+      return { first, embeddings: await program.read(embedding) };
+    });
+    for await (const { first, embeddings } of embedded) {
       result.set(embeddings.subarray(0, (n - first) * width), first * width);
     }
     return result;

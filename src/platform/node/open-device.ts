@@ -1,10 +1,10 @@
 import { Device } from '../../engine/device.js';
 import { openAdapter } from './open-adapter.js';
-import { throttledWait } from './throttled-wait.js';
+import { throttledWait, throttleFor } from './throttled-wait.js';
 
 /**
- * node's `openDevice`: finds an adapter, asks for everything it offers, and waits in a way that leaves a software
- * adapter the cores it computes on.
+ * node's `openDevice`: finds an adapter, asks for everything it offers, and waits in a way that leaves the
+ * cores to those that need them.
  */
 export interface OpenDeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader` or a part of the adapter's description; default: TAILRAY_ADAPTER, else the best. */
@@ -33,5 +33,5 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   });
   // So that what a GPU would do can be tested where there is none.
   const kind = process.env.TAILRAY_RULES === 'gpu' ? 'gpu' : report.kind;
-  return new Device(gpu, adapter.info, { kind, wait: throttledWait });
+  return new Device(gpu, adapter.info, { kind, wait: throttledWait(throttleFor(report.kind)) });
 }

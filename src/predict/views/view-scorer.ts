@@ -41,8 +41,8 @@ export class ViewScorer implements Scorer {
   }
 
   async #merged(pixels: GreyPixels): Promise<Float64Array> {
-    const scores: Float32Array[] = [];
-    for (const view of this.#views) scores.push(await this.#scorer[this.#rule.of](pixels, view));
+    // asked for at once, computed in turn: no view waits until the one before it is read
+    const scores = await Promise.all(this.#views.map((view) => this.#scorer[this.#rule.of](pixels, view)));
     const values = new Float64Array(scores.length);
     return Float64Array.from({ length: this.batchSize * this.classes }, (_, i) => {
       for (const [v, each] of scores.entries()) values[v] = each[i] as number;
