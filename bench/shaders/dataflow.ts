@@ -42,30 +42,51 @@ export function effectsOf({ op, operands, paired }: Instruction): Effects {
 
 /**
  * The instructions that a branch depends on, directly or through others: they alone have to be carried out to know how
- * often each block runs. Which of two writes of a register a read sees is not asked: both count.
+ * often each block runs. Found from the end of the program backwards: which registers are still wanted.
  */
 export function decidingInstructions(blocks: readonly Block[]): Set<Instruction> {
-  const all = blocks.flatMap(({ instructions }) => instructions);
-  const effects = new Map(all.map((instruction) => [instruction, effectsOf(instruction)] as const));
-  const writers = new Map<string, Instruction[]>();
-  for (const [instruction, { writes }] of effects) {
-    for (const name of writes) {
-      const list = writers.get(name);
-      if (list) list.push(instruction);
-      else writers.set(name, [instruction]);
-    }
-  }
+  const effects = new Map(
+    blocks.flatMap(({ instructions }) => instructions.map((each) => [each, effectsOf(each)] as const)),
+  );
   const deciding = new Set<Instruction>();
-  const pending = all.filter(({ op }) => isBranch(op));
-  const needed = new Set<string>();
-  for (let instruction = pending.pop(); instruction; instruction = pending.pop()) {
-    if (deciding.has(instruction)) continue;
-    deciding.add(instruction);
-    for (const name of effects.get(instruction)?.reads ?? []) {
-      if (needed.has(name)) continue;
-      needed.add(name);
-      pending.push(...(writers.get(name) ?? []));
+  const wantedAtStart = blocks.map(() => new Set<string>());
+  let changed = true;
+  while (changed) {
+    changed = false;
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const { instructions, target } = blocks[i]!;
+      const after = [
+        ...(wantedAtStart[i + 1] ?? []),
+        ...(target === undefined ? [] : wantedAtStart[target]!),
+      ];
+      const wanted = new Set(after);
+      // vector registers that are written again before lanes are switched: what they held is of no use to anybody
+      const stale = new Set<string>();
+      for (const instruction of [...instructions].reverse()) {
+        const { reads, writes } = effects.get(instruction)!;
+        const needed =
+          isBranch(instruction.op) || writes.some((name) => wanted.has(name) && !stale.has(name));
+        if (writes.some((name) => name.startsWith('exec'))) stale.clear();
+        if (!needed) continue;
+        deciding.add(instruction);
+        for (const name of writes) {
+          if (isVector(name)) stale.add(name);
+          else wanted.delete(name);
+        }
+        for (const name of reads) {
+          wanted.add(name);
+          stale.delete(name);
+        }
+      }
+      const known = wantedAtStart[i]!;
+      const size = known.size;
+      for (const name of wanted) known.add(name);
+      changed ||= known.size > size;
     }
   }
   return deciding;
+}
+
+function isVector(name: string): boolean {
+  return /^v\d/.test(name);
 }

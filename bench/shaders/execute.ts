@@ -224,9 +224,7 @@ function vectorAction({ op, operands, modifiers }: Instruction): Action | undefi
     return (wave) => {
       const value = wave.vector(a);
       if (typeof value !== 'object') return wave.setWord(d, value);
-      let lane = 0;
-      while (lane < wave.lanes - 1 && !wave.active(lane)) lane++;
-      wave.setWord(d, value[lane]);
+      wave.setWord(d, value[wave.firstLane]);
     };
   }
   if (op === 'v_readlane_b32') {

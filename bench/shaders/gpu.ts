@@ -21,6 +21,8 @@ export interface GpuProfile {
   readonly flops: number;
   /** The same of f16 matrices. */
   readonly matrixFlops: number;
+  /** What the traits are where subgroup matrices are asked for. */
+  readonly matrices: DeviceTraits['matrices'];
 }
 
 const GIB = 2 ** 30;
@@ -52,4 +54,13 @@ export const NAVI31: GpuProfile = {
   bandwidth: 960e9,
   flops: 61.4e12,
   matrixFlops: 122.9e12,
+  matrices: [
+    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f32' },
+    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f16' },
+  ],
 };
+
+/** Another family is compiled for, and modelled with Navi 31's rates: registers, spills and occupancy are its own. */
+export function gpuOf(family: string): GpuProfile {
+  return { ...NAVI31, family };
+}

@@ -5,7 +5,8 @@ import type { GpuProfile } from './gpu.js';
 import { type Kernel, type Modelled, model } from './model.js';
 import type { NullDevice } from './null-device.js';
 import { PROGRAMS } from './programs.js';
-import { assemble, type Shader, translate } from './spirv.js';
+import { radvEnvironment } from './radv.js';
+import { assemble, type Shader, type SpirvModule, translate, usesMatrices } from './spirv.js';
 
 /** Programs, with every dispatch compiled and modelled. */
 export interface JudgedProgram {
@@ -46,12 +47,13 @@ export interface JudgeOptions {
 
 export async function judge(names: readonly string[], options: JudgeOptions): Promise<Judgement> {
   const { gpu, device, wanted = () => true } = options;
-  const target = { traits: gpu.traits, description: gpu.family };
   const lists: { program: string; dispatches: Dispatch[]; roofSeconds: number }[] = [];
   for (const program of names) {
+    const work = PROGRAMS[program];
+    const traits = work?.matrices ? { ...gpu.traits, matrices: gpu.matrices } : gpu.traits;
     const dispatches: Dispatch[] = [];
-    for (const plan of PROGRAMS[program]?.(target) ?? []) {
-      dispatches.push(...(await dispatchesOf(plan, gpu.traits)));
+    for (const plan of work?.plan({ traits, description: gpu.family }) ?? []) {
+      dispatches.push(...(await dispatchesOf(plan, traits)));
     }
     lists.push({
       program,
@@ -84,29 +86,28 @@ export async function judge(names: readonly string[], options: JudgeOptions): Pr
   return { programs, refused };
 }
 
-/** Compiles pipelines side by side with the work of `spirv-as`. */
+/** The machine code of each pipeline, or why there is none. */
 export async function compileAll(
   shaders: ReadonlyMap<string, Shader>,
   device: NullDevice,
 ): Promise<Map<string, Kernel | BenchError>> {
-  const keys = [...shaders.keys()];
-  const assemblies = await translate([...shaders.values()]);
+  const translated = await translate([...shaders.values()], {
+    environment: radvEnvironment(device.family),
+    silenced: () => [device.placeOf('vkBeginCommandBuffer')],
+  });
+  const modules = await assemble(translated.flatMap((each) => (each instanceof BenchError ? [] : [each])));
   const kernels = new Map<string, Kernel | BenchError>();
-  const compileNext = async (queue: Iterator<[number, string]>): Promise<void> => {
-    for (let next = queue.next(); !next.done; next = queue.next()) {
-      const [i, key] = next.value;
-      kernels.set(key, await compileOne(assemblies[i]!, device));
-    }
-  };
-  const queue = keys.entries();
-  await Promise.all(Array.from({ length: 3 }, () => compileNext(queue)));
+  let next = 0;
+  [...shaders.keys()].forEach((key, i) => {
+    const text = translated[i]!;
+    const module = text instanceof BenchError ? text : modules[next++]!;
+    kernels.set(key, module instanceof BenchError ? module : compileOne(module, device));
+  });
   return kernels;
 }
 
-async function compileOne(assembly: string | BenchError, device: NullDevice): Promise<Kernel | BenchError> {
-  if (assembly instanceof BenchError) return assembly;
+function compileOne(module: SpirvModule, device: NullDevice): Kernel | BenchError {
   try {
-    const module = await assemble(assembly);
     return { compiled: device.compile(module), bindings: module.bindings, size: module.size };
   } catch (error) {
     if (error instanceof BenchError) return error;
@@ -119,8 +120,9 @@ export function keyOf({ code, layout }: Shader): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-function roofOfOp({ flops, leastBytes }: Dispatch, gpu: GpuProfile): number {
-  return Math.max(flops / gpu.flops, leastBytes / gpu.bandwidth);
+function roofOfOp({ shader, flops, leastBytes }: Dispatch, gpu: GpuProfile): number {
+  const rate = usesMatrices(shader) ? gpu.matrixFlops : gpu.flops;
+  return Math.max(flops / rate, leastBytes / gpu.bandwidth);
 }
 
 /** An op's roof belongs to its dispatches in proportion to their modelled times. */

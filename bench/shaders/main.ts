@@ -1,39 +1,56 @@
+import { InvalidArgumentError } from 'commander';
 import { parser, runCommand } from '#src/cli/command.js';
 import { positiveNumber } from '#src/cli/options/number-option.js';
 import { nodeGpuGlobals } from '#src/platform/node/dawn.js';
-import { NAVI31 } from './gpu.js';
+import { gpuOf } from './gpu.js';
 import { judge } from './judge.js';
+import { listing } from './listing.js';
 import { openNullDevice } from './null-device.js';
+import { judgeFile } from './one-file.js';
 import { selectPrograms } from './programs.js';
-import { useRadv } from './radv.js';
-import { idleUnits, programTable, programTotals, refusedLines } from './table.js';
+import { idleUnits, programTable, programTotals, refusedLines, rowsOf } from './table.js';
 
 /** `npm run shaders`: how good the kernels of whole programs are on a GPU that is not there, by its own compiler. */
 
 interface Flags {
   readonly program: readonly string[];
-  readonly kernels?: string;
+  readonly kernels: string;
   readonly top: number;
   readonly all?: boolean;
+  readonly isa?: boolean;
+  readonly family: string;
+  readonly file?: string;
+  readonly groups: readonly number[];
+  readonly dims: readonly number[];
+  readonly bytes: number;
 }
 
 async function shaders(flags: Flags): Promise<void> {
-  const gpu = NAVI31;
-  const names = selectPrograms(flags.program);
+  const gpu = gpuOf(flags.family);
   await nodeGpuGlobals();
-  useRadv(gpu.family);
-  const device = openNullDevice();
-  print(`${device.name}`);
-  const { kernels = '' } = flags;
-  const { programs, refused } = await judge(names, {
+  const device = openNullDevice(gpu.family);
+  print(`${device.name}, Mesa ${device.version}`);
+  if (flags.file !== undefined) {
+    const { file: path, groups, dims, bytes, isa = false } = flags;
+    for (const line of await judgeFile({ path, groups, dims, bytes, isa }, gpu, device)) print(line);
+    return;
+  }
+  const { kernels } = flags;
+  const { programs, refused } = await judge(selectPrograms(flags.program), {
     gpu,
     device,
     wanted: ({ op, variant }) => op.includes(kernels) || variant.includes(kernels),
   });
+  const top = flags.all ? Number.POSITIVE_INFINITY : flags.top;
   for (const program of programs) {
     print(`\n━━ ${program.program}`);
-    for (const line of programTable(program, flags.all ? Number.POSITIVE_INFINITY : flags.top)) print(line);
+    for (const line of programTable(program, top)) print(line);
     for (const line of idleUnits(program, gpu)) print(line);
+    if (!flags.isa) continue;
+    for (const { first } of rowsOf(program.dispatches).slice(0, top)) {
+      print(`\n${first.key}: ${first.dispatch.op} ${first.dispatch.variant} ${first.dispatch.shape}`);
+      for (const line of listing(first.kernel, first.modelled)) print(line);
+    }
   }
   print('');
   for (const program of programs) for (const line of programTotals(program)) print(line);
@@ -50,11 +67,28 @@ function several(text: string, before: readonly string[]): string[] {
   return [...before, ...text.split(',').filter((name) => name !== '')];
 }
 
+/** `64,576,-1`: whole numbers as words of 32 bits. */
+function words(text: string): number[] {
+  return text.split(',').map((part) => {
+    const value = Number(part);
+    if (part.trim() === '' || !Number.isInteger(value)) {
+      throw new InvalidArgumentError(`"${part}" is no whole number.`);
+    }
+    return value >>> 0;
+  });
+}
+
 await runCommand(
   parser('npm run shaders --')
     .option('--program <names...>', 'only these programs', several, [])
-    .option('--kernels <text>', 'only ops or variants whose name contains this')
+    .option('--kernels <text>', 'only ops or variants whose name contains this', '')
     .option('--top <n>', 'rows to print of each program', positiveNumber, 30)
     .option('--all', 'print all rows')
+    .option('--isa', 'print the machine code of the kernels shown, too')
+    .option('--family <name>', "RADV's name of an AMD family; times are modelled as NAVI31's", 'NAVI31')
+    .option('--file <path>', 'a kernel in a WGSL file, bindings and all, instead of programs')
+    .option('--groups <x,y,z>', 'its workgroups', words, [1])
+    .option('--dims <words>', 'the words of its uniform binding, in order: 64,576,16', words, [])
+    .option('--bytes <n>', 'bytes that it has to move', positiveNumber, 0)
     .action(shaders),
 );

@@ -41,6 +41,8 @@ export interface Modelled {
   readonly cycles: number;
   /** Branches that had to be guessed: the time is one, too. */
   readonly guesses: number;
+  /** How often a wave runs each block of the machine code, on average. */
+  readonly visits: readonly number[];
 }
 
 /** Between two dispatches that depend on each other: caches are flushed, the next is read and its waves begin. */
@@ -49,7 +51,7 @@ const WORKGROUP_BYTES_A_CYCLE = 128;
 const CACHE_BYTES_A_CYCLE = 64;
 const MOST_GROUPS_OF_A_UNIT = 16;
 /** Workgroups that are walked, evenly spread over the grid; of each, its first and its last wave. */
-const WALKED_GROUPS = 3;
+const WALKED_GROUPS = 2;
 
 export interface Kernel {
   readonly compiled: Compiled;
@@ -72,11 +74,14 @@ export function model(kernel: Kernel, { grid, dims, bytes }: Work, gpu: GpuProfi
   let sum: Cost = NO_COST;
   let alone = 0;
   let guesses = 0;
+  const visits = blocks.map(() => 0);
   for (const sample of samples) {
     const clock = new WaveClock(waveLanes);
     const walk = walker.walk(beginWave({ ...facts, ...kernel }, sample), clock);
     costs.forEach((cost, i) => {
-      sum = addCost(sum, cost, (walk.counts[i] ?? 0) / samples.length);
+      const share = (walk.counts[i] ?? 0) / samples.length;
+      sum = addCost(sum, cost, share);
+      visits[i] = (visits[i] ?? 0) + share;
     });
     alone += clock.cycles / samples.length;
     guesses += walk.guesses;
@@ -102,12 +107,13 @@ export function model(kernel: Kernel, { grid, dims, bytes }: Work, gpu: GpuProfi
     waves: (atOnce * waves) / gpu.simds,
     cycles: largest(cycles)[1],
     guesses,
+    visits,
   };
 }
 
 function factsOf({ compiled }: Kernel) {
-  const { startOfProgram, nir } = compiled;
-  return { startOfProgram, nir, waveLanes: compiled.statistics.get('Subgroup size') ?? 64 };
+  const { startOfProgram, nir, waveLanes } = compiled;
+  return { startOfProgram, nir, waveLanes };
 }
 
 /** Workgroups that a unit holds at the same time. */
@@ -127,9 +133,7 @@ export function groupsAtOnce({ statistics }: Compiled, waves: number, gpu: GpuPr
 function samplesOf(grid: readonly [number, number, number], waves: number): WaveAt[] {
   const groups = grid[0] * grid[1] * grid[2];
   const walked = Math.min(groups, WALKED_GROUPS);
-  const numbers = Array.from({ length: walked }, (_, i) =>
-    Math.floor((i * (groups - 1)) / Math.max(1, walked - 1)),
-  );
+  const numbers = Array.from({ length: walked }, (_, i) => Math.floor(((i + 0.5) * groups) / walked));
   return numbers.flatMap((number) => {
     const x = number % grid[0];
     const y = Math.floor(number / grid[0]) % grid[1];

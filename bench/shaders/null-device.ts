@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import koffi, { type LibraryHandle, type TypeObject } from 'koffi';
 
 import { BenchError } from '../bench-error.js';
+import { radvEnvironment } from './radv.js';
 import type { SpirvModule } from './spirv.js';
 import {
   ApplicationInfo,
@@ -9,12 +11,15 @@ import {
   DescriptorSetLayoutCreateInfo,
   DeviceCreateInfo,
   ExecutableInfo,
+  ExecutableProperties,
   ExecutableRepresentation,
   ExecutableStatistic,
   featureStruct,
   InstanceCreateInfo,
+  PipelineInfo,
   PipelineLayoutCreateInfo,
   QueueCreateInfo,
+  RequiredSubgroupSize,
   ShaderModuleCreateInfo,
   TYPE,
 } from './vulkan-types.js';
@@ -33,13 +38,21 @@ export interface Compiled {
   readonly startOfProgram: string;
   /** The shader in Mesa's own language, as it goes into the compiler. */
   readonly nir: string;
+  /** Lanes of a subgroup, which a wave is. */
+  readonly waveLanes: number;
 }
 
 export interface NullDevice {
   /** @throws BenchError when the driver refuses the module */
   compile(module: SpirvModule): Compiled;
-  /** The physical device's name, with the driver's version. */
+  /** The physical device's name, with the family. */
   readonly name: string;
+  /** RADV's name of it. */
+  readonly family: string;
+  /** Of the driver, e.g. 25.0.7. */
+  readonly version: string;
+  /** Where one of the driver's functions lies, for another process that loads the same driver. */
+  placeOf(call: string): { readonly library: string; readonly offset: number };
 }
 
 type Pointer = unknown;
@@ -70,11 +83,11 @@ const CAPTURE = 0x40 | 0x80;
 const VULKAN_1_3 = (1 << 22) | (3 << 12);
 
 /**
- * Opens the null device of an AMD family. The environment must name the driver already (`radvEnvironment`), and the
- * process keeps the first family that it opens.
- * @throws BenchError
+ * Opens the null device of an AMD family, in this process's environment: it keeps the first that it opens.
+ * @param family RADV's name, e.g. NAVI31 @throws BenchError
  */
-export function openNullDevice(): NullDevice {
+export function openNullDevice(family: string): NullDevice {
+  Object.assign(process.env, radvEnvironment(family));
   const library = koffi.load('libvulkan.so.1');
   const call = (name: string, ...parameters: TypeSpec[]): VulkanCall => library.func(name, 'int', parameters);
   const address = 'void *';
@@ -99,9 +112,10 @@ export function openNullDevice(): NullDevice {
       layout: call('vkCreatePipelineLayout', ...lists),
       pipelines: call('vkCreateComputePipelines', address, 'uint64', 'uint32', address, address, address),
       statistics: own('vkGetPipelineExecutableStatisticsKHR', ...lists),
+      properties: own('vkGetPipelineExecutablePropertiesKHR', ...lists),
       representations: own('vkGetPipelineExecutableInternalRepresentationsKHR', ...lists),
     },
-    nameOf(library, physical),
+    { ...identityOf(library, physical), family, find: (call) => find(device, call) },
   );
 }
 
@@ -112,34 +126,64 @@ interface Calls {
   readonly pipelines: VulkanCall;
   readonly statistics: VulkanCall;
   readonly representations: VulkanCall;
+  readonly properties: VulkanCall;
+}
+
+interface Driver {
+  readonly family: string;
+  readonly name: string;
+  readonly version: string;
+  readonly find: (call: string) => Pointer;
 }
 
 class RadvNullDevice implements NullDevice {
   readonly name: string;
+  readonly family: string;
+  readonly version: string;
   readonly #device: Pointer;
   readonly #calls: Calls;
+  readonly #find: Driver['find'];
 
-  constructor(device: Pointer, calls: Calls, name: string) {
+  constructor(device: Pointer, calls: Calls, { name, family, version, find }: Driver) {
     this.#device = device;
     this.#calls = calls;
+    this.#find = find;
     this.name = name;
+    this.family = family;
+    this.version = version;
+  }
+
+  placeOf(call: string): { library: string; offset: number } {
+    const address = koffi.address(this.#find(call));
+    const mappings = readFileSync('/proc/self/maps', 'utf8').split('\n').map(readMapping);
+    const path = mappings.find(({ from, to }) => from <= address && address < to)?.path;
+    const first = mappings.find((mapping) => mapping.path === path);
+    if (!path || !first) throw new BenchError(`the driver's ${call} lies in no library.`);
+    return { library: path, offset: Number(address - first.from) };
   }
 
   compile(module: SpirvModule): Compiled {
     const pipeline = this.#pipeline(module);
     const info = stored(ExecutableInfo, { sType: TYPE.executableInfo, pNext: null, pipeline, index: 0 });
+    const [properties] = this.#all(
+      this.#calls.properties,
+      stored(PipelineInfo, { sType: TYPE.pipelineInfo, pNext: null, pipeline }),
+      ExecutableProperties,
+      TYPE.executableProperties,
+    );
     const statistics = this.#all(this.#calls.statistics, info, ExecutableStatistic, TYPE.executableStatistic);
     const representations = this.#representations(info);
     return {
       statistics: new Map(statistics.map(({ name, value }) => [String(name), Number(value)])),
       assembly: representations.get('Assembly') ?? '',
+      waveLanes: Number(properties?.subgroupSize),
       nir: representations.get('NIR Shader(s)') ?? '',
       startOfProgram:
         [...representations.values()].flatMap((text) => /^.*p_startpgm.*$/m.exec(text) ?? [])[0] ?? '',
     };
   }
 
-  #pipeline({ words, bindings, entry }: SpirvModule): bigint {
+  #pipeline({ words, bindings, entry, subgroupSize }: SpirvModule): bigint {
     const shader = this.#create(this.#calls.module, 'the shader', ShaderModuleCreateInfo, {
       sType: TYPE.shaderModuleCreateInfo,
       pNext: null,
@@ -180,7 +224,10 @@ class RadvNullDevice implements NullDevice {
       flags: CAPTURE,
       stage: {
         sType: TYPE.shaderStageCreateInfo,
-        pNext: null,
+        pNext:
+          subgroupSize === undefined
+            ? null
+            : stored(RequiredSubgroupSize, { sType: TYPE.requiredSubgroupSize, pNext: null, subgroupSize }),
         flags: 0,
         stage: COMPUTE_STAGE,
         module: shader,
@@ -310,13 +357,20 @@ function createDevice(create: VulkanCall, physical: Pointer, features: Pointer):
   return koffi.decode(handle, 'void *');
 }
 
-/** A VkPhysicalDeviceProperties begins with five numbers; then comes the name. */
-function nameOf(library: LibraryHandle, physical: Pointer): string {
+/** A VkPhysicalDeviceProperties begins with five numbers, the second being the driver's version; then comes the name. */
+function identityOf(library: LibraryHandle, physical: Pointer): { name: string; version: string } {
   const bytes = 4096;
   const properties = koffi.alloc('char', bytes);
   library.func('vkGetPhysicalDeviceProperties', 'void', ['void *', 'void *'])(physical, properties);
   const type = koffi.struct({ numbers: koffi.array('uint32', 5), name: koffi.array('char', 256, 'String') });
-  return koffi.decode(properties, type).name;
+  const { name, numbers } = koffi.decode(properties, type);
+  const packed = Number(numbers[1]);
+  return { name, version: `${packed >>> 22}.${(packed >>> 12) & 0x3ff}.${packed & 0xfff}` };
+}
+
+function readMapping(line: string): { from: bigint; to: bigint; path: string } {
+  const [, from = '0', to = '0', path = ''] = /^(\w+)-(\w+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
+  return { from: BigInt(`0x${from}`), to: BigInt(`0x${to}`), path };
 }
 
 /** A value in memory that the library may point to; it stays for as long as the process. */

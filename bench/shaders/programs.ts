@@ -15,32 +15,42 @@ import { planTrainingState } from '#src/train/step/training-state-plan.js';
 import { BenchError } from '../bench-error.js';
 
 /** The programs that kernels are judged by, planned for a device that need not be there. */
-export type PlanMaker = (target: PlanTarget) => readonly Plan[];
+export interface JudgedWork {
+  readonly plan: PlanMaker;
+  /** Subgroup matrices are asked for. */
+  readonly matrices?: boolean;
+}
+
+type PlanMaker = (target: PlanTarget) => readonly Plan[];
 
 const CLASSES = 14;
 const CHANNELS = 3;
 
-export const PROGRAMS: Readonly<Record<string, PlanMaker>> = {
-  resnet18: training({ arch: 'resnet18', image: 64, batch: 8 }),
-  resnet50: training({ arch: 'resnet50', image: 224, batch: 32 }),
-  'resnet50-batch4': training({ arch: 'resnet50', image: 224, batch: 4 }),
-  'resnet50-f16': training({ arch: 'resnet50', image: 224, batch: 32, precision: 'f16' }),
-  convnext_tiny: training({ arch: 'convnext_tiny', image: 224, batch: 32 }),
-  'convnext_tiny-f16': training({ arch: 'convnext_tiny', image: 224, batch: 32, precision: 'f16' }),
-  'vit-large-inference': clipInference('ViT-L-14', 8),
-  'convnextv2_base-inference': inference({ arch: 'convnextv2_base', image: 512, batch: 8 }),
+const RESNET50_F16: Work = { arch: 'resnet50', image: 224, batch: 32, precision: 'f16' };
+
+export const PROGRAMS: Readonly<Record<string, JudgedWork>> = {
+  resnet18: { plan: training({ arch: 'resnet18', image: 64, batch: 8 }) },
+  resnet50: { plan: training({ arch: 'resnet50', image: 224, batch: 32 }) },
+  'resnet50-batch4': { plan: training({ arch: 'resnet50', image: 224, batch: 4 }) },
+  'resnet50-f16': { plan: training(RESNET50_F16) },
+  'resnet50-f16-matrices': { plan: training(RESNET50_F16), matrices: true },
+  convnext_tiny: { plan: training({ arch: 'convnext_tiny', image: 224, batch: 32 }) },
+  'convnext_tiny-f16': {
+    plan: training({ arch: 'convnext_tiny', image: 224, batch: 32, precision: 'f16' }),
+  },
+  'vit-large-inference': { plan: clipInference('ViT-L-14', 8) },
+  'convnextv2_base-inference': { plan: inference({ arch: 'convnextv2_base', image: 512, batch: 8 }) },
 };
 
-/** Those whose name is, or begins with, one of `wanted`; all where none is. @throws BenchError for a name that fits none */
+/** All where none is wanted. @throws BenchError for a name that there is not */
 export function selectPrograms(wanted: readonly string[]): string[] {
   const names = Object.keys(PROGRAMS);
   if (wanted.length === 0) return names;
-  return wanted.flatMap((name) => {
-    if (!Object.hasOwn(PROGRAMS, name)) {
-      throw new BenchError(`there is no program "${name}"; there are ${names.join(', ')}.`);
-    }
-    return [name];
-  });
+  const missing = wanted.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new BenchError(`there is no program "${missing}"; there are ${names.join(', ')}.`);
+  }
+  return [...wanted];
 }
 
 interface Work {

@@ -4,11 +4,11 @@ import { onlyDrivers, quietMesa } from '#src/platform/node/vulkan-loader.js';
 import { BenchError } from '../bench-error.js';
 
 /**
- * Makes AMD's Vulkan driver (RADV, part of Mesa) this process's only one, with a device of the family that no hardware
- * stands behind. To be called before the Vulkan loader is first used.
+ * The environment in which AMD's Vulkan driver (RADV, part of Mesa) is a process's only one, with a device of the family that
+ * no hardware stands behind. It counts when the Vulkan loader is first used.
  * @param family RADV's name, e.g. NAVI31 @throws BenchError where the driver is not installed
  */
-export function useRadv(family: string): void {
+export function radvEnvironment(family: string): Record<string, string> {
   const manifest = radvManifest();
   if (manifest === undefined) {
     throw new BenchError(
@@ -16,10 +16,12 @@ export function useRadv(family: string): void {
         "install Mesa's Vulkan driver for AMD (Fedora: mesa-vulkan-drivers; Arch: vulkan-radeon).",
     );
   }
-  Object.assign(process.env, quietMesa(), onlyDrivers(manifest), {
+  return {
+    ...quietMesa(),
+    ...onlyDrivers(manifest),
     RADV_FORCE_FAMILY: family,
     MESA_SHADER_CACHE_DISABLE: '1',
-  });
+  };
 }
 
 export function radvManifest(): string | undefined {

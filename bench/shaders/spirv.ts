@@ -1,6 +1,7 @@
 import { fork, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findSwiftShader } from '#src/platform/node/swiftshader.js';
 import { driverManifests } from '#src/platform/node/vulkan-drivers.js';
@@ -24,6 +25,8 @@ export interface SpirvModule {
   readonly entry: string;
   /** Lanes of a workgroup along each axis. */
   readonly size: readonly [number, number, number];
+  /** Lanes of a subgroup, where the shader asks for a number. */
+  readonly subgroupSize?: number | undefined;
 }
 
 export interface SpirvBinding {
@@ -36,9 +39,51 @@ const TRANSLATOR = fileURLToPath(new URL('./dump-spirv.mjs', import.meta.url));
 const OF_WGSL = '// Dumped WGSL:';
 const OF_SPIRV = '/* Dumped SPIRV disassembly */';
 
-/** @returns for each shader its SPIR-V as text, or the reason why Dawn refuses it. @throws BenchError */
-export async function translate(shaders: readonly Shader[]): Promise<(string | BenchError)[]> {
-  const env = { ...process.env, ...quietMesa(), ...onlyDrivers(translatingDriver()) };
+/** SPIR-V as text, with what it does not tell. */
+export interface Translated {
+  readonly assembly: string;
+  readonly subgroupSize: number | undefined;
+}
+
+/**
+ * @param matrixDriver takes shaders with subgroup matrices, which no software adapter has
+ * @returns for each shader its SPIR-V, or the reason why Dawn refuses it @throws BenchError
+ */
+export async function translate(
+  shaders: readonly Shader[],
+  matrixDriver: MatrixDriver,
+): Promise<(Translated | BenchError)[]> {
+  const plain = shaders.filter((shader) => !usesMatrices(shader));
+  const matrices = shaders.filter(usesMatrices);
+  const ofPlain = await translateOn(onlyDrivers(translatingDriver()), plain, []);
+  const ofMatrices = await translateOn(matrixDriver.environment, matrices, matrixDriver.silenced());
+  return shaders.map((shader) => {
+    const assembly = (usesMatrices(shader) ? ofMatrices : ofPlain).shift()!;
+    const pinned = /@subgroup_size\((\d+)\)/.exec(shader.code)?.[1];
+    return assembly instanceof BenchError
+      ? assembly
+      : { assembly, subgroupSize: pinned === undefined ? undefined : Number(pinned) };
+  });
+}
+
+/** RADV's null device as one that Dawn can open, see dump-spirv.mjs. */
+export interface MatrixDriver {
+  readonly environment: Readonly<Record<string, string>>;
+  /** The functions that it must not call. */
+  silenced(): { readonly library: string; readonly offset: number }[];
+}
+
+export function usesMatrices({ code }: Shader): boolean {
+  return code.includes('subgroup_matrix');
+}
+
+async function translateOn(
+  driver: Readonly<Record<string, string>>,
+  shaders: readonly Shader[],
+  silenced: ReturnType<MatrixDriver['silenced']>,
+): Promise<(string | BenchError)[]> {
+  if (shaders.length === 0) return [];
+  const env = { ...process.env, ...quietMesa(), ...driver };
   const child = fork(TRANSLATOR, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
   const printed = collect(child.stdout);
   const said = collect(child.stderr);
@@ -46,7 +91,7 @@ export async function translate(shaders: readonly Shader[]): Promise<(string | B
   child.on('message', (message) => {
     errors = message as (string | null)[];
   });
-  child.send(shaders);
+  child.send({ shaders, silenced });
   await new Promise((resolve) => child.once('close', resolve));
   if (!errors) throw new BenchError(`Dawn could not translate the shaders: ${(await said).trim()}`);
   const dumps = (await printed).split(OF_WGSL).slice(1);
@@ -58,13 +103,71 @@ export async function translate(shaders: readonly Shader[]): Promise<(string | B
   });
 }
 
-/** @throws BenchError where `spirv-as` refuses the text */
-export async function assemble(assembly: string): Promise<SpirvModule> {
-  // The mode is younger than Debian 12's spirv-as, and makes no difference to the machine code.
-  const text = assembly
+/**
+ * Text into words, all in one go: starting a program takes longer than assembling.
+ * @returns for each text its words, or why `spirv-as` refuses it
+ */
+export async function assemble(translated: readonly Translated[]): Promise<(SpirvModule | BenchError)[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'tailray-spirv-'));
+  try {
+    const texts = translated.map(({ assembly }) => assemblable(assembly));
+    const paths = texts.map((text, i) => {
+      const path = join(folder, `${i}.spvasm`);
+      writeFileSync(path, text);
+      return path;
+    });
+    const said = await assembleFiles(paths);
+    return texts.map((text, i) => {
+      const words = `${paths[i]}.spv`;
+      if (!existsSync(words)) return new BenchError(`spirv-as refused the SPIR-V: ${said}`);
+      const { subgroupSize } = translated[i]!;
+      return { words: new Uint8Array(readFileSync(words)), ...readModule(text), subgroupSize };
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * In words that Debian 12's spirv-as knows, too. A mode that it is too old for is left out, which makes no difference to the
+ * machine code; instructions on matrices are written as numbers.
+ */
+function assemblable(assembly: string): string {
+  return assembly
     .split('\n')
-    .filter((line) => /^\s*(;|Op|%)/.test(line) && !/maximal/i.test(line))
+    .filter((line) => /^\s*(Op|%)/.test(line) && !/maximal/i.test(line))
+    .map(inNumbers)
     .join('\n');
+}
+
+const MATRIX_CODES: Readonly<Record<string, number>> = {
+  OpTypeCooperativeMatrixKHR: 4456,
+  OpCooperativeMatrixLoadKHR: 4457,
+  OpCooperativeMatrixStoreKHR: 4458,
+  OpCooperativeMatrixMulAddKHR: 4459,
+  OpCooperativeMatrixLengthKHR: 4460,
+};
+const MATRIX_FLAGS: Readonly<Record<string, string>> = {
+  NonPrivatePointer: '!32',
+  NoneKHR: '!0',
+  None: '!0',
+};
+
+/** `%result = OpName %type …` as the words that it stands for: their number and the code, type, result, operands. */
+function inNumbers(line: string): string {
+  if (/OpCapability CooperativeMatrixKHR/.test(line)) return 'OpCapability !6022';
+  const [, result, name = '', rest = ''] =
+    /^\s*(?:(%\w+) = )?(Op\w*CooperativeMatrix\w+)\s*(.*)$/.exec(line) ?? [];
+  const code = MATRIX_CODES[name];
+  if (code === undefined) return line;
+  const operands = rest.split(/\s+/).map((operand) => MATRIX_FLAGS[operand] ?? operand);
+  if (result !== undefined) operands.splice(name.startsWith('OpType') ? 0 : 1, 0, result);
+  const words = [`!${((operands.length + 1) << 16) | code}`, ...operands].join(' ');
+  // else an instruction before it with operands to choose from would take the number for one of them
+  return name.startsWith('OpType') ? words : `OpNop\n${words}`;
+}
+
+function readModule(text: string): Omit<SpirvModule, 'words'> {
   const storage = new Map(
     Array.from(text.matchAll(/^\s*(%\w+) = OpVariable %\w+ (\w+)/gm), ([, id, where]) => [id, where]),
   );
@@ -75,12 +178,7 @@ export async function assemble(assembly: string): Promise<SpirvModule> {
   }));
   const entry = /OpEntryPoint GLCompute %\w+ "(\w+)"/.exec(text)?.[1] ?? 'main';
   const [, x, y, z] = /OpExecutionMode %\w+ LocalSize (\d+) (\d+) (\d+)/.exec(text) ?? [];
-  return {
-    words: await run('spirv-as', ['--target-env', 'vulkan1.3', '-', '-o', '-'], text),
-    bindings,
-    entry,
-    size: [Number(x), Number(y), Number(z)],
-  };
+  return { bindings, entry, size: [Number(x), Number(y), Number(z)] };
 }
 
 /** Lavapipe, which has f16; SwiftShader where there is none. */
@@ -93,19 +191,24 @@ function translatingDriver(): string {
   return driver;
 }
 
-async function run(program: string, words: readonly string[], input: string): Promise<Uint8Array> {
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
-  const chunks: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+/** Two at a time. @returns what `spirv-as` had to say */
+async function assembleFiles(paths: readonly string[]): Promise<string> {
+  if (!spirvAsIsThere()) throw new BenchError(`there is no spirv-as: ${HOW_TO_INSTALL}`);
+  const words = ['spirv-as', '--target-env', 'vulkan1.3', '{}', '-o', '{}.spv'];
+  const child = spawn('xargs', ['-P', '2', '-I', '{}', ...words], { stdio: ['pipe', 'ignore', 'pipe'] });
   const said = collect(child.stderr);
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', () => reject(new BenchError(`${program} cannot be started: ${HOW_TO_INSTALL}`)));
-    child.once('close', (code) => resolve(code ?? 1));
+  const ended = new Promise((resolve, reject) => {
+    child.once('error', () => reject(new BenchError('xargs cannot be started: it is part of findutils.')));
+    child.once('close', resolve);
   });
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  if ((await ended) !== 0) throw new BenchError(`${program} refused the SPIR-V: ${(await said).trim()}`);
-  return new Uint8Array(Buffer.concat(chunks));
+  child.stdin.end(paths.join('\n'));
+  await ended;
+  return (await said).trim();
+}
+
+export function spirvAsIsThere(): boolean {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.some((folder) => existsSync(join(folder, 'spirv-as')));
 }
 
 export const HOW_TO_INSTALL =

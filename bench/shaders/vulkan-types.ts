@@ -101,6 +101,19 @@ export const ComputePipelineCreateInfo = koffi.struct({
   baseIndex: 'int32',
 });
 
+/** What a stage may have behind it: the lanes of its subgroups. */
+export const RequiredSubgroupSize = koffi.struct({ ...head, subgroupSize: 'uint32' });
+
+export const PipelineInfo = koffi.struct({ ...head, pipeline: 'uint64' });
+
+export const ExecutableProperties = koffi.struct({
+  ...head,
+  stages: 'uint32',
+  name: text,
+  description: text,
+  subgroupSize: 'uint32',
+});
+
 /** Names a pipeline's executable: number `index` of it. */
 export const ExecutableInfo = koffi.struct({ ...head, pipeline: 'uint64', index: 'uint32' });
 
@@ -133,6 +146,9 @@ export const TYPE = {
   descriptorSetLayoutCreateInfo: 32,
   physicalDeviceFeatures2: 1_000_059_000,
   executableFeatures: 1_000_269_000,
+  requiredSubgroupSize: 1_000_225_001,
+  pipelineInfo: 1_000_269_001,
+  executableProperties: 1_000_269_002,
   executableInfo: 1_000_269_003,
   executableStatistic: 1_000_269_004,
   executableRepresentation: 1_000_269_005,

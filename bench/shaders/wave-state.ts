@@ -15,12 +15,14 @@ export class WaveState {
   readonly #words = new Map<string, Word>();
   readonly #vectors = new Map<string, Uint32Array | undefined>();
   readonly #addresses = new Map<string, Address>();
+  /** The lanes that are switched on; all of them where that is not known. */
+  #active: readonly number[] = [];
 
   constructor(lanes: number, active: number) {
     this.lanes = lanes;
     const mask = (count: number) => (count >= 32 ? 0xffffffff : count <= 0 ? 0 : 2 ** count - 1);
-    this.#words.set('exec_lo', mask(active));
-    this.#words.set('exec_hi', mask(active - 32));
+    this.setWord('exec_lo', mask(active));
+    this.setWord('exec_hi', mask(active - 32));
   }
 
   /** Of a register or a constant; the low word where it covers two. */
@@ -38,6 +40,7 @@ export class WaveState {
     if (name === undefined) return;
     this.#words.set(name, value === undefined ? undefined : value >>> 0);
     this.#addresses.delete(name);
+    if (name === 'exec_lo' || name === 'exec_hi') this.#active = this.#switchedOn();
   }
 
   address(operand: string): Address | undefined {
@@ -55,7 +58,7 @@ export class WaveState {
     return name?.startsWith('v') && !name.startsWith('vcc') ? this.#vectors.get(name) : this.word(operand);
   }
 
-  /** Lanes that are switched off keep their values. */
+  /** Lanes that are switched off keep their values. `value` may read the same register, of the same lane. */
   setVector(operand: string, value: ((lane: number) => number) | undefined, half = 0): void {
     const name = registersOf(operand)[half];
     if (name === undefined) return;
@@ -63,29 +66,29 @@ export class WaveState {
       this.#vectors.set(name, undefined);
       return;
     }
-    const before = this.#vectors.get(name);
-    const after = before ? before.slice() : new Uint32Array(this.lanes);
-    for (let lane = 0; lane < this.lanes; lane++) if (this.active(lane)) after[lane] = value(lane);
-    this.#vectors.set(name, after);
+    let vector = this.#vectors.get(name);
+    if (!vector) {
+      vector = new Uint32Array(this.lanes);
+      this.#vectors.set(name, vector);
+    }
+    for (const lane of this.#active) vector[lane] = value(lane);
   }
 
-  /** Where it is not known which lanes are switched on, all are taken to be. */
-  active(lane: number): boolean {
-    const word = this.#words.get(lane < 32 ? 'exec_lo' : 'exec_hi') ?? 0xffffffff;
-    return ((word >>> (lane & 31)) & 1) === 1;
+  /** The first lane that is switched on; the first of all where none is. */
+  get firstLane(): number {
+    return this.#active[0] ?? 0;
   }
 
   /** Writes a bit a lane; those of lanes that are switched off are zero. */
   setMask(operand: string, bit: ((lane: number) => boolean) | undefined): void {
-    for (let half = 0; half * 32 < this.lanes; half++) {
-      let word = 0;
-      if (bit) {
-        for (let lane = 0; lane < 32; lane++) {
-          const number = half * 32 + lane;
-          if (this.active(number) && bit(number)) word |= 1 << lane;
-        }
+    const words = [0, 0];
+    if (bit) {
+      for (const lane of this.#active) {
+        if (bit(lane)) words[lane >> 5] = ((words[lane >> 5] ?? 0) | (1 << (lane & 31))) >>> 0;
       }
-      this.setWord(operand, bit ? word >>> 0 : undefined, half);
+    }
+    for (let half = 0; half * 32 < this.lanes; half++) {
+      this.setWord(operand, bit ? words[half] : undefined, half);
     }
   }
 
@@ -96,4 +99,24 @@ export class WaveState {
     if (low || high) return true;
     return low === undefined || high === undefined ? undefined : false;
   }
+
+  #switchedOn(): readonly number[] {
+    const masks = [this.#words.get('exec_lo') ?? 0xffffffff, this.#words.get('exec_hi') ?? 0xffffffff];
+    return lanesOf(masks[0] ?? 0, this.lanes > 32 ? (masks[1] ?? 0) : 0);
+  }
 }
+
+function lanesOf(low: number, high: number): readonly number[] {
+  const key = `${high} ${low}`;
+  let lanes = known.get(key);
+  if (!lanes) {
+    lanes = Array.from({ length: 64 }, (_, lane) => lane).filter(
+      (lane) => (((lane < 32 ? low : high) >>> (lane & 31)) & 1) === 1,
+    );
+    known.set(key, lanes);
+  }
+  return lanes;
+}
+
+/** Lists of lanes by mask. */
+const known = new Map<string, readonly number[]>();
