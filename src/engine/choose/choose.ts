@@ -44,7 +44,7 @@ export interface Choices {
 /** @throws KernelError when no variant runs here, or not the preferred one */
 export function choose(node: Node, traits: DeviceTraits, { preference, known }: Choices = {}): Chosen {
   const problem = problemOf(node);
-  const { fits, refusals } = candidates(node, traits);
+  const { fits, refusals } = fitting(node, traits);
   const forced = preference?.[node.op.name];
   const measured = known?.get(problemKey(node));
   const [best] = fits;
@@ -69,8 +69,24 @@ export function choose(node: Node, traits: DeviceTraits, { preference, known }: 
   return remembered && measured ? chosen(remembered, measured.by) : chosen(best, 'rule');
 }
 
-/** The variants that can run a node on this device, the rule's choice first, and why the others cannot. */
+/** How many variants of one family are worth measuring. */
+const OF_A_FAMILY = 5;
+
+/** As `fitting`, but of each family only the variants that rank best. */
 export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[]; refusals: string[] } {
+  const { fits, refusals } = fitting(node, traits);
+  const seen = new Map<string, number>();
+  const best = fits.filter(({ family }) => {
+    if (family === undefined) return true;
+    const number = (seen.get(family) ?? 0) + 1;
+    seen.set(family, number);
+    return number <= OF_A_FAMILY;
+  });
+  return { fits: best, refusals };
+}
+
+/** The variants that can run a node on this device, the rule's choice first, and why the others cannot. */
+function fitting(node: Node, traits: DeviceTraits): { fits: Variant[]; refusals: string[] } {
   const problem = problemOf(node);
   const fits: Variant[] = [];
   const refusals: string[] = [];
@@ -79,7 +95,8 @@ export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[];
     if (reason === undefined) fits.push(variant);
     else refusals.push(`${variant.name}: ${reason}`);
   }
-  fits.sort((a, b) => a.rank(problem, traits) - b.rank(problem, traits));
+  const ranks = new Map(fits.map((variant) => [variant, variant.rank(problem, traits)]));
+  fits.sort((a, b) => (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0));
   return { fits, refusals };
 }
 

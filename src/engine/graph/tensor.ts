@@ -114,6 +114,8 @@ export interface Fused<A = unknown> {
 /** A way to compute an op. The engine asks `unfit` before it offers the variant, and `rank` to choose by rule. */
 export interface Variant<A = unknown> {
   readonly name: string;
+  /** Of variants that differ only in parameters. The tuner measures those of a family that rank best. */
+  readonly family?: string;
   /** Why the variant cannot run this problem on this device; undefined if it can. */
   unfit(problem: Problem<A>, traits: DeviceTraits): string | undefined;
   /** Expected relative cost on this kind of device: the lowest that fits is taken. */

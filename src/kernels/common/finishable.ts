@@ -44,6 +44,7 @@ export function finishable<A>(op: Op<A>): Op<A> {
       absorbConsumer(finished, { state, inputs }, consumer, operand, limits),
     variants: op.variants.filter(isFinishing).map((variant) => ({
       name: variant.name,
+      ...(variant.family && { family: variant.family }),
       unfit: (problem, traits) => variant.unfit(ownProblem(problem), traits),
       rank: (problem, traits) => variant.rank(ownProblem(problem), traits),
       build(problem, traits) {

@@ -14,19 +14,20 @@ import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { finishable } from '../common/finishable.js';
 import { direct } from './bmm-direct.js';
 import type { BmmGeometry } from './bmm-geometry.js';
-import { expectedSpeed, type TileKernel, tileStep, tilesOf } from './tile-kernel.js';
+import { tileFamily } from './tile-family.js';
+import { type TileKernel, tileStep, tilesOf } from './tile-kernel.js';
 import { matrixOperand } from './tile-operand.js';
+import { planTiles, rankOf } from './tile-plan.js';
 import type { TileProduct } from './tile-product.js';
 import { tileRegisters } from './tile-registers.js';
 import { tileSubgroup } from './tile-subgroup.js';
-import { tile64, tile128 } from './tile-workgroup.js';
 
 /**
  * The kernels are those of a single product (tile-kernel.ts): the batch is one product that is as deep as all of them
  * together, cut into a share for each, and the "partial sums" are never added up. On a GPU the best tile is chosen as
  * for a convolution; a software adapter takes the one without workgroup memory.
  */
-const KERNELS: readonly TileKernel[] = [tileRegisters, tile64, tile128, tileSubgroup];
+const KERNELS: readonly TileKernel[] = [tileRegisters, ...tileFamily, tileSubgroup];
 
 export const bmmOp: Op<BmmGeometry> = finishable({
   name: 'bmm',
@@ -89,10 +90,8 @@ function bShape({ batch, k, n, transposeB }: BmmGeometry): Shape {
   return transposeB ? [batch, n, k] : [batch, k, n];
 }
 
-/** Every slice of a tile divides this. */
-const SLICES = 16;
-
-function productOf({ inputs, attributes }: Problem<BmmGeometry>): TileProduct {
+/** @param slice of the tile: each product's share of the depth is a multiple of it */
+function productOf({ inputs, attributes }: Problem<BmmGeometry>, slice: number): TileProduct {
   const { batch, m, k, n, transposeA, transposeB } = attributes;
   const operand = (name: 'left' | 'right', outers: number, along: boolean) =>
     matrixOperand(name, {
@@ -100,12 +99,12 @@ function productOf({ inputs, attributes }: Problem<BmmGeometry>): TileProduct {
       outers,
       depth: k,
       along,
+      slice,
       batch: true,
     });
   return {
-    rows: m,
+    parts: [{ rows: m, depth: batch * Math.ceil(k / slice) * slice, sizes: {} }],
     columns: n,
-    depth: batch * Math.ceil(k / SLICES) * SLICES,
     left: operand('left', m, !transposeA),
     right: operand('right', n, transposeB),
     scatter: undefined,
@@ -114,40 +113,36 @@ function productOf({ inputs, attributes }: Problem<BmmGeometry>): TileProduct {
 }
 
 function tiled(kernel: TileKernel): FinishingVariant<BmmGeometry> {
+  const tilesFor = (problem: Problem<BmmGeometry>, traits: DeviceTraits) => {
+    const shape = kernel.shape(traits);
+    return { shape, product: productOf(problem, shape.slice) };
+  };
   return {
     name: kernel.name,
+    ...(kernel.family && { family: kernel.family }),
     finishes: true,
 
     unfit(problem, traits) {
-      const product = productOf(problem);
-      const reason = kernel.unfit(product, traits);
+      const { batch, m, n } = problem.attributes;
+      const reason = kernel.unfit(productOf(problem, 1), traits);
       if (reason !== undefined) return reason;
-      const { rows, columns } = kernel.shape(product, traits);
-      const most = Math.max(
-        problem.attributes.batch,
-        tilesOf(product.rows, rows),
-        tilesOf(product.columns, columns),
-      );
+      const { rows, columns } = kernel.shape(traits);
+      const most = Math.max(batch, tilesOf(m, rows), tilesOf(n, columns));
       return most > traits.maxWorkgroups ? 'more products or tiles than workgroups' : undefined;
     },
 
     rank(problem, traits) {
       if (traits.kind === 'software') return kernel === tileRegisters ? 1 : 200;
-      const product = productOf(problem);
-      const { batch } = problem.attributes;
-      return 20 / (1 + expectedSpeed([product], [kernel.shape(product, traits)], batch));
+      const { shape, product } = tilesFor(problem, traits);
+      return rankOf(planTiles(product, shape, traits, problem.attributes.batch));
     },
 
-    build(problem, traits: DeviceTraits, epilogue = NO_EPILOGUE) {
-      const { batch } = problem.attributes;
-      const product = productOf(problem);
+    build(problem, traits, epilogue = NO_EPILOGUE) {
+      const { shape, product } = tilesFor(problem, traits);
       const { dtype } = at(problem.outputs, 0);
       const target = { kind: 'output', index: 0 } as const;
-      const shape = kernel.shape(product, traits);
-      return {
-        scratch: [],
-        steps: [tileStep(kernel, product, shape, { splits: batch, target, dtype, epilogue })],
-      };
+      const options = { splits: problem.attributes.batch, target, dtype, epilogue };
+      return { scratch: [], steps: [tileStep(kernel, product, shape, options)] };
     },
   };
 }

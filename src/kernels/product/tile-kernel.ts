@@ -1,17 +1,20 @@
-import type { Binding, DeviceTraits, DType, KernelStep, Operand } from '../../engine/graph/tensor.js';
+import { at, type Binding, type DeviceTraits, type DType, type KernelStep, type Operand } from '../../engine/graph/tensor.js';
 import type { Epilogue } from '../common/epilogue.js';
+import { boundType, runTypes } from './tile-operand.js';
 import { storeCode, type TileProduct } from './tile-product.js';
 
 /**
  * The common part of the kernels for matrix products on GPUs: a workgroup computes one tile of the result from slices of
- * the depth; large depths are split into shares where there would be too few workgroups otherwise.
+ * the depth; large depths are split into shares where there would be too few workgroups otherwise (tile-plan.ts).
  */
 export interface TileKernel {
   readonly name: string;
+  /** See `Variant.family`. */
+  readonly family?: string;
   /** Why it cannot compute a product on this device; undefined if it can. */
   unfit(product: TileProduct, traits: DeviceTraits): string | undefined;
-  shape(product: TileProduct, traits: DeviceTraits): TileShape;
-  /** WGSL with the entry point; calls the operands' functions and `store`. */
+  shape(traits: DeviceTraits): TileShape;
+  /** WGSL with the entry point, which begins with `openingCode`; calls the operands' functions and `store`. */
   code(product: TileProduct, shape: TileShape): string;
 }
 
@@ -23,44 +26,15 @@ export interface TileShape {
   readonly slice: number;
   /** Invocations of a workgroup. */
   readonly lanes: number;
+  /** Workgroup memory. */
+  readonly bytes: number;
   /** Invocations of a subgroup, where the kernel counts on them. */
   readonly subgroup?: number;
-  /** How fast a GPU full of such workgroups is expected to be, relative to the plain tile of 128×128. */
+  /** Multiplications a cycle, in the inner loop of a busy processor, relative to the most that its f32 units can do. */
   readonly speed: number;
   readonly enables?: readonly string[];
-}
-
-/** Lanes that keep a large GPU busy, at the registers that these kernels take: 132 units of 512. */
-const ENOUGH_LANES = 65536;
-
-/** A share of the depth below this is dominated by writing and adding up its partial sums. */
-const LEAST_SHARE = 256;
-
-/** Shares of the depth for a result of several products: the deepest decides. */
-export function splitsFor(products: readonly TileProduct[], shapes: readonly TileShape[]): number {
-  const lanes = lanesOf(products, shapes);
-  const depth = Math.max(...products.map((product) => product.depth));
-  return Math.max(1, Math.min(Math.floor(ENOUGH_LANES / lanes), Math.floor(depth / LEAST_SHARE)));
-}
-
-/** Expected speed relative to a full GPU that computes nothing beyond the edges; more is better. */
-export function expectedSpeed(
-  products: readonly TileProduct[],
-  shapes: readonly TileShape[],
-  splits = splitsFor(products, shapes),
-): number {
-  const lanes = lanesOf(products, shapes) * splits;
-  let useful = 0;
-  let spent = 0;
-  for (const [i, { rows, columns, depth }] of products.entries()) {
-    const shape = shapes[i];
-    if (!shape) continue;
-    useful += rows * columns * depth;
-    spent +=
-      (tilesOf(rows, shape.rows) * shape.rows * tilesOf(columns, shape.columns) * shape.columns * depth) /
-      shape.speed;
-  }
-  return (useful / Math.max(1, spent)) * Math.min(1, lanes / ENOUGH_LANES);
+  /** The inner loop is written out. A software adapter's compiler would take ten seconds for it, and a GPU's a tenth of one. */
+  readonly unrolled?: boolean;
 }
 
 /** The step that computes one product, or its partial sums. */
@@ -70,41 +44,87 @@ export function tileStep(
   shape: TileShape,
   { splits, target, dtype, epilogue }: { splits: number; target: Operand; dtype: DType; epilogue: Epilogue },
 ): KernelStep {
-  const { rows, columns, depth, left, right, scatter, elements } = product;
-  const share = Math.ceil(depth / splits / shape.slice) * shape.slice;
+  const { parts, columns, left, right, scatter, elements } = product;
   const vector = columns % 4 === 0;
   const finish = epilogue.emit(vector);
-  const binding = (name: string, operand: Operand, type: DType, fours: boolean): Binding => ({
+  const binding = (name: string, operand: Operand, type: string): Binding => ({
     name,
     operand,
     access: name === 'result' ? 'read_write' : 'read',
-    type: fours ? (type === 'f16' ? 'vec4h' : 'vec4f') : type,
+    type,
   });
+  let tiles = 0;
+  const sizes: Record<string, number> = {};
+  for (const [i, { rows, depth, sizes: own }] of parts.entries()) {
+    const share = shareOf(depth, splits, shape);
+    const named = { firstTile: tiles, rows, depth, share, ...own };
+    for (const [name, size] of Object.entries(named)) sizes[`${name}${i}`] = size;
+    tiles += tilesOf(rows, shape.rows);
+  }
   return {
     kind: 'dispatch',
     bindings: [
-      binding('left', { kind: 'input', index: 0 }, left.dtype, left.vector),
-      binding('right', { kind: 'input', index: 1 }, right.dtype, right.vector),
-      binding('result', target, dtype, vector),
+      binding('left', { kind: 'input', index: 0 }, boundType(left)),
+      binding('right', { kind: 'input', index: 1 }, boundType(right)),
+      binding('result', target, boundType({ dtype, vector })),
       ...finish.bindings,
     ],
     // Neighbouring workgroups share rows of the left operand, the larger one as a rule, while caches hold them.
-    workgroups: [tilesOf(columns, shape.columns), tilesOf(rows, shape.rows), splits],
-    dims: { rows, columns, depth, share, elements, ...left.dims, ...right.dims, ...scatter },
+    workgroups: [tilesOf(columns, shape.columns), tiles, splits],
+    dims: { ...sizes, columns, elements, ...left.dims, ...right.dims, ...scatter },
     ...(shape.enables && { enables: shape.enables }),
-    code: `${left.code}\n${right.code}\n${finish.declarations}${storeCode(product, dtype)}\n${kernel.code(product, shape)}`,
+    code: [
+      runTypes(left, right),
+      partCode(product),
+      left.code,
+      right.code,
+      finish.declarations,
+      storeCode(product, dtype),
+      kernel.code(product, shape),
+    ].join('\n'),
   };
+}
+
+/**
+ * WGSL with which the entry point of a kernel begins, given `group`, the workgroup's number as a vec3u: `firstRow` and
+ * `firstColumn` of its tile, `begin` and `end` of its share of the depth, and the variable `part`, from which functions
+ * read the sizes of the part of the product that the tile lies in. WGSL takes the loop from `begin` to `end` for uniform.
+ */
+export function openingCode({ rows, columns }: Pick<TileShape, 'rows' | 'columns'>): string {
+  return `let own = partOf(group.y);
+  part = own;
+  let firstRow = (group.y - own.firstTile) * ${rows}u;
+  let firstColumn = group.x * ${columns}u;
+  let begin = group.z * own.share;
+  let end = min(begin + own.share, own.depth);`;
+}
+
+function partCode({ parts }: TileProduct): string {
+  const names = ['firstTile', 'rows', 'depth', 'share', ...Object.keys(at(parts, 0).sizes)];
+  const part = (i: number) => `return Part(${names.map((name) => `dims.${name}${i}`).join(', ')});`;
+  const others = parts.map((_, i) => i).slice(1);
+  return `/** Sizes that differ between the parts of a product. */
+struct Part { ${names.map((name) => `${name}: u32`).join(', ')} }
+var<private> part: Part;
+/** The part with the row of tiles \`tile\`. */
+fn partOf(tile: u32) -> Part {
+${others
+  .reverse()
+  .map((i) => `  if (tile >= dims.firstTile${i}) { ${part(i)} }\n`)
+  .join('')}  ${part(0)}
+}`;
+}
+
+/** The depth of a share: a number of whole slices. */
+export function shareOf(depth: number, splits: number, { slice }: TileShape): number {
+  return Math.ceil(depth / splits / slice) * slice;
 }
 
 export function tilesOf(size: number, tile: number): number {
   return Math.ceil(size / tile);
 }
 
-function lanesOf(products: readonly TileProduct[], shapes: readonly TileShape[]): number {
-  let lanes = 0;
-  for (const [i, { rows, columns }] of products.entries()) {
-    const shape = shapes[i];
-    if (shape) lanes += tilesOf(rows, shape.rows) * tilesOf(columns, shape.columns) * shape.lanes;
-  }
-  return lanes;
+/** Rows of tiles of all parts. */
+export function tileRowsOf({ parts }: TileProduct, shape: TileShape): number {
+  return parts.reduce((sum, { rows }) => sum + tilesOf(rows, shape.rows), 0);
 }

@@ -2,7 +2,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { DType } from '../../engine/graph/tensor.js';
 import type { Gather, TapAxis } from '../conv/conv-gather.js';
 import type { ConvGeometry } from '../conv/conv-geometry.js';
-import { four, type TileOperand } from './tile-operand.js';
+import { denseRuns, four, inUnits, outerOf, runCode, runsOf, runType, type TileOperand } from './tile-operand.js';
 
 /**
  * The operands of a convolution that are no matrices in memory: patches of an image, with pixels or with taps as the
@@ -14,55 +14,72 @@ export interface Pass {
   readonly x: TapAxis;
 }
 
-/** Rows: the output pixels of a pass. k: (tap row, tap column, channel). */
-export function patchesAlong(dtype: DType, { image }: Gather, { y, x }: Pass): TileOperand {
-  const vector = image.c % 4 === 0;
-  const dims = {
+/** The sizes of a pass that the operands below read from `part`, and the store of a scattered result, too. */
+export function passSizes({ image }: Gather, { y, x }: Pass): Readonly<Record<string, number>> {
+  const [tapFirstY, tapDeltaY] = progression(y.taps);
+  const [tapFirstX, tapDeltaX] = progression(x.taps);
+  return {
+    firstY: y.first,
+    firstX: x.first,
     countY: y.count,
     countX: x.count,
-    h: image.h,
-    w: image.w,
-    c: image.c,
     // In pixels of the image itself, without its border. Negative ones wrap around, and back in the kernel.
     originY: y.origin - image.top,
     originX: x.origin - image.left,
-    advanceY: y.advance,
-    advanceX: x.advance,
     tapsY: y.taps.length,
     tapsX: Math.max(1, x.taps.length),
     tapStepY: y.tapStep,
     tapStepX: x.tapStep,
+    tapFirstY,
+    tapFirstX,
+    tapDeltaY,
+    tapDeltaX,
   };
+}
+
+/** Rows: the output pixels of a pass. k: (tap row, tap column, channel). */
+export function patchesAlong(dtype: DType, { image, passes }: Gather, slice: number): TileOperand {
+  const vector = image.c % 4 === 0;
+  const { h, w, c } = image;
+  // The same for all passes.
+  const [{ y: { advance: advanceY = 1 } = {}, x: { advance: advanceX = 1 } = {} } = {}] = passes;
+  const dims = { h, w, c, advanceY, advanceX };
+  const even = c % slice === 0;
+  const channels = inUnits(vector, 'dims.c');
+  const Run = runType({ dtype, vector });
   const code = wgsl`${SPOTS}
-${loadAt(vector)}
-fn pixelSpot(row: u32) -> Spot {
-  let line = row / dims.countX;
-  let n = line / dims.countY;
-  let y = i32((line - n * dims.countY) * dims.advanceY + dims.originY);
-  let x = i32((row - line * dims.countX) * dims.advanceX + dims.originX);
-  let offset = ((i32(n * dims.h) + y) * i32(dims.w) + x) * i32(dims.c);
-  return Spot(offset, select(OUTSIDE, y, row < dims.rows), x);
+fn pixelSpot(row: u32, deep: u32) -> Spot {
+  let line = row / part.countX;
+  let n = line / part.countY;
+  let y = i32((line - n * part.countY) * dims.advanceY + part.originY);
+  let x = i32((row - line * part.countX) * dims.advanceX + part.originX);
+  let offset = ((i32(n * dims.h) + y) * i32(dims.w) + x) * i32(${channels}) + i32(${even ? inUnits(vector, 'deep') : '0u'});
+  return Spot(offset, select(OUTSIDE, y, row < part.rows), x);
 }
 alias LeftOuter = array<Spot, 4>;
-fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `pixelSpot(first + ${j}u)`)}); }
-${odometer('left', 'dims.c', 'dims.tapsX')}
-fn tapSpot(at: vec3u) -> Spot {
-  let y = i32(at.z * dims.tapStepY);
-  let x = i32(at.y * dims.tapStepX);
-  return Spot((y * i32(dims.w) + x) * i32(dims.c) + i32(at.x), select(OUTSIDE, y, at.z < dims.tapsY), x);
+fn leftOuter(first: u32, deep: u32) -> LeftOuter {
+  return LeftOuter(${four((j) => `pixelSpot(first + ${j}u, deep)`)});
+}
+${odometer('left', 'dims.c', 'part.tapsX', even)}
+fn tapSpot(at: vec3u, on: bool) -> Spot {
+  let y = i32(at.z * part.tapStepY);
+  let x = i32(at.y * part.tapStepX);
+  let offset = (y * i32(dims.w) + x) * i32(${channels}) + i32(${inUnits(vector, 'at.x')});
+  return Spot(offset, select(OUTSIDE, y, on && at.z < part.tapsY), x);
 }
 #if ${vector}
-fn leftBlock(outer: LeftOuter, at: vec3u) -> mat4x4f {
-  let tap = tapSpot(at);
-  return transpose(mat4x4f(${four((j) => `fourAt(outer[${j}], tap)`)}));
+fn leftLoad(outer: LeftOuter, at: vec3u, on: bool) -> LeftRuns {
+  let tap = tapSpot(at, on);
+  return LeftRuns(${four((j) => `leftRun(placeAt(outer[${j}], tap))`)});
 }
 #else
-fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f {
-  let tap = tapSpot(at);
-  return vec4f(${four((j) => `elementAt(outer[${j}], tap)`)});
+fn leftAcross(outer: LeftOuter, at: vec3u, on: bool) -> ${Run} {
+  let tap = tapSpot(at, on);
+  return leftRun(${four((j) => `placeAt(outer[${j}], tap)`)});
 }
-${blockByK('left', 'LeftOuter')}
-#endif`;
+${loadByK('left')}
+#endif
+${runCode({ name: 'left', dtype, vector }, vector)}`;
   return { name: 'left', dtype, vector, along: true, code, dims };
 }
 
@@ -71,75 +88,71 @@ export function patchesAcross(dtype: DType, g: ConvGeometry): TileOperand {
   const vector = g.c % 4 === 0;
   const { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft } = g;
   const dims = { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft };
+  const channels = inUnits(vector, 'dims.c');
+  const Run = runType({ dtype, vector });
   const code = wgsl`${SPOTS}
-${loadAt(vector)}
 fn tapSpot(row: u32) -> Spot {
   let tap = row / dims.c;
   let y = i32((tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
   let x = i32((tap % dims.kw) * dims.dilationX) - i32(dims.padLeft);
-  let offset = (y * i32(dims.w) + x) * i32(dims.c) + i32(row - tap * dims.c);
-  return Spot(offset, select(OUTSIDE, y, row < dims.rows), x);
+  let offset = (y * i32(dims.w) + x) * i32(${channels}) + i32(${inUnits(vector, '(row - tap * dims.c)')});
+  return Spot(offset, select(OUTSIDE, y, row < part.rows), x);
 }
-${odometer('left', 'dims.ow', 'dims.oh')}
-fn pixelSpot(at: vec3u) -> Spot {
+${odometer('left', 'dims.ow', 'dims.oh', false)}
+fn pixelSpot(at: vec3u, on: bool) -> Spot {
   let y = i32(at.y * dims.strideY);
   let x = i32(at.x * dims.strideX);
-  let offset = ((i32(at.z * dims.h) + y) * i32(dims.w) + x) * i32(dims.c);
-  return Spot(offset, select(OUTSIDE, y, at.z < dims.n), x);
+  let offset = ((i32(at.z * dims.h) + y) * i32(dims.w) + x) * i32(${channels});
+  return Spot(offset, select(OUTSIDE, y, on && at.z < dims.n), x);
 }
 #if ${vector}
 alias LeftOuter = Spot;
-fn leftOuter(first: u32) -> LeftOuter { return tapSpot(first); }
-fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f { return fourAt(outer, pixelSpot(at)); }
+fn leftOuter(first: u32, deep: u32) -> LeftOuter { return tapSpot(first); }
+fn leftAcross(outer: LeftOuter, at: vec3u, on: bool) -> ${Run} { return leftRun(placeAt(outer, pixelSpot(at, on))); }
 #else
 alias LeftOuter = array<Spot, 4>;
-fn leftOuter(first: u32) -> LeftOuter { return LeftOuter(${four((j) => `tapSpot(first + ${j}u)`)}); }
-fn leftAcross(outer: LeftOuter, at: vec3u) -> vec4f {
-  let pixel = pixelSpot(at);
-  return vec4f(${four((j) => `elementAt(outer[${j}], pixel)`)});
+fn leftOuter(first: u32, deep: u32) -> LeftOuter { return LeftOuter(${four((j) => `tapSpot(first + ${j}u)`)}); }
+fn leftAcross(outer: LeftOuter, at: vec3u, on: bool) -> ${Run} {
+  let pixel = pixelSpot(at, on);
+  return leftRun(${four((j) => `placeAt(outer[${j}], pixel)`)});
 }
 #endif
-${blockByK('left', 'LeftOuter')}`;
+${loadByK('left')}
+${runCode({ name: 'left', dtype, vector }, false)}`;
   return { name: 'left', dtype, vector, along: false, code, dims };
 }
 
 /** Columns: the input channels of the weights. k: (tap row, tap column, output channel) of a pass. */
-export function weightsAlong(dtype: DType, { image, channels, kw }: Gather, { y, x }: Pass): TileOperand {
+export function weightsAlong(dtype: DType, { image, channels, kw }: Gather, slice: number): TileOperand {
   const vector = image.c % 4 === 0;
-  const [tapFirstY, tapDeltaY] = progression(y.taps);
-  const [tapFirstX, tapDeltaX] = progression(x.taps);
-  const dims = { rightOuters: channels, kw, tapFirstY, tapDeltaY, tapFirstX, tapDeltaX };
+  const dims = { rightOuters: channels, kw };
+  const even = image.c % slice === 0;
   const code = wgsl`
-alias RightOuter = u32;
-fn rightOuter(first: u32) -> u32 { return first; }
-${odometer('right', 'dims.c', 'dims.tapsX')}
+${odometer('right', 'dims.c', 'part.tapsX', even)}
 /** Where the weights of column 0 lie. */
 fn weightsOf(at: vec3u) -> u32 {
-  let tap = (dims.tapFirstY + at.z * dims.tapDeltaY) * dims.kw + dims.tapFirstX + at.y * dims.tapDeltaX;
-  return tap * dims.rightOuters * dims.c + at.x;
+  let tap = (part.tapFirstY + at.z * part.tapDeltaY) * dims.kw + part.tapFirstX + at.y * part.tapDeltaX;
+  return ${inUnits(vector, '(tap * dims.rightOuters * dims.c + at.x)')};
 }
 #if ${vector}
-fn rightRun(column: u32, first: u32, within: bool) -> vec4f {
-  let exists = within && column < dims.rightOuters;
-  return select(vec4f(), vec4f(right[select(0u, (first + column * dims.c) / 4u, exists)]), exists);
-}
-fn rightBlock(outer: u32, at: vec3u) -> mat4x4f {
-  let first = weightsOf(at);
-  let within = at.z < dims.tapsY;
-  return transpose(mat4x4f(${four((j) => `rightRun(outer + ${j}u, first, within)`)}));
+${denseRuns({ name: 'right', vector, along: true, stride: 'dims.c', inner: undefined, deep: even })}
+fn rightLoad(outer: RightOuter, at: vec3u, on: bool) -> RightRuns {
+  return rightRuns(outer, at.x, weightsOf(at), on && at.z < part.tapsY);
 }
 #else
-fn rightElement(column: u32, first: u32, within: bool) -> f32 {
-  let exists = within && column < dims.rightOuters;
-  return select(0.0, f32(right[select(0u, first + column * dims.c, exists)]), exists);
+alias RightOuter = u32;
+fn rightOuter(first: u32, deep: u32) -> RightOuter { return first; }
+fn rightPlace(column: u32, first: u32, within: bool) -> Place {
+  return placeIf(within && column < dims.rightOuters, first + column * dims.c);
 }
-fn rightAcross(outer: u32, at: vec3u) -> vec4f {
+fn rightAcross(outer: u32, at: vec3u, on: bool) -> ${runType({ dtype, vector })} {
   let first = weightsOf(at);
-  let within = at.z < dims.tapsY;
-  return vec4f(${four((j) => `rightElement(outer + ${j}u, first, within)`)});
+  let within = on && at.z < part.tapsY;
+  return rightRun(${four((j) => `rightPlace(outer + ${j}u, first, within)`)});
 }
-${blockByK('right', 'RightOuter')}
-#endif`;
+${loadByK('right')}
+#endif
+${runCode({ name: 'right', dtype, vector }, vector)}`;
   return { name: 'right', dtype, vector, along: true, code, dims };
 }
 
@@ -150,22 +163,17 @@ ${blockByK('right', 'RightOuter')}
 const SPOTS = `
 struct Spot { offset: i32, y: i32, x: i32 }
 const OUTSIDE = -0x20000000;
-fn inside(a: Spot, b: Spot) -> bool { return u32(a.y + b.y) < dims.h && u32(a.x + b.x) < dims.w; }`;
-
-/** The four elements from where two spots meet, or the one: only the first type-checks where the operand is bound as vectors. */
-function loadAt(vector: boolean): string {
-  const [T, zero, name, index] = vector
-    ? ['vec4f', 'vec4f()', 'fourAt', 'u32(a.offset + b.offset) / 4u']
-    : ['f32', '0.0', 'elementAt', 'u32(a.offset + b.offset)'];
-  return `fn ${name}(a: Spot, b: Spot) -> ${T} {
-  let exists = inside(a, b);
-  return select(${zero}, ${T}(left[select(0u, ${index}, exists)]), exists);
+fn placeAt(a: Spot, b: Spot) -> Place {
+  return placeIf(u32(a.y + b.y) < dims.h && u32(a.x + b.x) < dims.w, u32(a.offset + b.offset));
 }`;
-}
 
-/** Three digits, the fastest first, for a k that counts through two inner sizes and an outer one without end. */
-function odometer(name: TileOperand['name'], inner: string, middle: string): string {
-  return `fn ${name}Start(k: u32) -> vec3u {
+/**
+ * Three digits, the fastest first, for a k that counts through two inner sizes and an outer one without end.
+ * @param even the innermost size is a multiple of a slice: the digits are the same for all blocks of one, but for `deep`
+ */
+function odometer(name: TileOperand['name'], inner: string, middle: string, even: boolean): string {
+  return `fn ${name}Start(first: u32, deep: u32) -> vec3u {
+  let k = first${even ? '' : ' + deep'};
   let line = k / ${inner};
   return vec3u(k - line * ${inner}, line % ${middle}, line / ${middle});
 }
@@ -183,13 +191,13 @@ fn ${name}Next(at: vec3u) -> vec3u {
 }`;
 }
 
-/** A block as four calls of `Across`, which gives the elements of four outers at one k. */
-function blockByK(name: TileOperand['name'], Outer: string): string {
-  return `fn ${name}Block(outer: ${Outer}, at: vec3u) -> mat4x4f {
+/** A load as four calls of `Across`, which gives the elements of four outers at one k. */
+function loadByK(name: TileOperand['name']): string {
+  return `fn ${name}Load(outer: ${outerOf(name)}, at: vec3u, on: bool) -> ${runsOf(name)} {
   let at1 = ${name}Next(at);
   let at2 = ${name}Next(at1);
   let at3 = ${name}Next(at2);
-  return mat4x4f(${['at', 'at1', 'at2', 'at3'].map((k) => `${name}Across(outer, ${k})`).join(', ')});
+  return ${runsOf(name)}(${['at', 'at1', 'at2', 'at3'].map((k) => `${name}Across(outer, ${k}, on)`).join(', ')});
 }`;
 }
 

@@ -3,94 +3,106 @@ import { at, type DType, type Problem } from '../../engine/graph/tensor.js';
 import { forwardGather, type Gather, inputGradientGather } from '../conv/conv-gather.js';
 import type { ConvGeometry } from '../conv/conv-geometry.js';
 import { matrixOperand, type TileOperand } from './tile-operand.js';
-import { type Pass, patchesAcross, patchesAlong, weightsAlong } from './tile-patches.js';
+import { type Pass, passSizes, patchesAcross, patchesAlong, weightsAlong } from './tile-patches.js';
 
 /**
- * The three directions of a convolution as matrix products, whatever kernel computes those. Where a pixel sees only
- * itself (1×1, and so every matrix product) both operands are plain matrices, and no kernel looks for taps.
+ * A direction of a convolution as a matrix product, whatever kernel computes it. Where a pixel sees only itself (1×1, and
+ * so every matrix product) both operands are plain matrices, and no kernel looks for taps.
  */
 export interface TileProduct {
-  readonly rows: number;
+  /**
+   * The rows of the result in parts, each summed over a depth of its own: the passes of an input gradient, the deepest
+   * first; otherwise one.
+   */
+  readonly parts: readonly TilePart[];
   readonly columns: number;
-  readonly depth: number;
   readonly left: TileOperand;
   readonly right: TileOperand;
-  /** The rows lie apart in the result: the pixels of one residue class modulo the stride. */
+  /** The rows of a part lie apart in the result: the pixels of one residue class modulo the stride. */
   readonly scatter: Readonly<Record<string, number>> | undefined;
-  /** Elements of the whole result, to which other products may contribute too. */
+  /** Elements of the whole result. */
   readonly elements: number;
 }
 
-export function forwardProducts({ inputs, attributes: g }: Problem<ConvGeometry>): TileProduct[] {
-  const gather = forwardGather(g);
-  return gather.passes.map((pass) => {
-    const depth = g.kh * g.kw * g.c;
-    const right = matrixOperand('right', { dtype: at(inputs, 1).dtype, outers: g.o, depth, along: false });
-    return gatherProduct(gather, pass, at(inputs, 0).dtype, right);
-  });
+export interface TilePart {
+  readonly rows: number;
+  readonly depth: number;
+  /** What operands and the store read from `part`; the same names in all parts. */
+  readonly sizes: Readonly<Record<string, number>>;
 }
 
-export function inputGradientProducts({ inputs, attributes: g }: Problem<ConvGeometry>): TileProduct[] {
+/** @param slice of the tile: places along the depth are kept for one at a time, see tile-operand.ts */
+export function forwardProduct(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  slice: number,
+): TileProduct {
+  const depth = g.kh * g.kw * g.c;
+  const right = matrixOperand('right', {
+    dtype: at(inputs, 1).dtype,
+    outers: g.o,
+    depth,
+    along: false,
+    slice,
+  });
+  return gatherProduct(forwardGather(g), at(inputs, 0).dtype, right, slice);
+}
+
+export function inputGradientProduct(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  slice: number,
+): TileProduct {
   const gather = inputGradientGather(g);
   const { dtype } = at(inputs, 1);
-  return gather.passes.map((pass) => {
-    const right = seesItself(gather, pass)
-      ? matrixOperand('right', { dtype, outers: g.c, depth: g.o, along: true })
-      : weightsAlong(dtype, gather, pass);
-    return gatherProduct(gather, pass, at(inputs, 0).dtype, right);
-  });
+  const right = seesItself(gather)
+    ? matrixOperand('right', { dtype, outers: g.c, depth: g.o, along: true, slice })
+    : weightsAlong(dtype, gather, slice);
+  return gatherProduct(gather, at(inputs, 0).dtype, right, slice);
 }
 
-export function weightGradientProducts({ inputs, attributes: g }: Problem<ConvGeometry>): TileProduct[] {
+export function weightGradientProduct(
+  { inputs, attributes: g }: Problem<ConvGeometry>,
+  slice: number,
+): TileProduct {
   const [xType, dyType] = [at(inputs, 0).dtype, at(inputs, 1).dtype];
   const depth = g.n * g.oh * g.ow;
   const rows = g.kh * g.kw * g.c;
-  const [pass] = forwardGather(g).passes;
-  const left =
-    pass && seesItself(forwardGather(g), pass)
-      ? matrixOperand('left', { dtype: xType, outers: g.c, depth, along: false })
-      : patchesAcross(xType, g);
-  const right = matrixOperand('right', { dtype: dyType, outers: g.o, depth, along: false });
-  return [{ rows, columns: g.o, depth, left, right, scatter: undefined, elements: rows * g.o }];
+  const left = seesItself(forwardGather(g))
+    ? matrixOperand('left', { dtype: xType, outers: g.c, depth, along: false, slice })
+    : patchesAcross(xType, g);
+  const right = matrixOperand('right', { dtype: dyType, outers: g.o, depth, along: false, slice });
+  const parts = [{ rows, depth, sizes: {} }];
+  return { parts, columns: g.o, left, right, scatter: undefined, elements: rows * g.o };
 }
 
-function gatherProduct(gather: Gather, pass: Pass, dtype: DType, right: TileOperand): TileProduct {
-  const { image, channels, outH, outW } = gather;
-  const { y, x } = pass;
-  const rows = image.n * y.count * x.count;
-  const depth = y.taps.length * x.taps.length * image.c;
-  const left = seesItself(gather, pass)
-    ? matrixOperand('left', { dtype, outers: rows, depth, along: true })
-    : patchesAlong(dtype, gather, pass);
-  const scatter =
-    y.step === 1 && x.step === 1
-      ? undefined
-      : {
-          countY: y.count,
-          countX: x.count,
-          firstY: y.first,
-          firstX: x.first,
-          stepY: y.step,
-          stepX: x.step,
-          outH,
-          outW,
-        };
+function gatherProduct(gather: Gather, dtype: DType, right: TileOperand, slice: number): TileProduct {
+  const { image, channels, outH, outW, passes } = gather;
+  const alone = seesItself(gather);
+  const parts = passes.map((pass) => ({
+    rows: image.n * pass.y.count * pass.x.count,
+    depth: pass.y.taps.length * pass.x.taps.length * image.c,
+    sizes: alone ? {} : passSizes(gather, pass),
+  }));
+  const { y, x } = at(passes, 0);
   return {
-    rows,
+    parts: parts.sort((a, b) => b.depth - a.depth),
     columns: channels,
-    depth,
-    left,
+    left: alone
+      ? matrixOperand('left', { dtype, outers: at(parts, 0).rows, depth: image.c, along: true, slice })
+      : patchesAlong(dtype, gather, slice),
     right,
-    scatter,
+    scatter: y.step === 1 && x.step === 1 ? undefined : { stepY: y.step, stepX: x.step, outH, outW },
     elements: image.n * outH * outW * channels,
   };
 }
 
 /** A kernel of 1×1 and nothing skipped: each output pixel is made of the input pixel at its own place and of nothing else. */
-function seesItself({ image, passes }: Gather, { y, x }: Pass): boolean {
+function seesItself({ image, passes }: Gather): boolean {
   const alone = (axis: Pass['y'], border: number, size: number) =>
     axis.taps.length === 1 && axis.advance === 1 && axis.origin === border && axis.count === size;
-  return passes.length === 1 && alone(y, image.top, image.h) && alone(x, image.left, image.w);
+  return (
+    passes.length === 1 &&
+    passes.every(({ y, x }) => alone(y, image.top, image.h) && alone(x, image.left, image.w))
+  );
 }
 
 /**
@@ -102,17 +114,17 @@ export function storeCode({ columns, scatter }: TileProduct, dtype: DType): stri
   return wgsl`
 fn placeOf(row: u32) -> u32 {
 #if ${scatter !== undefined}
-  let line = row / dims.countX;
-  let n = line / dims.countY;
-  let y = (line - n * dims.countY) * dims.stepY + dims.firstY;
-  let x = (row - line * dims.countX) * dims.stepX + dims.firstX;
+  let line = row / part.countX;
+  let n = line / part.countY;
+  let y = (line - n * part.countY) * dims.stepY + part.firstY;
+  let x = (row - line * part.countX) * dims.stepX + part.firstX;
   return (n * dims.outH + y) * dims.outW + x;
 #else
   return row;
 #endif
 }
 fn store(split: u32, row: u32, column: u32, value: vec4f) {
-  if (row >= dims.rows || column >= dims.columns) { return; }
+  if (row >= part.rows || column >= dims.columns) { return; }
   let i = split * dims.elements + placeOf(row) * dims.columns + column;
 #if ${vector}
   result[i / 4u] = ${dtype === 'f16' ? 'vec4h' : 'vec4f'}(finish(value, i / 4u, columnOperands(column / 4u)));

@@ -1,4 +1,4 @@
-import type { TileKernel, TileShape } from './tile-kernel.js';
+import { openingCode, type TileKernel, type TileShape } from './tile-kernel.js';
 import type { TileOperand } from './tile-operand.js';
 
 /**
@@ -18,6 +18,7 @@ export const tileRegisters: TileKernel = {
     columns: ACROSS * COLUMNS,
     slice: 4,
     lanes: DOWN * ACROSS,
+    bytes: 0,
     speed: 0.3,
   }),
   code: ({ left, right }, shape) => tileCode(left, right, shape),
@@ -37,10 +38,10 @@ const DOWN = 4;
  * Sample (tileRegisters of a batched product):
  *
  *     for (var k = begin; k < end; k += 4u) {
- *       let a0 = leftBlock(leftOnes0, leftAt);
- *       let a1 = leftBlock(leftOnes1, leftAt);
- *       let b0 = rightBlock(rightOnes0, rightAt);
- *       let b1 = rightBlock(rightOnes1, rightAt);
+ *       let a0 = leftBlock(leftLoad(leftOnes0, leftAt, true));
+ *       let a1 = leftBlock(leftLoad(leftOnes1, leftAt, true));
+ *       let b0 = rightBlock(rightLoad(rightOnes0, rightAt, true));
+ *       let b1 = rightBlock(rightLoad(rightOnes1, rightAt, true));
  *       …
  *       s0_0 = fma(vec4f(a0[0][0]), b0[0], s0_0);
  *       s0_0 = fma(vec4f(a0[1][0]), b0[1], s0_0);
@@ -48,26 +49,25 @@ const DOWN = 4;
  *       s0_0 = fma(vec4f(a0[3][0]), b0[3], s0_0);
  *       s0_1 = fma(vec4f(a0[0][0]), b1[0], s0_1);
  */
-function tileCode(_left: TileOperand, _right: TileOperand, { rows, columns, lanes }: TileShape): string {
+function tileCode(_left: TileOperand, _right: TileOperand, shape: TileShape): string {
   const fours = (size: number) => Array.from({ length: size / 4 }, (_, i) => i);
   const own = Array.from({ length: ROWS }, (_, r) => r);
   const sides = fours(COLUMNS);
   const lines = (list: readonly number[], line: (i: number) => string) => list.map(line).join('\n');
   return `
-@compute @workgroup_size(${lanes}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let firstRow = group.y * ${rows}u + lane / ${ACROSS}u * ${ROWS}u;
-  let firstColumn = group.x * ${columns}u + lane % ${ACROSS}u * ${COLUMNS}u;
-  if (firstRow >= dims.rows || firstColumn >= dims.columns) { return; }
-  let begin = group.z * dims.share;
-  let end = min(begin + dims.share, dims.depth);
-${lines(fours(ROWS), (i) => `  let leftOnes${i} = leftOuter(firstRow + ${i * 4}u);`)}
-${lines(sides, (j) => `  let rightOnes${j} = rightOuter(firstColumn + ${j * 4}u);`)}
-  var leftAt = leftStart(begin);
-  var rightAt = rightStart(begin);
+@compute @workgroup_size(${shape.lanes}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  ${openingCode(shape)}
+  let ownRow = firstRow + lane / ${ACROSS}u * ${ROWS}u;
+  let ownColumn = firstColumn + lane % ${ACROSS}u * ${COLUMNS}u;
+  if (ownRow >= own.rows || ownColumn >= dims.columns) { return; }
+${lines(fours(ROWS), (i) => `  let leftOnes${i} = leftOuter(ownRow + ${i * 4}u, 0u);`)}
+${lines(sides, (j) => `  let rightOnes${j} = rightOuter(ownColumn + ${j * 4}u, 0u);`)}
+  var leftAt = leftStart(begin, 0u);
+  var rightAt = rightStart(begin, 0u);
 ${lines(own, (r) => lines(sides, (j) => `  var s${r}_${j} = vec4f();`))}
   for (var k = begin; k < end; k += 4u) {
-${lines(fours(ROWS), (i) => `    let a${i} = leftBlock(leftOnes${i}, leftAt);`)}
-${lines(sides, (j) => `    let b${j} = rightBlock(rightOnes${j}, rightAt);`)}
+${lines(fours(ROWS), (i) => `    let a${i} = leftBlock(leftLoad(leftOnes${i}, leftAt, true));`)}
+${lines(sides, (j) => `    let b${j} = rightBlock(rightLoad(rightOnes${j}, rightAt, true));`)}
     leftAt = leftAdvance(leftAt, 4u);
     rightAt = rightAdvance(rightAt, 4u);
 ${lines(own, (r) =>
@@ -83,7 +83,7 @@ ${lines(own, (r) =>
   var tile = array<vec4f, ${ROWS * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
   for (var i = 0u; i < ${ROWS}u; i++) {
     for (var j = 0u; j < ${sides.length}u; j++) {
-      store(group.z, firstRow + i, firstColumn + j * 4u, tile[i * ${sides.length}u + j]);
+      store(group.z, ownRow + i, ownColumn + j * 4u, tile[i * ${sides.length}u + j]);
     }
   }
 }`;

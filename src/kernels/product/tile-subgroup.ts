@@ -1,5 +1,5 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { TileKernel, TileShape } from './tile-kernel.js';
+import { openingCode, type TileKernel, type TileShape } from './tile-kernel.js';
 import type { TileOperand } from './tile-operand.js';
 
 /**
@@ -16,7 +16,7 @@ export const tileSubgroup: TileKernel = {
     return maxInvocations < LANES ? `needs ${LANES} invocations a workgroup` : undefined;
   },
 
-  shape(_product, { subgroupSize }): TileShape {
+  shape({ subgroupSize }): TileShape {
     const { across } = gridOf(subgroupSize);
     return {
       rows: (LANES / across) * SIDE,
@@ -24,6 +24,7 @@ export const tileSubgroup: TileKernel = {
       // so deep that every lane has one block of the left operand to load
       slice: across * 2,
       lanes: LANES,
+      bytes: 0,
       subgroup: subgroupSize,
       speed: 0.5,
       enables: ['subgroups'],
@@ -69,9 +70,9 @@ const FOUR = [0, 1, 2, 3] as const;
  * Sample (tileSubgroup of a batched product, subgroups of 8):
  *
  *     for (var k0 = begin; k0 < end; k0 += 8u) {
- *       let leftOnes = leftBlock(leftOuters, leftAt);
+ *       let leftOnes = leftBlock(leftLoad(leftOuters, leftAt, true));
  *       leftAt = leftAdvance(leftAt, 8u);
- *       let rightOnes0 = rightBlock(rightOuters0, rightAt0);
+ *       let rightOnes0 = rightBlock(rightLoad(rightOuters0, rightAt0, true));
  *       …
  *       {
  *         let a0 = subgroupShuffle(leftOnes[0], ((down + 0u) * 2u + 0u) % 8u);
@@ -89,8 +90,9 @@ const FOUR = [0, 1, 2, 3] as const;
 function tileCode(
   left: TileOperand,
   right: TileOperand,
-  { rows, columns, slice, subgroup }: TileShape,
+  shape: TileShape,
 ): string {
+  const { slice, subgroup } = shape;
   const { down, across } = gridOf(subgroup);
   const size = down * across;
   const blocks = slice / 4;
@@ -130,26 +132,26 @@ ${lines(HALVES, (h) => lines(FOUR, (r) => lines(HALVES, (j) => `      s${h * 4 +
   @builtin(local_invocation_index) index: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let firstRow = group.y * ${rows}u + index / ${size}u * ${down * SIDE}u;
-  let firstColumn = group.x * ${columns}u;
-  let begin = group.z * dims.share;
-  let end = min(begin + dims.share, dims.depth);
+  ${openingCode(shape)}
+  let ownRow = firstRow + index / ${size}u * ${down * SIDE}u;
   let across = lane % ${across}u;
   let down = lane / ${across}u;
-  let leftOuters = leftOuter(firstRow + (${lefts.outer('lane')}) * 4u);
-  var leftAt = leftStart(begin + (${lefts.deep('lane')}) * 4u);
+  let leftDeep = (${lefts.deep('lane')}) * 4u;
+  let leftOuters = leftOuter(ownRow + (${lefts.outer('lane')}) * 4u, leftDeep);
+  var leftAt = leftStart(begin, leftDeep);
 ${lines(rounds, (round) => {
   const job = `(lane + ${round * size}u)`;
-  return `  let rightOuters${round} = rightOuter(firstColumn + (${rights.outer(job)}) * 4u);
-  var rightAt${round} = rightStart(begin + (${rights.deep(job)}) * 4u);`;
+  return `  let rightDeep${round} = (${rights.deep(job)}) * 4u;
+  let rightOuters${round} = rightOuter(firstColumn + (${rights.outer(job)}) * 4u, rightDeep${round});
+  var rightAt${round} = rightStart(begin, rightDeep${round});`;
 })}
 ${lines(own, (r) => lines(HALVES, (j) => `  var s${r}_${j} = vec4f();`))}
   for (var k0 = begin; k0 < end; k0 += ${slice}u) {
-    let leftOnes = leftBlock(leftOuters, leftAt);
+    let leftOnes = leftBlock(leftLoad(leftOuters, leftAt, true));
     leftAt = leftAdvance(leftAt, ${slice}u);
 ${lines(
   rounds,
-  (round) => `    let rightOnes${round} = rightBlock(rightOuters${round}, rightAt${round});
+  (round) => `    let rightOnes${round} = rightBlock(rightLoad(rightOuters${round}, rightAt${round}, true));
     rightAt${round} = rightAdvance(rightAt${round}, ${slice}u);`,
 )}
 ${lines(
@@ -160,7 +162,7 @@ ${lines(
   // In a loop, since sixteen copies of the store would take a driver longer to compile than all the rest.
   var tile = array<vec4f, ${SIDE * 2}>(${own.flatMap((r) => HALVES.map((j) => `s${r}_${j}`)).join(', ')});
   for (var i = 0u; i < ${SIDE}u; i++) {
-    let row = firstRow + (i / 4u * ${down}u + down) * 4u + i % 4u;
+    let row = ownRow + (i / 4u * ${down}u + down) * 4u + i % 4u;
     for (var j = 0u; j < 2u; j++) {
       store(group.z, row, firstColumn + (j * ${across}u + across) * 4u, tile[i * 2u + j]);
     }

@@ -1,166 +1,80 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { DType } from '../../engine/graph/tensor.js';
-import type { TileKernel, TileShape } from './tile-kernel.js';
-import type { TileOperand } from './tile-operand.js';
+import type { TileParameters } from './tile-family.js';
+import { openingCode } from './tile-kernel.js';
+import { runsOf, runType, type TileOperand } from './tile-operand.js';
 
 /**
- * Tiles in workgroup memory: the lanes of a workgroup stage a slice of both operands, one block of four by four each,
- * and every lane computes its part of the tile from it. While they do, the next slice is on its way into registers.
+ * Tiles in workgroup memory: the lanes of a workgroup stage a slice of both operands as f32, blocks of four by four, and
+ * every lane computes its part of the tile from it. While they do, the next slice is on its way into registers.
  */
-export const tile64: TileKernel = workgroupTile('tile64', {
-  side: 64,
-  lanes: 128,
-  columnsPerLane: 4,
-  speed: 0.8,
-});
-export const tile128: TileKernel = workgroupTile('tile128', {
-  side: 128,
-  lanes: 256,
-  columnsPerLane: 8,
-  speed: 1,
-});
 
-/** Rows of a lane, in two groups of four that lie half a tile apart: neighbouring lanes then read neighbouring words. */
-const ROWS_PER_LANE = 8;
-const SLICE = 16;
+/** Vectors of four words that workgroup memory gives at once, each from other banks. */
+const BANKS = 8;
 
-function workgroupTile(
-  name: string,
-  {
-    side,
-    lanes,
-    columnsPerLane,
-    speed,
-  }: { side: number; lanes: number; columnsPerLane: number; speed: number },
-): TileKernel {
-  return {
-    name,
-    unfit({ left, right }, traits) {
-      if (traits.maxInvocations < lanes) return `needs ${lanes} invocations a workgroup`;
-      const bytes = SLICE * pitchOf(side) * (vectorBytes(left.dtype) + vectorBytes(right.dtype));
-      return traits.maxWorkgroupBytes < bytes ? `needs ${bytes} bytes of workgroup memory` : undefined;
-    },
-    shape: () => ({ rows: side, columns: side, slice: SLICE, lanes, speed }),
-    code: ({ left, right }, shape) => tileCode(left, right, shape, columnsPerLane),
-  };
-}
-
-/** Vectors between two k of a slice. The odd one keeps blocks that are staged together from meeting in one bank. */
-export function pitchOf(side: number): number {
-  return side / 4 + 1;
-}
-
-export function vectorBytes(dtype: DType): number {
-  return dtype === 'f16' ? 8 : 16;
-}
-
-/** WGSL for the lanes of a workgroup that share the staging of a slice: one block of four by four each. */
-export function stagingCode(
+/**
+ * Sample (tile64x64x16of8x4 of a batched product):
+ */
+export function workgroupTileCode(
   left: TileOperand,
   right: TileOperand,
-  { rows, columns, slice }: TileShape,
+  tile: TileParameters,
+  unrolled: boolean,
 ): string {
-  const depthBlocks = slice / 4;
-  const leftJobs = (rows / 4) * depthBlocks;
-  // The lanes that stage together take neighbours in memory.
-  const place = ({ along }: TileOperand, job: string, side: number) =>
-    along
-      ? `vec2u(${job} / ${depthBlocks}u, ${job} % ${depthBlocks}u)`
-      : `vec2u(${job} % ${side / 4}u, ${job} / ${side / 4}u)`;
-  const vector = ({ dtype }: TileOperand) => (dtype === 'f16' ? 'vec4h' : 'vec4f');
-  const put = (slices: string, operand: TileOperand, side: number) =>
-    [0, 1, 2, 3]
-      .map(
-        (i) =>
-          `${slices}[(place.y * 4u + ${i}u) * ${pitchOf(side)}u + place.x] = ${vector(operand)}(block[${i}]);`,
-      )
-      .join('\n    ');
-  return `
-var<workgroup> lefts: array<${vector(left)}, ${slice * pitchOf(rows)}>;
-var<workgroup> rights: array<${vector(right)}, ${slice * pitchOf(columns)}>;
-const LEFT_JOBS = ${leftJobs}u;
-const JOBS = ${leftJobs + (columns / 4) * depthBlocks}u;
-/** Which block of a slice a lane stages: how many fours down the outer side, and along k. */
-fn placeOfJob(lane: u32) -> vec2u {
-  if (lane < LEFT_JOBS) { return ${place(left, 'lane', rows)}; }
-  return ${place(right, '(lane - LEFT_JOBS)', columns)};
-}
-fn stage(lane: u32, place: vec2u, block: mat4x4f) {
-  if (lane < LEFT_JOBS) {
-    ${put('lefts', left, rows)}
-  } else if (lane < JOBS) {
-    ${put('rights', right, columns)}
-  }
-}`;
-}
-
-/**
- * `sR_J`: row R of the lane, columns 4·J to 4·J + 3. `aH`: four rows of the left slice at depth k. `bJ`: four columns of the
- * right one.
- *
- * Sample (tile64 of a batched product):
- *
- *     if (k0 > begin) {
- *     for (var k = 0u; k < 16u; k++) {
- *       let a0 = vec4f(lefts[k * 17u + down]);
- *       let a1 = vec4f(lefts[k * 17u + 8u + down]);
- *       let b0 = vec4f(rights[k * 17u + 0u + across]);
- *       s0_0 = fma(vec4f(a0[0]), b0, s0_0);
- *       s1_0 = fma(vec4f(a0[1]), b0, s1_0);
- *       …
- *       s7_0 = fma(vec4f(a1[3]), b0, s7_0);
- *     }
- *     }
- *     if (k0 >= end) { break; }
- *     workgroupBarrier();
- *     stage(lane, place, block);
- *     workgroupBarrier();
- */
-function tileCode(left: TileOperand, right: TileOperand, shape: TileShape, columnsPerLane: number): string {
-  const { rows, columns, lanes, slice } = shape;
-  const lanesAcross = columns / columnsPerLane;
-  const lanesDown = rows / ROWS_PER_LANE;
-  const sides = Array.from({ length: columnsPerLane / 4 }, (_, j) => j);
-  const own = Array.from({ length: ROWS_PER_LANE }, (_, r) => r);
-  const lines = (list: readonly number[], line: (i: number) => string) => list.map(line).join('\n');
-  const half = (r: number) => r >> 2;
-  return wgsl`${stagingCode(left, right, shape)}
+  const { rows, columns, slice, laneRows, laneColumns, stages } = tile;
+  const lanesAcross = columns / laneColumns;
+  const lanesDown = rows / laneRows;
+  const lanes = lanesAcross * lanesDown;
+  const rounds = stagingRounds(left, right, tile, lanes);
+  const sides = count(laneColumns / 4);
+  const halves = count(laneRows / 4);
+  const own = count(laneRows);
+  const fours = slice / 4;
+  const twice = stages === 2;
+  const slot = twice ? '[slot]' : '';
+  /** WGSL at depth 4·q + i of a slice, both given as WGSL. */
+  const multiply = (q: string, i: string) => `    {
+${lines(halves, (h) => `      let a${h} = lefts${slot}[${q}][${i}][${swizzled(left, `${h * lanesDown}u + down`, q, fours)}];`)}
+${lines(sides, (j) => `      let b${j} = rights${slot}[${q}][${i}][${swizzled(right, `${j * lanesAcross}u + across`, q, fours)}];`)}
+${lines(own, (r) => lines(sides, (j) => `      s${r}_${j} = fma(vec4f(a${r >> 2}[${r % 4}]), b${j}, s${r}_${j});`))}
+    }`;
+  return wgsl`
+// A slice: by fours of k, by k, by vectors of the outer side. Nested, since each index is checked against its own end.
+alias LeftSlice = array<array<array<vec4f, ${rows / 4}>, 4>, ${fours}>;
+alias RightSlice = array<array<array<vec4f, ${columns / 4}>, 4>, ${fours}>;
+var<workgroup> lefts: ${twice ? 'array<LeftSlice, 2>' : 'LeftSlice'};
+var<workgroup> rights: ${twice ? 'array<RightSlice, 2>' : 'RightSlice'};
+${stageCode(left, fours, twice)}
+${stageCode(right, fours, twice)}
 @compute @workgroup_size(${lanes}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let firstRow = group.y * ${rows}u;
-  let firstColumn = group.x * ${columns}u;
-  let begin = group.z * dims.share;
-  let end = min(begin + dims.share, dims.depth);
-  let place = placeOfJob(lane);
-  let leftOnes = leftOuter(firstRow + place.x * 4u);
-  let rightOnes = rightOuter(firstColumn + place.x * 4u);
-  var at: vec3u;
-  if (lane < LEFT_JOBS) { at = leftStart(begin + place.y * 4u); } else { at = rightStart(begin + place.y * 4u); }
+  ${openingCode({ rows, columns })}
   let across = lane % ${lanesAcross}u;
   let down = lane / ${lanesAcross}u;
+${lines(rounds, ({ begin }) => begin)}
 ${lines(own, (r) => lines(sides, (j) => `  var s${r}_${j} = vec4f();`))}
-  for (var k0 = begin; ; k0 += ${slice}u) {
-    var block: mat4x4f;
-    if (k0 < end) {
-      if (lane < LEFT_JOBS) {
-        block = leftBlock(leftOnes, at);
-        at = leftAdvance(at, ${slice}u);
-      } else {
-        block = rightBlock(rightOnes, at);
-        at = rightAdvance(at, ${slice}u);
-      }
-    }
-    if (k0 > begin) {
-    for (var k = 0u; k < ${slice}u; k++) {
-      let a0 = vec4f(lefts[k * ${pitchOf(rows)}u + down]);
-      let a1 = vec4f(lefts[k * ${pitchOf(rows)}u + ${lanesDown}u + down]);
-${lines(sides, (j) => `      let b${j} = vec4f(rights[k * ${pitchOf(columns)}u + ${j * lanesAcross}u + across]);`)}
-${lines(own, (r) => lines(sides, (j) => `      s${r}_${j} = fma(vec4f(a${half(r)}[${r % 4}]), b${j}, s${r}_${j});`))}
-    }
-    }
+#if ${twice}
+  var slot = 0u;
+#endif
+  {
+${lines(rounds, ({ load }) => load('begin < end'))}
+${lines(rounds, ({ stage }) => stage)}
+  }
+  for (var k0 = begin + ${slice}u; begin < end; k0 += ${slice}u) {
+    workgroupBarrier();
+${lines(rounds, ({ load }) => load('k0 < end'))}
+#if ${unrolled}
+${lines(count(slice), (k) => multiply(`${k >> 2}u`, `${k % 4}u`))}
+#else
+    for (var q = 0u; q < ${fours}u; q++) { for (var i = 0u; i < 4u; i++) {
+${multiply('q', 'i')}
+    } }
+#endif
     if (k0 >= end) { break; }
+#if ${twice}
+    slot = 1u - slot;
+#else
     workgroupBarrier();
-    stage(lane, place, block);
-    workgroupBarrier();
+#endif
+${lines(rounds, ({ stage }) => stage)}
   }
   // In a loop, since sixteen copies of the store would take a driver longer to compile than all the rest.
   var tile = array<vec4f, ${own.length * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
@@ -171,4 +85,101 @@ ${lines(own, (r) => lines(sides, (j) => `      s${r}_${j} = fma(vec4f(a${half(r)
     }
   }
 }`;
+}
+
+/** The code of one block for each lane, at its places in the kernel. */
+interface StagingRound {
+  readonly begin: string;
+  load(on: string): string;
+  readonly stage: string;
+}
+
+/**
+ * The blocks of both slices dealt out to the lanes, the left ones first, in as many rounds as it takes. Where a round has
+ * blocks of both, lanes branch; they do so by whole subgroups in all but the smallest tiles.
+ */
+function stagingRounds(
+  left: TileOperand,
+  right: TileOperand,
+  { rows, columns, slice, stages }: TileParameters,
+  lanes: number,
+): StagingRound[] {
+  const fours = slice / 4;
+  const lefts = (rows / 4) * fours;
+  const jobs = lefts + (columns / 4) * fours;
+  const slot = stages === 2 ? 'slot, ' : '';
+  // Lanes that load together take neighbours in memory.
+  const placeOf = ({ along }: TileOperand, job: string, side: number) =>
+    along
+      ? `vec2u((${job}) / ${fours}u, (${job}) % ${fours}u)`
+      : `vec2u((${job}) % ${side / 4}u, (${job}) / ${side / 4}u)`;
+  return count(Math.ceil(jobs / lanes)).map((round) => {
+    const first = round * lanes;
+    const leftLanes = Math.min(lanes, Math.max(0, lefts - first));
+    const busy = Math.min(lanes, jobs - first);
+    const both = leftLanes > 0 && leftLanes < busy;
+    const upTo = (end: number, code: string) => (end < lanes ? `if (lane < ${end}u) { ${code} }` : code);
+    const forEach = (ofLeft: string, ofRight: string) => {
+      if (both) return `if (lane < ${leftLanes}u) { ${ofLeft} } else { ${upTo(busy, ofRight)} }`;
+      return upTo(busy, leftLanes > 0 ? ofLeft : ofRight);
+    };
+    const alike = runType(left) === runType(right);
+    const leftRuns = both && !alike ? `leftRuns${round}` : `runs${round}`;
+    const rightRuns = both && !alike ? `rightRuns${round}` : `runs${round}`;
+    const job = (from: number) => (first < from ? `lane - ${from - first}u` : `lane + ${first - from}u`);
+    const sides: ('left' | 'right')[] = [];
+    if (leftLanes > 0) sides.push('left');
+    if (leftLanes < busy) sides.push('right');
+    const place = `place${round}`;
+    const loading = (side: 'left' | 'right', on: string) =>
+      `${side}Load(${side}Outers${round}, ${side}At${round}, ${on})`;
+    const variables = new Map([
+      [leftRuns, runsOf('left')],
+      [rightRuns, runsOf(leftLanes > 0 && alike ? 'left' : 'right')],
+    ]);
+    return {
+      begin: `  var ${place} = vec2u();
+  ${forEach(`${place} = ${placeOf(left, job(0), rows)};`, `${place} = ${placeOf(right, job(lefts), columns)};`)}
+${lines(
+  sides,
+  (side) => `  let ${side}Outers${round} = ${side}Outer(${side === 'left' ? 'firstRow' : 'firstColumn'} + ${place}.x * 4u, ${place}.y * 4u);
+  var ${side}At${round} = ${side}Start(begin, ${place}.y * 4u);`,
+)}`,
+      load: (on) =>
+        `${lines([...variables], ([name, type]) => `    var ${name}: ${type};`)}
+    ${forEach(`${leftRuns} = ${loading('left', on)};`, `${rightRuns} = ${loading('right', on)};`)}
+${lines(sides, (side) => `    ${side}At${round} = ${side}Advance(${side}At${round}, ${slice}u);`)}`,
+      stage: `    ${forEach(
+        `stageLeft(${slot}${place}, leftBlock(${leftRuns}));`,
+        `stageRight(${slot}${place}, rightBlock(${rightRuns}));`,
+      )}`,
+    };
+  });
+}
+
+/** WGSL that puts a block into a slice, given how many fours down its outer side and how many along k it lies. */
+function stageCode({ name, along }: TileOperand, fours: number, twice: boolean): string {
+  const put = count(4).map(
+    (i) => `${name}s${twice ? '[slot]' : ''}[place.y][${i}][outer] = block[${i}];`,
+  );
+  return `fn ${name === 'left' ? 'stageLeft' : 'stageRight'}(${twice ? 'slot: u32, ' : ''}place: vec2u, block: mat4x4f) {
+  let outer = ${along ? `place.x ^ (place.y * ${BANKS / fours}u)` : 'place.x'};
+  ${put.join('\n  ')}
+}`;
+}
+
+/**
+ * The place of the vector number `vector` at the four of k number `q`. Where blocks that are staged together lie one behind
+ * the other along k, they would meet in the same banks of workgroup memory without this.
+ */
+function swizzled({ along }: TileOperand, vector: string, q: string, fours: number): string {
+  return along ? `(${vector}) ^ (${q} * ${BANKS / fours}u)` : vector;
+}
+
+function count(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
+
+function lines<T>(list: readonly T[], line: (item: T) => string): string {
+  return list.map(line).join('\n');
 }

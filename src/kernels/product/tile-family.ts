@@ -1,0 +1,70 @@
+import type { TileKernel } from './tile-kernel.js';
+import { workgroupTileCode } from './tile-workgroup.js';
+
+/**
+ * The tiles in workgroup memory: one kernel (tile-workgroup.ts) with the parameters below. The model of tile-plan.ts ranks
+ * them for a problem and a device; a tuner measures the few that it ranks best.
+ */
+export interface TileParameters {
+  /** Of the tile that a workgroup computes; multiples of 32. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Depth in workgroup memory at a time: 8, 16 or 32. */
+  readonly slice: number;
+  /** Of a lane's part of the tile: 4, 8 or 16. */
+  readonly laneRows: number;
+  readonly laneColumns: number;
+  /** Slices in workgroup memory: of two, one is filled while the other is read, which saves every second barrier. */
+  readonly stages: 1 | 2;
+}
+
+/** Multiplications in the time of staging a block of four by four: its addresses, loads, selections and stores. */
+const STAGING = 100;
+
+/** Large tiles read each operand less often; small ones leave less of a small result, or a small GPU, without work. */
+const MEMBERS: readonly TileParameters[] = [
+  { rows: 128, columns: 128, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },
+  { rows: 128, columns: 64, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },
+  { rows: 64, columns: 128, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },
+  { rows: 64, columns: 64, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },
+  { rows: 64, columns: 64, slice: 16, laneRows: 8, laneColumns: 8, stages: 2 },
+  { rows: 64, columns: 64, slice: 16, laneRows: 8, laneColumns: 4, stages: 1 },
+  { rows: 64, columns: 32, slice: 16, laneRows: 8, laneColumns: 4, stages: 1 },
+  { rows: 32, columns: 64, slice: 16, laneRows: 4, laneColumns: 8, stages: 1 },
+  { rows: 32, columns: 32, slice: 32, laneRows: 4, laneColumns: 4, stages: 1 },
+];
+
+export const tileFamily: readonly TileKernel[] = MEMBERS.map(member);
+
+/** `tile` rows × columns × slice `of` the rows × columns of a lane. Saved choices of kernels hold these names. */
+function nameOf({ rows, columns, slice, laneRows, laneColumns, stages }: TileParameters): string {
+  return `tile${rows}x${columns}x${slice}of${laneRows}x${laneColumns}${stages === 2 ? 'twice' : ''}`;
+}
+
+function member(parameters: TileParameters): TileKernel {
+  const { rows, columns, slice, laneRows, laneColumns, stages } = parameters;
+  const lanes = (rows / laneRows) * (columns / laneColumns);
+  const bytes = (rows + columns) * slice * 4 * stages;
+  const shape = { rows, columns, slice, lanes, bytes, speed: speedOf(parameters) };
+  return {
+    name: nameOf(parameters),
+    family: 'tile',
+    unfit(_product, { maxInvocations, maxWorkgroupBytes }) {
+      if (maxInvocations < lanes) return `needs ${lanes} invocations a workgroup`;
+      return maxWorkgroupBytes < bytes ? `needs ${bytes} bytes of workgroup memory` : undefined;
+    },
+    shape: ({ adapter }) => ({ ...shape, unrolled: adapter === 'gpu' }),
+    code: ({ left, right }, { unrolled = false }) => workgroupTileCode(left, right, parameters, unrolled),
+  };
+}
+
+/**
+ * Time goes into multiplications, into values from workgroup memory (as fast as one word for each multiplication that the
+ * units could do: all of NVIDIA's, AMD's and Intel's processors are built so) where those take longer, and into staging.
+ */
+function speedOf({ rows, columns, slice, laneRows, laneColumns }: TileParameters): number {
+  const multiplications = slice * laneRows * laneColumns;
+  const words = 4 * slice * (laneRows + laneColumns);
+  const blocks = ((rows + columns) * slice * laneRows * laneColumns) / 16 / (rows * columns);
+  return multiplications / (Math.max(multiplications, words) + STAGING * blocks);
+}
