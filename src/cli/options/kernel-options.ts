@@ -39,6 +39,7 @@ export function kernelTuning(device: Device, { tune, quiet = false }: KernelFlag
     store: new TuneCache({ device: device.description, version: tailrayVersion }),
     measure: tune ? 'always' : 'long',
     onProgress: (done, total) => progress.show('measuring kernels', done, total, () => 'problems'),
+    onWarning: (message) => void process.stderr.write(`tailray: ${message}\n`),
     onDone(report) {
       progress.stop();
       if (!quiet && report.measured + report.changed > 0) {

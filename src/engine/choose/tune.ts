@@ -1,5 +1,5 @@
 import type { Device } from '../device.js';
-import type { Node } from '../graph/tensor.js';
+import type { DeviceTraits, Node } from '../graph/tensor.js';
 import { leastMs, measureRoofline, type Roofline } from '../roofline.js';
 import { Stopwatch } from '../run/stopwatch.js';
 import { bytesMoved, candidates, type KnownVariants, problemOf } from './choose.js';
@@ -8,7 +8,7 @@ import { problemKey } from './problem-key.js';
 
 /**
  * The measured choice of kernels. The rule (`Variant.rank`) gives a good kernel at once; a tuner measures the other
- * candidates, once for each op and shape on an adapter, and remembers the winner. Another kernel rounds otherwise, so a run
+ * candidates, once for each op and shape on an adapter, leaves out those whose results differ, and remembers the winner. Another kernel rounds otherwise, so a run
  * that is to be repeated bit for bit needs the same variants again: `Program.kernels` tells them, `earlierVariants` gives
  * them back.
  */
@@ -35,6 +35,8 @@ export interface TuneRecord {
   readonly winner: string;
   /** Milliseconds of every variant that was measured. */
   readonly ms: VariantTimes;
+  /** Why a variant that could run is no candidate: its result was another one. By variant. */
+  readonly refused: Readonly<Record<string, string>>;
 }
 
 /** Where records of one adapter and driver outlive the process. It keeps its own failures to itself. */
@@ -55,6 +57,8 @@ export interface TunerOptions {
   readonly memoryBytes?: number | undefined;
   /** Counts problems while they are measured. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Of a kernel whose result was not that of the others: a fault of tailray or of the driver. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** After a program's problems were looked at. */
   readonly onDone?: ((report: TuneReport) => void) | undefined;
 }
@@ -74,8 +78,11 @@ export interface TuneReport {
   readonly seconds: number;
 }
 
-/** A program is long if it will compute for so many seconds. */
-const LONG = 600;
+/**
+ * A program is long if it will compute for so many seconds. On a GPU, kernels take microseconds and the driver compiles on
+ * all cores, so that measuring takes some ten seconds where it takes minutes on a software adapter.
+ */
+const LONG: Readonly<Record<DeviceTraits['kind'], number>> = { software: 600, gpu: 60 };
 /** How many runs a program needs at least to be worth an estimate of its time. */
 const MANY_RUNS = 100;
 /** The part of a long program's time that measuring may take, and the most seconds of it. */
@@ -83,6 +90,8 @@ const LONG_FRACTION = 0.05;
 const LONG_AT_MOST = 60;
 /** The share of the roofline to expect of a program when its time is estimated. */
 const TYPICAL_FRACTION = 0.3;
+/** A slow GPU: a program that is short even on it is not worth the second in which the roofline is measured. */
+const SLOW_GPU = { gflops: 500, gbps: 30 };
 /** Bytes of scratch memory by default. */
 const SCRATCH = 2 ** 30;
 /** A winner must need less than this part of the rule's time: below that it is noise, and the rule stays. */
@@ -132,10 +141,14 @@ export class Tuner implements Tuning {
     const { measure = 'long' } = this.#options;
     if (measure === 'always') return Number.POSITIVE_INFINITY;
     if (measure === 'never' || runs < MANY_RUNS) return 0;
-    const roofline = await this.#capability();
-    const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_FRACTION;
-    const expected = (runs * ms) / 1000;
-    return expected < LONG ? 0 : Math.min(LONG_AT_MOST, expected * LONG_FRACTION);
+    const { kind } = this.#device.traits;
+    const expected = (roofline: Pick<Roofline, 'gflops' | 'gbps'>) => {
+      const ms = nodes.reduce((sum, node) => sum + leastMsOf(node, roofline), 0) / TYPICAL_FRACTION;
+      return (runs * ms) / 1000;
+    };
+    if (kind === 'gpu' && expected(SLOW_GPU) < LONG.gpu) return 0;
+    const seconds = expected(await this.#capability());
+    return seconds < LONG[kind] ? 0 : Math.min(LONG_AT_MOST, seconds * LONG_FRACTION);
   }
 
   /** Measures the problems, starting with the ones that take the most time. @returns how many were measured */
@@ -152,8 +165,10 @@ export class Tuner implements Tuning {
         const { key, node, names } = problem;
         const seen = await measureVariants(stopwatch, node, names, memoryBytes);
         if (!seen) continue;
-        const ms = await this.#confirmed(stopwatch, problem, seen);
-        const record = { problem: key, winner: fastest(names, ms), ms };
+        const { refused } = seen;
+        this.#warn(problem, refused);
+        const ms = await this.#confirmed(stopwatch, problem, seen.ms);
+        const record = { problem: key, winner: fastest(names, ms), ms, refused };
         this.#records?.set(key, record);
         await store?.add(record);
         measured++;
@@ -162,6 +177,18 @@ export class Tuner implements Tuning {
       stopwatch.destroy();
     }
     return measured;
+  }
+
+  #warn({ key, names }: TuningProblem, refused: TuneRecord['refused']): void {
+    const wrong = Object.entries(refused);
+    for (const [name, reason] of wrong) {
+      this.#options.onWarning?.(`the kernel ${name} of ${key} is left out: it ${reason}.`);
+    }
+    if (wrong.length > 1 && wrong.length === names.length - 1) {
+      this.#options.onWarning?.(
+        `no other kernel of ${key} agrees with ${names[0]}, which may be the wrong one.`,
+      );
+    }
   }
 
   /** A change needs two measurements, the second in other memory: a bad place in memory can cost a kernel dear. */
@@ -176,7 +203,7 @@ export class Tuner implements Tuning {
     if (winner === rule) return seen;
     const again = await measureVariants(stopwatch, node, [rule, winner], memoryBytes);
     const shorter = (name: string) => {
-      const times = [seen[name], again?.[name]].filter((ms) => typeof ms === 'number');
+      const times = [seen[name], again?.ms[name]].filter((ms) => typeof ms === 'number');
       return times.length > 0 ? Math.min(...times) : null;
     };
     return Object.fromEntries(names.map((name) => [name, shorter(name)]));
@@ -240,7 +267,7 @@ function savings(
   return { changed, savedMs };
 }
 
-function leastMsOf(node: Node, roofline: Roofline): number {
+function leastMsOf(node: Node, roofline: Pick<Roofline, 'gflops' | 'gbps'>): number {
   const problem = problemOf(node);
   return leastMs(roofline, { flops: node.op.flops(problem), bytes: bytesMoved(node.op, problem) });
 }

@@ -40,14 +40,21 @@ export interface Built {
   locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };
 }
 
-/** All pipelines are asked for at once: the driver compiles them side by side where it can. */
-export async function buildCommands(device: Device, plan: Plan): Promise<Built> {
+/**
+ * All pipelines are asked for at once: the driver compiles them side by side where it can.
+ * @param given buffers of inputs that several programs share; they are their owner's
+ */
+export async function buildCommands(
+  device: Device,
+  plan: Plan,
+  given: ReadonlyMap<Tensor, GPUBuffer> = new Map(),
+): Promise<Built> {
   const buffers: GPUBuffer[] = [];
   for (const [index, bytes] of plan.memory.buffers.entries()) {
     buffers.push(await device.createBuffer(`intermediates ${index}`, bytes));
   }
   const leaves: GPUBuffer[] = [];
-  for (const tensor of plan.leaves) leaves.push(await createLeaf(device, tensor));
+  for (const tensor of plan.leaves) leaves.push(given.get(tensor) ?? (await createLeaf(device, tensor)));
   const textures = plan.textures.sizes.map((size, index) =>
     createTexture(device, `scratch texture ${index}`, size),
   );
@@ -128,7 +135,7 @@ export async function buildCommands(device: Device, plan: Plan): Promise<Built> 
     rows,
     kernels,
     locate: (tensor) => place(plan.locate(tensor)),
-    owned: [...buffers, ...leaves, ...textures, dims.buffer],
+    owned: [...buffers, ...leaves.filter((_, i) => !given.has(at(plan.leaves, i))), ...textures, dims.buffer],
   };
 }
 

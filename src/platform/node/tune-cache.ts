@@ -32,7 +32,11 @@ const recordSchema = z.strictObject({
   problem: z.string().min(1),
   winner: z.string().min(1),
   ms: z.record(z.string(), z.number().positive().nullable()),
+  refused: z.record(z.string(), z.string()),
 });
+
+/** Of the lines: files of other forms are left alone. */
+const FORM = 2;
 
 /** Milliseconds after which a write that began before a rename is done. */
 const UNDER_WAY = 100;
@@ -44,7 +48,7 @@ export class TuneCache implements TuneStore {
   #warned = false;
 
   constructor({ device, version, folder = join(cacheFolder(), 'tuned'), warn = tell }: TuneCacheOptions) {
-    const key = `${device} ${version}`;
+    const key = `${device} ${version} ${FORM}`;
     const digest = createHash('sha256').update(key).digest('hex').slice(0, 8);
     const name = (device.toLowerCase().match(/[a-z0-9]+/g) ?? []).join('-').slice(0, 60);
     this.path = join(folder, `${name}-${digest}.jsonl`);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { candidates } from '../../../src/engine/choose/choose.js';
+import { differenceOf, fillRandom, type Placed } from '../../../src/engine/choose/compare-results.js';
 import { problemKey } from '../../../src/engine/choose/problem-key.js';
 import {
   earlierVariants,
@@ -9,7 +10,14 @@ import {
   type TuneStore,
 } from '../../../src/engine/choose/tune.js';
 import { compile } from '../../../src/engine/compile.js';
-import { Graph, type Tensor } from '../../../src/engine/graph/tensor.js';
+import {
+  type DType,
+  elementCount,
+  Graph,
+  type Op,
+  type Tensor,
+  type Variant,
+} from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
 import { grad } from '../../../src/kernels/common/grad.js';
 import { conv2d } from '../../../src/kernels/conv/conv.js';
@@ -122,6 +130,7 @@ describe('a tuner', () => {
     expect(Object.keys(record.ms).sort()).toEqual(fits.sort());
     expect(fits).toContain(record.winner);
     expect(record.ms[record.winner]).toBeGreaterThan(0);
+    for (const each of store.records.values()) expect(each.refused).toEqual({});
     expect(reports[0]).toMatchObject({
       problems: store.records.size,
       measured: store.records.size,
@@ -169,7 +178,7 @@ describe('a tuner', () => {
     expect(rows.some(({ by }) => by === 'tuned')).toBe(false);
     const { graph } = traced();
     const problem = problemKey(graph.nodes.find(({ op }) => op.name === 'conv2d')!);
-    store.records.set(problem, { problem, winner: 'direct', ms: { direct: 1 } });
+    store.records.set(problem, { problem, winner: 'direct', ms: { direct: 1 }, refused: {} });
     const known = await compileAndRun({ tuning: new Tuner(device, { store, onDone }) });
     expect(known.rows.filter(({ by }) => by === 'tuned').map(({ variant }) => variant)).toEqual([
       'direct',
@@ -190,7 +199,12 @@ describe('a tuner', () => {
     const store = await measuredStore();
     const { graph } = traced();
     const problem = problemKey(graph.nodes.find(({ op }) => op.name === 'conv2d')!);
-    store.records.set(problem, { problem, winner: 'of a later version', ms: { 'of a later version': 0.1 } });
+    store.records.set(problem, {
+      problem,
+      winner: 'of a later version',
+      ms: { 'of a later version': 0.1 },
+      refused: {},
+    });
     const { rows } = await compileAndRun({ tuning: new Tuner(device, { store, measure: 'never' }) });
     expect(rows.some(({ op, by }) => op === 'conv2d' && by === 'rule')).toBe(true);
     await compileAndRun({ tuning: new Tuner(device, { store, measure: 'always' }) });
@@ -207,6 +221,141 @@ describe('a tuner', () => {
     });
     expect(reports[0]).toMatchObject({ measured: 0, unknown: reports[0]!.problems });
     expect(store.records.size).toBe(0);
+  });
+});
+
+/** Doubles x. Beside the rule's variant one that rounds otherwise, and one that is fast because it does a tenth. */
+function doubling(wrongAt: 'most' | 'one' | 'nowhere'): Op<undefined> {
+  const variant = (name: string, rank: number, body: (elements: number) => string): Variant<undefined> => ({
+    name,
+    unfit: () => undefined,
+    rank: () => rank,
+    build: ({ outputs }) => {
+      const elements = elementCount(outputs[0]?.shape ?? []);
+      return {
+        scratch: [],
+        steps: [
+          {
+            kind: 'dispatch',
+            workgroups: [64, 1, 1],
+            bindings: [
+              { name: 'x', operand: { kind: 'input', index: 0 }, access: 'read', type: 'f32' },
+              { name: 'y', operand: { kind: 'output', index: 0 }, access: 'read_write', type: 'f32' },
+            ],
+            code: `@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  for (var i = id.x; i < ${elements}u; i += 4096u) { ${body(elements)} }
+}`,
+          },
+        ],
+      };
+    },
+  });
+  const wrong = {
+    most: () => 'if (i % 10u == 0u) { y[i] = 2.0 * x[i]; }',
+    one: (elements: number) => `y[i] = select(2.0, -2.0, i == ${elements - 1}u) * x[i];`,
+    nowhere: () => 'y[i] = x[i] + x[i];',
+  }[wrongAt];
+  return {
+    name: `double, wrong at ${wrongAt}`,
+    infer: ([x]) => [{ shape: x?.shape ?? [], dtype: 'f32' }],
+    flops: ({ outputs }) => elementCount(outputs[0]?.shape ?? []),
+    variants: [
+      variant('slow', 1, () => 'for (var k = 0u; k < 200u; k++) { y[i] = 2.0 * x[i] + 0.0 * f32(k); }'),
+      variant('rounded', 2, () => 'for (var k = 0u; k < 200u; k++) { y[i] = 2.0 * x[i] * (1.0 + 0x1p-22); }'),
+      variant('quick', 3, wrong),
+    ],
+  };
+}
+
+describe('a kernel that gives another result', () => {
+  test('at most of its values, or at one of them, is left out with a reason, however fast it is', async () => {
+    const device = await testDevice();
+    const graph = new Graph();
+    const x = graph.input('x', [64, 1000]);
+    const wrong = (['most', 'one', 'nowhere'] as const).map((wrongAt) => ({
+      wrongAt,
+      op: doubling(wrongAt),
+    }));
+    const outputs = wrong.flatMap(({ op }) => graph.apply(op, [x], undefined));
+    const store = new MemoryStore();
+    const warnings: string[] = [];
+    const onWarning = (message: string) => void warnings.push(message);
+    const tuning = new Tuner(device, { store, measure: 'always', onWarning });
+    const program = await compile(device, { graph, outputs, tuning });
+    for (const { wrongAt, op } of wrong) {
+      const record = [...store.records.values()].find(({ problem }) => problem.startsWith(op.name));
+      if (wrongAt === 'nowhere') {
+        expect([record?.winner, record?.refused]).toEqual(['quick', {}]);
+        continue;
+      }
+      expect(record?.winner).not.toBe('quick');
+      expect(record?.ms.quick).toBeNull();
+      expect(record?.ms.rounded).toBeGreaterThan(0);
+      expect(record?.refused).toEqual({
+        quick: expect.stringMatching(/^differs from slow by \S+ of the largest/),
+      });
+      expect(warnings).toContainEqual(
+        expect.stringMatching(`^the kernel quick of ${op.name} .* is left out: it differs`),
+      );
+    }
+    expect(warnings).toHaveLength(2);
+    program.destroy();
+  });
+
+  test('is told apart from one that rounds otherwise, in f32 and in f16', async () => {
+    const device = await testDevice();
+    const place = async (
+      values: Float32Array | Uint32Array,
+      dtype: DType,
+      length: number,
+    ): Promise<Placed> => {
+      const buffer = await device.createBuffer('values', values.byteLength);
+      device.write(buffer, 0, values);
+      return { spec: { shape: [length], dtype }, buffer, offset: 0 };
+    };
+    const difference = async (dtype: DType, length: number, ...both: (Float32Array | Uint32Array)[]) => {
+      const [a, b] = await Promise.all(both.map((values) => place(values, dtype, length)));
+      return a && b ? differenceOf(device, a, b) : undefined;
+    };
+    const [nan, infinite] = [Number.NaN, Number.POSITIVE_INFINITY];
+    const floats = (...values: number[]) => Float32Array.from(values);
+    expect(await difference('f32', 3, floats(1, 2, -8), floats(1, 2.5, -8))).toEqual({
+      largest: 1 / 16,
+      unlike: 0,
+    });
+    expect(await difference('f32', 3, floats(nan, infinite, 1), floats(nan, infinite, 1))).toEqual({
+      largest: 0,
+      unlike: 0,
+    });
+    expect(await difference('f32', 4, floats(nan, infinite, 1, 0), floats(1, -infinite, nan, -0))).toEqual({
+      largest: 0,
+      unlike: 3,
+    });
+    // 1 and 2, -2 and 4; a third half is infinite, a fourth is beyond the end
+    const [halves, others] = [Uint32Array.of(0x4000_3c00, 0xffff_7c00), Uint32Array.of(0x4400_3c00, 0x7c00)];
+    expect(await difference('f16', 3, halves, others)).toEqual({ largest: 0.5, unlike: 0 });
+    expect(await difference('u32', 2, Uint32Array.of(3, 7), Uint32Array.of(3, 8))).toEqual({
+      largest: 0,
+      unlike: 1,
+    });
+  });
+
+  test('is looked for with values that are random, of both signs, and the same each time', async () => {
+    const device = await testDevice();
+    const buffer = await device.createBuffer('values', 4096 * 4);
+    const place = { spec: { shape: [4096], dtype: 'f32' }, buffer, offset: 0 } as const;
+    const filled = async (seed: number) => {
+      await fillRandom(device, place, seed);
+      return [...new Float32Array(await device.read(buffer, 0, 4096 * 4))];
+    };
+    const [first, second, again] = [await filled(1), await filled(2), await filled(1)];
+    expect(again).toEqual(first);
+    expect(new Set([...first, ...second]).size).toBeGreaterThan(8180);
+    expect(Math.max(...first.map(Math.abs))).toBeLessThanOrEqual(1);
+    const mean = first.reduce((sum, value) => sum + value, 0) / 4096;
+    const square = first.reduce((sum, value) => sum + value * value, 0) / 4096;
+    expect(Math.abs(mean)).toBeLessThan(0.04);
+    expect(Math.abs(square - 1 / 3)).toBeLessThan(0.03);
   });
 });
 

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../data/temporary-folder.js';
 const DEVICE = 'llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)';
 
 function record(problem: string, winner = 'lanes'): TuneRecord {
-  return { problem, winner, ms: { lanes: 1.25, direct: 8.5, tile: null } };
+  return { problem, winner, ms: { lanes: 1.25, direct: 8.5, tile: null }, refused: { tile: 'differs' } };
 }
 
 async function cacheIn(folder: string, options: { device?: string; version?: string } = {}) {
@@ -52,7 +52,10 @@ describe('the tune cache', () => {
   test.each([
     ['a cut last line', async (path: string) => truncate(path, (await readFile(path)).length - 20)],
     ['a line that is no JSON', (path: string) => appendFile(path, 'what is this?\n')],
-    ['a record of another form', (path: string) => appendFile(path, '{"problem":"c","winner":7,"ms":{}}\n')],
+    [
+      'a record of another form',
+      (path: string) => appendFile(path, '{"problem":"c","winner":"lanes","ms":{}}\n'),
+    ],
     ['bytes of something else', (path: string) => appendFile(path, new Uint8Array([0, 255, 10, 254, 128]))],
   ])('passes over %s with a warning, and is whole again after the next record', async (_, damage) => {
     const folder = await temporaryFolder();
@@ -114,7 +117,7 @@ describe('processes at once', () => {
       await cache.load();
       for (let i = 0; i < ${each}; i++) {
         const problem = process.argv[1] + '/' + i + ' ' + 'x'.repeat(i * 10);
-        await cache.add({ problem, winner: 'lanes', ms: { lanes: 1, direct: 2 } });
+        await cache.add({ problem, winner: 'lanes', ms: { lanes: 1, direct: 2 }, refused: {} });
       }`;
     const ends = await Promise.all(
       Array.from({ length: processes }, (_, k) => start(['--input-type=module', '-e', script, `p${k}`])),
