@@ -15,6 +15,8 @@ export interface DeviceOptions {
    * `mapAsync` spins the event loop; src/platform/node passes a throttled wait.
    */
   readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+  /** See `DeviceTraits.residentGroups`; absent: the usual number of such an adapter. */
+  readonly residentGroups?: number;
 }
 
 /** What a plan needs to know of a device: enough to plan for one that is not there. */
@@ -41,7 +43,7 @@ export class Device {
   constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions) {
     this.gpu = gpu;
     this.#staging = new Staging(gpu);
-    this.traits = readTraits(gpu, info, options.kind);
+    this.traits = readTraits(gpu, info, options);
     this.description = [info.vendor, info.architecture, info.device, info.description]
       .filter(Boolean)
       .join(' ');
@@ -224,7 +226,11 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind): DeviceTraits {
+function readTraits(
+  gpu: GPUDevice,
+  info: GPUAdapterInfo,
+  { kind: adapter, residentGroups = adapter === 'gpu' ? USUAL_RESIDENT_GROUPS : 2 }: DeviceOptions,
+): DeviceTraits {
   const fixedSubgroups = gpu.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize;
   const { limits } = gpu;
   return {
@@ -240,7 +246,7 @@ function readTraits(gpu: GPUDevice, info: GPUAdapterInfo, adapter: AdapterKind):
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
     bindingAlignment: limits.minStorageBufferOffsetAlignment,
     f16: gpu.features.has('shader-f16'),
-    residentGroups: adapter === 'gpu' ? USUAL_RESIDENT_GROUPS : 2,
+    residentGroups,
     matrices: [],
   };
 }

@@ -1,6 +1,7 @@
 import type { Device } from './device.js';
 import { OutOfMemoryError } from './errors.js';
 import type { KernelStep } from './graph/tensor.js';
+import { measureResidentGroups } from './resident-groups.js';
 import { bindStep } from './run/bindings.js';
 import { recordCommands } from './run/commands.js';
 import { type Clock, Stopwatch } from './run/stopwatch.js';
@@ -23,6 +24,8 @@ export interface Roofline {
   readonly dispatchMs: number;
   /** Milliseconds that one more submit (of one tiny dispatch) adds. */
   readonly submitMs: number;
+  /** Workgroups that compute at the same time, see `DeviceTraits.residentGroups`; measured on GPUs. */
+  readonly residentGroups: number;
   /** How the rates were timed. */
   readonly clock: Clock;
   /** Every probe, the losers too. */
@@ -82,6 +85,8 @@ export async function measureRoofline(device: Device): Promise<Roofline> {
       gflopsF16: best('f16') || undefined,
       gbps: best('copy'),
       ...(await overheads(device, sink)),
+      residentGroups:
+        device.traits.kind === 'gpu' ? await measureResidentGroups(device) : device.traits.residentGroups,
       clock: stopwatch.clock,
       probes,
     };

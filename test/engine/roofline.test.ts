@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
+import { measureResidentGroups } from '../../src/engine/resident-groups.js';
 import { measureRoofline, rooflineShare } from '../../src/engine/roofline.js';
 import { recordCopy } from '../../src/engine/run/commands.js';
 import { Stopwatch } from '../../src/engine/run/stopwatch.js';
@@ -15,6 +17,18 @@ describe('measureRoofline', () => {
     expect(roofline.gflopsF16 !== undefined).toBe(device.gpu.features.has('shader-f16'));
     expect(new Set(roofline.probes.map(({ name }) => name)).size).toBe(roofline.probes.length);
     expect(Number.isFinite(roofline.dispatchMs + roofline.submitMs)).toBe(true);
+    expect(roofline.residentGroups).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('measureResidentGroups', () => {
+  test('counts a workgroup a thread where a processor computes', async () => {
+    const device = await testDevice();
+    const most = /llvmpipe|SwiftShader/.test(device.description) ? 2 * availableParallelism() : 32768;
+    const resident = await measureResidentGroups(device);
+    expect(Number.isInteger(resident)).toBe(true);
+    expect(resident).toBeGreaterThanOrEqual(1);
+    expect(resident).toBeLessThanOrEqual(most);
   });
 });
 

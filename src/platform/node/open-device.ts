@@ -1,4 +1,6 @@
 import { Device } from '../../engine/device.js';
+import { measureResidentGroups } from '../../engine/resident-groups.js';
+import { keptFacts } from './adapter-memory.js';
 import { openAdapter } from './open-adapter.js';
 import { throttledWait, throttleFor } from './throttled-wait.js';
 
@@ -31,7 +33,13 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },
   });
+  const wait = throttledWait(throttleFor(report.kind));
   // So that what a GPU would do can be tested where there is none.
   const kind = process.env.TAILRAY_RULES === 'gpu' ? 'gpu' : report.kind;
-  return new Device(gpu, adapter.info, { kind, wait: throttledWait(throttleFor(report.kind)) });
+  const device = new Device(gpu, adapter.info, { kind, wait });
+  if (report.kind !== 'gpu') return device;
+  const facts = await keptFacts({ device: device.description }, async () => ({
+    residentGroups: await measureResidentGroups(device),
+  }));
+  return facts ? new Device(gpu, adapter.info, { kind, wait, ...facts }) : device;
 }

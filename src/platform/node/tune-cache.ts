@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import type { TuneRecord, TuneStore } from '../../engine/choose/tune.js';
 import { cacheFolder } from '../../storage/cache-folder.js';
+import { adapterFileName } from './adapter-memory.js';
 
 /**
  * What the tuner learned, in the cache folder: a file for each adapter with its driver and each version of tailray, a
@@ -48,10 +49,7 @@ export class TuneCache implements TuneStore {
   #warned = false;
 
   constructor({ device, version, folder = join(cacheFolder(), 'tuned'), warn = tell }: TuneCacheOptions) {
-    const key = `${device} ${version} ${FORM}`;
-    const digest = createHash('sha256').update(key).digest('hex').slice(0, 8);
-    const name = (device.toLowerCase().match(/[a-z0-9]+/g) ?? []).join('-').slice(0, 60);
-    this.path = join(folder, `${name}-${digest}.jsonl`);
+    this.path = join(folder, adapterFileName(device, `${device} ${version} ${FORM}`, 'jsonl'));
     this.#warn = warn;
   }
 

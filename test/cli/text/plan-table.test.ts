@@ -53,6 +53,7 @@ const explanation: StepExplanation = {
     gbps: 10,
     dispatchMs: 0.028,
     submitMs: 0.05,
+    residentGroups: 2,
     clock: 'timestamps',
     probes: [],
   },
@@ -82,7 +83,7 @@ describe('the slowest ops', () => {
 step       6.4 ms (mean of 20), kernels for 80 % of it
 host       0.63 ms fixed (record 0.50, submit 0.13), upload 0.25, waits: device 3.0, next batch 1.0, losses 1.5
 memory     6 MiB at the peak: 1 MiB weights and state, 3 MiB intermediates, 0 B textures, 2 MiB inputs and constants
-roof       100 GFLOP/s, 10.0 GB/s, 28 µs a dispatch, 50 µs a submit, measured now
+roof       100 GFLOP/s, 10.0 GB/s, 28 µs a dispatch, 50 µs a submit, 2 workgroups at once, measured now
 `,
     );
   });
