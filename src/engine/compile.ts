@@ -9,6 +9,7 @@ import { fitPlan } from './plan/fit-plan.js';
 import { type Plan, type PlanOptions, planMemory } from './plan/plan.js';
 import { buildCommands } from './run/build.js';
 import { Program } from './run/program.js';
+import type { Expectation } from './run/submit-pieces.js';
 
 /**
  * From a traced graph to something that runs: rewrite → tune, where asked for → plan (choose, place) → build → a
@@ -37,14 +38,16 @@ export interface CompileOptions {
    * instead of staying in memory, with the same results to the last bit.
    */
   readonly memory?: number | undefined;
+  /** Milliseconds to expect of each op, see submit-pieces.ts. Absent: on a GPU measured, elsewhere no matter. */
+  readonly expectation?: Expectation | undefined;
 }
 
 export async function compile(device: Device, options: CompileOptions): Promise<Program> {
-  const { graph, records = [], recordCapacity: capacity = 64, tuning, runs = 1 } = options;
+  const { graph, records = [], recordCapacity: capacity = 64, tuning, runs = 1, expectation } = options;
   const nodes = rewritten(device, options);
   const plan = planNodes(device, options, nodes, await tuning?.variantsFor(nodes, runs));
   const built = await buildCommands(device, plan);
-  return Program.create(device, { graph, plan, built }, { records, capacity });
+  return Program.create(device, { graph, plan, built, expectation }, { records, capacity });
 }
 
 /** The plan that `compile` would build by the rule, with its memory. Allocates nothing. */

@@ -8,7 +8,7 @@ import { DimsBuffer } from './dims-buffer.js';
 
 /**
  * Which tensor of a run is the first that holds values that are not finite. Intermediates share memory, so each op's
- * operands are counted right before it runs and its outputs right after, by a small kernel of their own in the same submit.
+ * operands are counted right before it runs and its outputs right after, by a small kernel of their own in a submit between.
  */
 export interface Unsound {
   readonly tensor: Pick<Tensor, 'shape' | 'dtype'>;
@@ -65,13 +65,12 @@ export async function examine(
   const counts = await device.createBuffer('counts of an examination', checks.length * COUNTS * 4);
   const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(checks.map(() => COUNTING)));
   try {
-    const encoder = device.gpu.createCommandEncoder();
-    const pending: (() => void)[] = [];
+    const pending: ((encoder: GPUCommandEncoder) => void)[] = [];
     let slot = 0;
     const count = async (wanted: readonly Check[]) => {
       for (const { tensor } of wanted) {
         const command = await countCommand(device, { tensor, slot: slot++, built, counts, dims });
-        pending.push(() => {
+        pending.push((encoder) => {
           const pass = encoder.beginComputePass();
           recordDispatch(pass, command);
           pass.end();
@@ -81,12 +80,16 @@ export async function examine(
     for (const [row, { before, after }] of moments.entries()) {
       await count(before);
       const commands = built.commands.filter((command) => command.row === row);
-      pending.push(() => recordCommands(encoder, commands));
+      pending.push((encoder) => recordCommands(encoder, commands));
       await count(after);
     }
     dims.upload();
-    for (const record of pending) record();
-    device.gpu.queue.submit([encoder.finish()]);
+    // a submit each: no watchdog of a GPU waits long for one
+    for (const record of pending) {
+      const encoder = device.gpu.createCommandEncoder();
+      record(encoder);
+      device.gpu.queue.submit([encoder.finish()]);
+    }
     return firstUnsound(checks, new Uint32Array(await device.read(counts, 0, checks.length * COUNTS * 4)));
   } finally {
     counts.destroy();

@@ -1,12 +1,13 @@
 import type { Device } from '../device.js';
 import { ShapeError } from '../errors.js';
-import { byteLength, describe, type Graph, type Tensor } from '../graph/tensor.js';
+import { at, byteLength, describe, type Graph, type Tensor } from '../graph/tensor.js';
 import type { Plan, PlannedBytes, Recomputation } from '../plan/plan.js';
 import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
 import { type ExamineOptions, examine, type Unsound } from './examine.js';
 import { History } from './history.js';
 import { type OpTime, Profiler } from './profile.js';
+import { type Expectation, SubmitPieces } from './submit-pieces.js';
 
 /** Values for the graph's inputs, by name. */
 export type Feeds = Readonly<Record<string, Float32Array | Uint32Array>>;
@@ -27,7 +28,8 @@ export interface RecordedRun {
 }
 
 /**
- * A compiled graph: one `run` is one command buffer and one submit, with nothing allocated and nothing waited for.
+ * A compiled graph: one `run` is one submit (several where it would take long), with nothing allocated and nothing waited
+ * for.
  * Programs of one device run in the order of their submits.
  */
 export class Program {
@@ -44,13 +46,24 @@ export class Program {
   readonly #plan: Plan;
   readonly #built: Built;
   readonly #history: History | undefined;
+  readonly #pieces: SubmitPieces;
+  /** When the last timed run was done. */
+  #done = 0;
 
-  private constructor(device: Device, { graph, plan, built }: ProgramParts, history: History | undefined) {
+  private constructor(
+    device: Device,
+    { graph, plan, built, expectation }: ProgramParts,
+    history: History | undefined,
+  ) {
     this.#device = device;
     this.#graph = graph;
     this.#plan = plan;
     this.#built = built;
     this.#history = history;
+    this.#pieces = new SubmitPieces(
+      built,
+      expectation ?? (device.traits.kind === 'gpu' ? 'measured' : 'none'),
+    );
     this.bytes = plan.bytes;
     this.recomputation = plan.recomputation;
     this.rows = built.rows;
@@ -92,41 +105,60 @@ export class Program {
     const start = performance.now();
     this.#device.assertUsable();
     const { queue } = this.#device.gpu;
-    const encoder = this.#device.gpu.createCommandEncoder();
-    recordCommands(encoder, this.#built.commands);
-    const submitted = this.#history?.record(encoder);
-    const commands = encoder.finish();
+    const encoders = this.#pieces.pieces.map((commands) => {
+      const encoder = this.#device.gpu.createCommandEncoder();
+      recordCommands(encoder, commands);
+      return encoder;
+    });
+    const submitted = this.#history?.record(at(encoders, -1));
+    const pieces = encoders.map((encoder) => encoder.finish());
     const recordMs = performance.now() - start;
     return {
       submit: (feeds = {}) => {
         const begun = performance.now();
         this.#feed(feeds);
         const fed = performance.now();
-        queue.submit([commands]);
+        for (const commands of pieces) queue.submit([commands]);
         submitted?.();
+        if (this.#pieces.wantsTime) void this.#time(fed);
         return { uploadMs: fed - begun, recordMs, submitMs: performance.now() - fed };
       },
     };
   }
 
+  /** Tells the pieces how long a run takes that was just submitted. */
+  async #time(submitted: number): Promise<void> {
+    try {
+      await this.#device.idle();
+    } catch {
+      // whoever waits for the run hears of it
+      return;
+    }
+    const now = performance.now();
+    this.#pieces.took(now - Math.max(submitted, this.#done));
+    this.#done = now;
+  }
+
   /** Like `run`, one pass a kernel with timestamps; resolves to the time of each row of `rows`. */
   async profile(feeds: Feeds = {}): Promise<OpTime[]> {
     this.#feed(feeds);
-    const { commands } = this.#built;
-    const profiler = await Profiler.create(this.#device, commands.length);
-    const encoder = this.#device.gpu.createCommandEncoder();
-    for (const { command, row } of commands) {
-      if (command.kind === 'dispatch') {
-        const pass = encoder.beginComputePass({ timestampWrites: profiler.span(row) });
-        recordDispatch(pass, command);
-        pass.end();
-      } else {
-        recordCopy(encoder, command);
+    const profiler = await Profiler.create(this.#device, this.#built.commands.length);
+    const encoders = this.#pieces.pieces.map((commands) => {
+      const encoder = this.#device.gpu.createCommandEncoder();
+      for (const { command, row } of commands) {
+        if (command.kind === 'dispatch') {
+          const pass = encoder.beginComputePass({ timestampWrites: profiler.span(row) });
+          recordDispatch(pass, command);
+          pass.end();
+        } else {
+          recordCopy(encoder, command);
+        }
       }
-    }
-    const submitted = this.#history?.record(encoder);
-    profiler.resolve(encoder);
-    this.#device.gpu.queue.submit([encoder.finish()]);
+      return encoder;
+    });
+    const submitted = this.#history?.record(at(encoders, -1));
+    profiler.resolve(at(encoders, -1));
+    for (const encoder of encoders) this.#device.gpu.queue.submit([encoder.finish()]);
     submitted?.();
     return profiler.times(this.rows);
   }
@@ -196,4 +228,5 @@ interface ProgramParts {
   readonly graph: Graph;
   readonly plan: Plan;
   readonly built: Built;
+  readonly expectation?: Expectation | undefined;
 }
