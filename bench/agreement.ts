@@ -8,6 +8,9 @@ export class DisagreementError extends TailrayError {}
 /** Largest relative difference that rounding may leave between two orders of summation. */
 export const TOLERANCE = 1e-3;
 
+/** The same where one of the two stores tensors as f16, each rounded by up to 2⁻¹¹. */
+export const HALF_TOLERANCE = 2e-2;
+
 /**
  * The largest difference between two lists of tensors, each relative to the largest magnitude of that tensor: the error
  * of a sum goes with its largest terms, so an element that happens to cancel to 0 has no relative error to speak of.

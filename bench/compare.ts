@@ -1,4 +1,4 @@
-import { DisagreementError, largestDifference, TOLERANCE } from './agreement.js';
+import { DisagreementError, HALF_TOLERANCE, largestDifference, TOLERANCE } from './agreement.js';
 import type { Cost, Entrant } from './entrant.js';
 import type { Timing } from './measurement.js';
 import { repeatsFor, type Turn, timedRounds } from './rounds.js';
@@ -33,7 +33,7 @@ export async function compare(workload: Workload, hosts: OpenHosts, rounds: numb
         await entrant.round(1);
         const results = await entrant.results();
         if (who === 'tailray') reference = results;
-        else requireAgreement(workload, who, largestDifference(reference, results));
+        else requireAgreement(workload, who, reference, results);
         turns.splice(-1, 1, { who, entrant, repeats: await warmUp(entrant) });
       } catch (error) {
         if (who === 'tailray' || error instanceof DisagreementError) throw error;
@@ -42,10 +42,11 @@ export async function compare(workload: Workload, hosts: OpenHosts, rounds: numb
       }
     }
     const times = await timedRounds(`${workload.name} ${workload.direction}`, turns, rounds);
-    const timings = turns.map(({ who, entrant: { peakBytes } }) => ({
+    const timings = turns.map(({ who, entrant: { peakBytes, costs } }) => ({
       who,
       rounds: times.get(who) ?? [],
       peakBytes,
+      ...(who === 'tailray-f16' && { costs }),
     }));
     const costs = workload.cost ? [workload.cost] : (turns[0]?.entrant.costs ?? []);
     return { workload, costs, timings, failures };
@@ -54,10 +55,18 @@ export async function compare(workload: Workload, hosts: OpenHosts, rounds: numb
   }
 }
 
-async function enter(who: Who, { entries }: Workload, hosts: OpenHosts): Promise<Entrant | undefined> {
+async function enter(
+  who: Who,
+  { entries, onlyOnGpu = [] }: Workload,
+  hosts: OpenHosts,
+): Promise<Entrant | undefined> {
+  const software = hosts.tailray.device.traits.kind !== 'gpu';
+  if (software && who !== 'tailray' && onlyOnGpu.includes(who)) return undefined;
   switch (who) {
     case 'tailray':
       return entries.tailray(hosts.tailray);
+    case 'tailray-f16':
+      return hosts[who] && entries[who]?.(hosts[who]);
     case 'tailray-unfused':
       return hosts[who] && entries[who]?.(hosts[who]);
     case 'tfjs-webgpu':
@@ -67,6 +76,8 @@ async function enter(who: Who, { entries }: Workload, hosts: OpenHosts): Promise
     case 'onnxruntime-cpu':
       return hosts[who] && entries[who]?.(hosts[who]);
     case 'pytorch-cpu':
+      return hosts[who] && entries[who]?.(hosts[who]);
+    case 'pytorch-cuda':
       return hosts[who] && entries[who]?.(hosts[who]);
   }
 }
@@ -88,11 +99,21 @@ async function milliseconds(action: () => Promise<void>): Promise<number> {
 function requireAgreement(
   { name, direction, tolerance = TOLERANCE }: Workload,
   who: Peer,
-  apart: number,
+  reference: readonly Float32Array[],
+  results: readonly Float32Array[],
 ): void {
-  if (apart <= tolerance) return;
+  const apart = largestDifference(reference, results);
+  const allowed = who === 'tailray-f16' ? Math.max(10 * tolerance, HALF_TOLERANCE) : tolerance;
+  if (apart <= allowed) return;
   throw new DisagreementError(
     `${name} ${direction}: ${who} and tailray differ by ${apart.toExponential(1)} of the largest value, more than ` +
-      `${tolerance.toExponential(0)} that rounding explains. One of them computes something else, so neither is timed.`,
+      `${allowed.toExponential(0)} that rounding explains. One of them computes something else, so neither is timed.${told(reference, results)}`,
   );
+}
+
+/** Where all results are single numbers, such as losses, they are told. */
+function told(...results: readonly (readonly Float32Array[])[]): string {
+  if (results.flat().some(({ length }) => length !== 1)) return '';
+  const [expected = '', actual = ''] = results.map((values) => values.map(([value]) => value).join(', '));
+  return ` tailray has ${expected}, and the other ${actual}.`;
 }

@@ -35,8 +35,8 @@ export interface TensorForm {
   /** How the other libraries lay it out: `image` NHWC ↔ NCHW, `filter` HWIO ↔ OIHW; the same everywhere when absent. */
   readonly layout?: 'image' | 'filter';
   /**
-   * Uniform in [−1, 1) when absent; `labels`: 1 with a probability of 5 %, else 0; `causal`, of a square matrix: 0 up to
+   * Uniform in [−1, 1) when absent; `labels`: 1 with a probability of 5 %, else 0; `classes`: one 1 in each row; `causal`, of a square matrix: 0 up to
    * the diagonal and −10⁹ behind it.
    */
-  readonly fill?: 'uniform' | 'labels' | 'ones' | 'zeros' | 'causal';
+  readonly fill?: 'uniform' | 'labels' | 'classes' | 'ones' | 'zeros' | 'causal';
 }

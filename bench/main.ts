@@ -1,5 +1,6 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import type { BenchFlags } from '#src/cli/options/bench-flags.js';
 import { kernelTuning } from '#src/cli/options/kernel-options.js';
 import { measureRoofline, type Roofline } from '#src/engine/roofline.js';
@@ -12,6 +13,7 @@ import { shareAdapter } from './contenders/shared-adapter.js';
 import type { TailrayHost } from './contenders/tailray.js';
 import { type Measurement, measurementOf } from './measurement.js';
 import { openHosts } from './open-hosts.js';
+import { writePages } from './pages/write-pages.js';
 import { type RunHeader, saveRun, versionsOf } from './saved-run.js';
 import { fullName, selectPeers, selectWorkloads } from './selection.js';
 import { peerColumns, rooflineLines, rooflineNote, tableFoot, tableHead, tableLine } from './table.js';
@@ -20,10 +22,18 @@ import { SCALING, WORKLOADS } from './workloads/all.js';
 
 /** The benchmark's command, `src/cli/bench.ts` being its door. */
 export async function runBench(flags: BenchFlags): Promise<void> {
+  if (flags.table) {
+    const changed = writePages(fileURLToPath(new URL('..', import.meta.resolve('#bench/package.json'))));
+    print(changed.length > 0 ? `written    ${changed.join(', ')}` : 'The pages show what is kept already.');
+    return;
+  }
   const wanted = selectPeers(flags.against);
   const selected = selectWorkloads(flags.scaling ? SCALING : WORKLOADS, flags.work);
   if (flags.list) {
-    for (const workload of selected) print(`${padCell(fullName(workload), 42)} ${workload.shape}`);
+    for (const workload of selected) {
+      print(`${padCell(fullName(workload), 42)} ${workload.shape}`);
+      if (workload.settings !== undefined) print(`  ${workload.settings}`);
+    }
     return;
   }
   muteLibraries();
@@ -31,7 +41,9 @@ export async function runBench(flags: BenchFlags): Promise<void> {
   const device = await openDevice({ adapter: flags.adapter });
   try {
     const tuning = kernelTuning(device, { ...flags, quiet: true });
-    const workloads = selected.filter(({ onlyOnGpu }) => !onlyOnGpu || device.traits.kind === 'gpu');
+    const workloads = selected.filter(
+      ({ onlyOnGpu }) => onlyOnGpu !== 'everybody' || device.traits.kind === 'gpu',
+    );
     await measure(workloads, { version: tailrayVersion, device, tuning }, { flags, wanted, adapter });
     const leftOut = selected.length - workloads.length;
     if (leftOut > 0) remark(flags, `${counted(leftOut, 'workload')} left out: for a GPU only.`);
@@ -60,8 +72,15 @@ async function measure(
   const notes = [...missing];
   const comparisons: Comparison[] = [];
   const measurements: Measurement[] = [];
+  const end = performance.now() + 1000 * (flags.within ?? Number.POSITIVE_INFINITY);
+  const header = runHeader(hosts, roofline, adapter);
+  let kept: string | undefined;
   say(`\n${tableHead(peers)}`);
   for (const workload of workloads) {
+    if (performance.now() > end) {
+      notes.push(`No time was left for ${fullName(workload)}.`);
+      continue;
+    }
     const comparison = await compare(workload, hosts, flags.rounds);
     comparisons.push(comparison);
     for (const timing of comparison.timings) {
@@ -73,15 +92,16 @@ async function measure(
       notes.push(`${who} failed at ${fullName(workload)}: ${reason}`);
     }
     say(tableLine(comparison, peers, { roofline, adapter }));
+    // each time, so that what was measured stays when the rest cannot be
+    if (flags.out !== undefined) {
+      kept = saveRun(flags.out, flags.scaling ? 'scaling' : 'speed', header, measurements, comparisons);
+    }
   }
   hosts['pytorch-cpu']?.process.end();
+  hosts['pytorch-cuda']?.process.end();
   notes.push(rooflineNote(await measureRoofline(tailray.device)));
-  if (flags.out !== undefined) {
-    const what = flags.scaling ? 'scaling' : 'speed';
-    const header = runHeader(hosts, roofline, adapter);
-    notes.push(`Kept in ${saveRun(flags.out, what, header, measurements, comparisons)}`);
-  }
-  say(tableFoot());
+  if (kept !== undefined) notes.push(`Kept in ${kept}`);
+  say(tableFoot(workloads));
   for (const note of notes) remark(flags, note);
 }
 

@@ -30,14 +30,18 @@ export async function openHosts(tailray: TailrayHost, peers: readonly Peer[]): P
   const tfjs = await host('tfjs-webgpu', openTfjs);
   const jax = await host('jax-js', openJax);
   const onnx = await host('onnxruntime-cpu', openOnnx);
-  const pytorch = await host('pytorch-cpu', openPytorch);
+  const cpu = await host('pytorch-cpu', () => openPytorch('cpu'));
+  const cuda = await host('pytorch-cuda', () => openPytorch('cuda'));
+  const half = peers.includes('tailray-f16') && tailray.device.traits.f16;
   const hosts: OpenHosts = {
     tailray,
+    ...(half && { 'tailray-f16': tailray }),
     ...(peers.includes('tailray-unfused') && { 'tailray-unfused': tailray }),
     ...(tfjs && { 'tfjs-webgpu': tfjs }),
     ...(jax && { 'jax-js': jax }),
     ...(onnx && { 'onnxruntime-cpu': onnx }),
-    ...(pytorch && { 'pytorch-cpu': pytorch }),
+    ...(cpu && { 'pytorch-cpu': cpu }),
+    ...(cuda && { 'pytorch-cuda': cuda }),
   };
   return { hosts, missing };
 }

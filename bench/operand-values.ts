@@ -10,6 +10,11 @@ export function operandValues({ shape, fill = 'uniform' }: TensorForm, place: nu
   if (fill === 'ones') return values.fill(1);
   if (fill === 'causal') return causalMask(values, shape.at(-1) ?? 1);
   const next = mulberry32(place + 1);
+  if (fill === 'classes') {
+    const classes = shape.at(-1) ?? 1;
+    for (let row = 0; row < values.length; row += classes) values[row + Math.floor(next() * classes)] = 1;
+    return values;
+  }
   for (let i = 0; i < values.length; i++) {
     values[i] = fill === 'labels' ? Number(next() < LABEL_RATE) : 2 * next() - 1;
   }

@@ -6,11 +6,13 @@ export const CHART = { width: 860 };
 
 const COLOURS: Readonly<Record<Who, string>> = {
   tailray: '#1f5fa8',
+  'tailray-f16': '#123a66',
   'tailray-unfused': '#62a8d8',
   'tfjs-webgpu': '#d9822b',
   'jax-js': '#7a4fb5',
   'onnxruntime-cpu': '#3c8d5a',
   'pytorch-cpu': '#b03a48',
+  'pytorch-cuda': '#6e1423',
 };
 
 export function colourOf(who: Who): string {

@@ -5,6 +5,7 @@ import { padCell } from '#src/text/padded-table.js';
 import type { Comparison } from './compare.js';
 import type { Cost } from './entrant.js';
 import { type Measurement, measurementOf, type Surroundings, totals } from './measurement.js';
+import { fullName } from './selection.js';
 import { speedup } from './statistics.js';
 import { CONTENDERS, type Peer, type Who, type Workload } from './workload.js';
 
@@ -71,13 +72,18 @@ export function tableLine(
     .trimEnd();
 }
 
-/** What the columns mean. */
-export function tableFoot(): string {
+/** What the names and the columns mean. */
+export function tableFoot(workloads: readonly Workload[]): string {
+  const settings = workloads.flatMap((workload) =>
+    workload.settings === undefined ? [] : [`${fullName(workload)}: ${workload.settings}.`],
+  );
   return [
+    '',
+    ...settings,
     '',
     'ms, GFLOP/s and GB/s are tailray’s medians. roof: share of what the adapter could do at this workload’s arithmetic',
     'intensity, bound by multiply-adds (f) or by memory (m). ×: how many times faster tailray is, median (lowest–highest)',
-    'of the rounds. Small work that stays in the caches may pass the memory roof.',
+    'of the rounds. f16: tensors are stored in half precision. Small work that stays in the caches may pass the memory roof.',
   ].join('\n');
 }
 

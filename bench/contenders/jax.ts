@@ -31,6 +31,7 @@ export interface Jax {
   valueAndGrad(f: (x: JaxArray) => JaxArray): (x: JaxArray) => [value: JaxArray, gradient: JaxArray];
   readonly nn: {
     softmax(x: JaxArray): JaxArray;
+    logSoftmax(x: JaxArray): JaxArray;
     sigmoid(x: JaxArray): JaxArray;
     softplus(x: JaxArray): JaxArray;
     relu(x: JaxArray): JaxArray;

@@ -11,8 +11,9 @@ import { fromChannelsFirst, operandValues, toChannelsFirst } from '../operand-va
 import { MissingPeerError } from './load-peer.js';
 
 /**
- * PyTorch on the CPU, on all cores: the honest upper bound for a software adapter, which computes on the same cores. It
- * runs in a process of its own (pytorch.py) that does nothing between its turns.
+ * PyTorch on the CPU, on all cores: the honest upper bound for a software adapter, which computes on the same cores. And
+ * PyTorch by CUDA, where it has it: in f32 without TF32, as all others compute. Each runs in a process of its own
+ * (pytorch.py) that does nothing between its turns.
  */
 export interface PytorchHost {
   readonly version: string;
@@ -22,13 +23,20 @@ export interface PytorchHost {
 /** PyTorch could not do what it was asked to. */
 export class PytorchError extends TailrayError {}
 
-/** A step of training a torchvision model. Tensors are in PyTorch's layout. */
-export interface PytorchStep {
+/** A torchvision model's forward pass without gradients. Tensors are in PyTorch's layout, under timm's names. */
+export interface PytorchModel {
+  /** torchvision's name. */
   readonly model: string;
   readonly parameters: ReadonlyMap<string, PytorchTensor>;
   readonly statistics: ReadonlyMap<string, PytorchTensor>;
-  /** images [n, c, h, w], targets [n, classes] */
+  /** images [n, c, h, w]; in training, then targets [n, classes] */
   readonly batch: readonly PytorchTensor[];
+  readonly classes: number;
+}
+
+/** A step of training such a model. */
+export interface PytorchStep extends PytorchModel {
+  readonly loss: 'bce' | 'cross-entropy';
   readonly learningRate: number;
   readonly weightDecay: number;
 }
@@ -38,11 +46,11 @@ export interface PytorchTensor {
   readonly values: Float32Array;
 }
 
-/** @throws MissingPeerError where no Python with PyTorch is found */
-export async function openPytorch(): Promise<PytorchHost> {
+/** @throws MissingPeerError where no Python with PyTorch, or with CUDA, is found */
+export async function openPytorch(device: 'cpu' | 'cuda'): Promise<PytorchHost> {
   const reasons: string[] = [];
   for (const python of pythons()) {
-    const child = new PytorchProcess(python);
+    const child = new PytorchProcess(python, device);
     try {
       const { version } = (await child.next()) as { version: string };
       return { version, process: child };
@@ -52,7 +60,7 @@ export async function openPytorch(): Promise<PytorchHost> {
     }
   }
   throw new MissingPeerError(
-    `no Python with PyTorch (${reasons.join('; ')}): set TAILRAY_PYTHON to one that has it`,
+    `no Python with PyTorch${device === 'cuda' ? ' and CUDA' : ''} (${reasons.join('; ')}): set TAILRAY_PYTHON to one that has it`,
   );
 }
 
@@ -71,17 +79,19 @@ export async function pytorchEntrant(
   return preparedEntrant(child, operands, { expression: code }, forms.results);
 }
 
-export async function pytorchStepEntrant(
+/** A step where loss and rate are given, else a forward pass. */
+export async function pytorchModelEntrant(
   { process: child }: PytorchHost,
-  step: PytorchStep,
+  model: PytorchModel | PytorchStep,
+  result: TensorForm,
 ): Promise<Entrant> {
-  const { parameters, statistics, batch, ...rest } = step;
+  const { parameters, statistics, batch, ...rest } = model;
   return withTensors(batch, (path) =>
     preparedEntrant(
       child,
       [...parameters.values(), ...statistics.values()],
       {
-        step: {
+        ['loss' in model ? 'step' : 'forward']: {
           ...rest,
           parameters: [...parameters.keys()],
           statistics: [...statistics.keys()],
@@ -89,7 +99,7 @@ export async function pytorchStepEntrant(
           batchShapes: batch.map(({ shape }) => shape),
         },
       },
-      [{ shape: [1] }],
+      [result],
     ),
   );
 }
@@ -148,9 +158,9 @@ export class PytorchProcess {
   readonly #answers: AsyncIterator<string>;
   #problem = '';
 
-  constructor(python: string) {
+  constructor(python: string, device: 'cpu' | 'cuda') {
     const script = fileURLToPath(import.meta.resolve('#bench/pytorch.py'));
-    const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(python, [script, device], { stdio: ['pipe', 'pipe', 'pipe'] });
     child.on('error', ({ message }) => {
       this.#problem = message;
     });

@@ -84,6 +84,10 @@ export interface Tf {
   ): TfTensor;
   reshape(x: TfTensor, shape: Shape): TfTensor;
   transpose(x: TfTensor, axes: readonly number[]): TfTensor;
+  concat(xs: readonly TfTensor[], axis: number): TfTensor;
+  split(x: TfTensor, parts: number, axis: number): TfTensor[];
+  slice(x: TfTensor, begin: readonly number[], size: readonly number[]): TfTensor;
+  tile(x: TfTensor, repeats: readonly number[]): TfTensor;
   pad(x: TfTensor, paddings: readonly (readonly [number, number])[]): TfTensor;
   add(a: Operand, b: Operand): TfTensor;
   sub(a: Operand, b: Operand): TfTensor;

@@ -29,7 +29,6 @@ export const optimizers: readonly Workload[] = [
     name: 'adamw-25M',
     direction: 'step',
     shape: count(PARAMETERS),
-    dtype: 'f32',
     // parameters, gradients and two moments are read; all but the gradients are written
     cost: { flops: 15 * PARAMETERS, bytes: 7 * 4 * PARAMETERS },
     entries: { tailray, 'tfjs-webgpu': tfjs, 'jax-js': jax },

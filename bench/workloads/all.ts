@@ -8,6 +8,7 @@ import { losses } from './losses.js';
 import { matmuls } from './matmul.js';
 import { networks, scaling } from './networks.js';
 import { normalizations } from './normalization.js';
+import { perceptrons } from './perceptron.js';
 
 /** Everything that is measured, in the order of the table. */
 export const WORKLOADS: readonly Workload[] = [
@@ -19,6 +20,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...losses,
   ...optimizers,
   ...augmentations,
+  ...perceptrons,
   ...networks,
 ];
 

@@ -48,6 +48,7 @@ export const attentions: readonly Workload[] = LAYERS.flatMap((layer) => {
     tensorOperation({
       ...shared,
       ...forward(layer),
+      halves: true,
       direction: 'forward',
       operands: [rows, rows, rows, ...mask],
       results: [rows],
@@ -56,6 +57,7 @@ export const attentions: readonly Workload[] = LAYERS.flatMap((layer) => {
     tensorOperation({
       ...shared,
       ...withGradients(layer),
+      halves: true,
       direction: 'step',
       operands: [rows, rows, rows, rows, ...mask],
       results: [rows, rows, rows, rows],

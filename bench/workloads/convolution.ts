@@ -19,11 +19,22 @@ interface Layer {
   readonly stride?: number;
   /** One filter a channel instead of sums over channels. */
   readonly depthwise?: boolean;
+  readonly settings?: string;
+  /** The other directions are not measured. */
+  readonly only?: 'forward';
 }
 
 const LAYERS: readonly Layer[] = [
   { name: 'conv3x3', x: [8, 32, 32, 64], kernel: 3, outputs: 64 },
   { name: 'conv3x3', x: [4, 56, 56, 64], kernel: 3, outputs: 64 },
+  {
+    name: 'conv3x3',
+    x: [1, 256, 256, 64],
+    kernel: 3,
+    outputs: 128,
+    settings: "the size of jax-js's own benchmark of convolutions (jax-js.com/bench/conv2d, 4cb734f)",
+    only: 'forward',
+  },
   { name: 'conv3x3-stride2', x: [8, 32, 32, 64], kernel: 3, outputs: 128, stride: 2 },
   { name: 'conv7x7-stem', x: [8, 64, 64, 3], kernel: 7, outputs: 64, stride: 2 },
   { name: 'conv1x1', x: [8, 32, 32, 256], kernel: 1, outputs: 64 },
@@ -37,13 +48,16 @@ export const convolutions: readonly Workload[] = LAYERS.flatMap((layer) => {
   const groups = depthwise ? channels : 1;
   const filter = [kernel, kernel, channels / groups, outputs];
   const g = convGeometry(x, filter, { stride, padding: (kernel - 1) / 2, groups });
-  const directions = [forward(g), inputGradient(g), weightGradient(g)];
+  const { settings, only } = layer;
+  const directions = only ? [forward(g)] : [forward(g), inputGradient(g), weightGradient(g)];
   return directions.map((direction) =>
     tensorOperation({
       ...direction,
       name: `${layer.name}-${x.join('x')}`,
       shape: `${x.join('×')} → ${g.oh}×${g.ow}×${g.o}`,
       flops: convFlops(g),
+      ...(settings !== undefined && { settings }),
+      halves: true,
     }),
   );
 });

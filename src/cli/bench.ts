@@ -53,6 +53,11 @@ const program = addTuneOptions(
     .option('--scaling', 'only the training step of ResNet-18, at growing batches and pictures')
     .addOption(out)
     .addOption(new OldSpelling('--save <dir>', out))
+    .option('--within <seconds>', 'begin no workload after so many seconds', positiveNumber)
+    .option(
+      '--table',
+      'write the tables of README.md and docs/benchmark.md from kept results; measure nothing',
+    )
     .option('--list', 'list the workloads and measure nothing')
     .action(bench),
 );

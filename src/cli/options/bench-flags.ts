@@ -10,6 +10,10 @@ export interface BenchFlags extends Pick<KernelFlags, 'tune'> {
   readonly adapter?: string;
   readonly json?: boolean;
   readonly list?: boolean;
+  /** Seconds after which no further workload is begun. */
+  readonly within?: number;
+  /** Write the pages' tables from kept results, and do nothing else. */
+  readonly table?: boolean;
   /** Time ResNet-18's step at growing batches and pictures, instead of everything. */
   readonly scaling?: boolean;
   /** Folder to keep the run in, see `saveRun`. */

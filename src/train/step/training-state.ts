@@ -133,6 +133,17 @@ async function ownValues(arena: Arena): Promise<ReadonlyMap<string, Float32Array
   return new Map([...(await arena.readAll())].filter(([name]) => arena.owns(name)));
 }
 
+/** Fills the f16 copy of parameters once. */
+export async function copyParameters(
+  device: Device,
+  { params, halfParams }: { readonly params: Arena; readonly halfParams: Arena },
+): Promise<void> {
+  const program = await compileCopier(device, { params, halfParams });
+  program.run();
+  await device.idle();
+  program.destroy();
+}
+
 async function compileCopier(
   device: Device,
   arenas: { readonly params: Arena; readonly halfParams: Arena },

@@ -1,4 +1,5 @@
-import type { Tf, TfTensor } from '../contenders/tfjs.js';
+import type { TfTensor } from '../../contenders/tfjs.js';
+import { gelu } from './tfjs-gelu.js';
 import type { TfjsScope } from './tfjs-scope.js';
 
 /** ConvNeXt as src/models/backbones/convnext.ts traces it, with the patch stem and convolutions in its perceptrons. */
@@ -25,9 +26,4 @@ function block(scope: TfjsScope, x: TfTensor): TfTensor {
   let y = scope.layerNorm('norm', scope.depthwise('conv_dw', x, 3));
   y = scope.conv('mlp.fc2', gelu(tf, scope.conv('mlp.fc1', y, 1, 0)), 1, 0);
   return tf.add(tf.mul(y, scope.parameter('gamma')), x);
-}
-
-/** x·Φ(x), not the approximation by tanh. */
-function gelu(tf: Tf, x: TfTensor): TfTensor {
-  return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 }

@@ -1,45 +1,55 @@
-import { elementCount } from '#src/engine/graph/tensor.js';
-import {
-  defineModel,
-  initialParameters,
-  initialStatistics,
-  type ModelDefinition,
-} from '#src/models/model.js';
-import { exportTimm } from '#src/models/weights/timm-weights.js';
+import type { BoundLoss } from '#src/losses/define/loss.js';
 import { lossOf } from '#src/recipe/recipe-loss.js';
 import { recipeSchema } from '#src/recipe/recipe-schema.js';
 import { StepProgram } from '#src/train/step/step-program.js';
 import { TrainingState } from '#src/train/step/training-state.js';
-import { type PytorchHost, type PytorchTensor, pytorchStepEntrant } from './contenders/pytorch.js';
-import type { TailrayHost } from './contenders/tailray.js';
-import { settleTfjs, type Tf, type TfjsHost, type TfTensor, type TfVariable } from './contenders/tfjs.js';
-import { TfjsAdamW } from './contenders/tfjs-adamw.js';
-import type { Entrant, TensorForm } from './entrant.js';
-import { operandValues, toChannelsFirst } from './operand-values.js';
-import { TfjsScope } from './tfjs-networks/tfjs-scope.js';
-import type { Workload } from './workload.js';
+import { type PytorchHost, type PytorchStep, pytorchModelEntrant } from '../contenders/pytorch.js';
+import type { TailrayHost } from '../contenders/tailray.js';
+import { settleTfjs, type Tf, type TfjsHost, type TfTensor } from '../contenders/tfjs.js';
+import { TfjsAdamW } from '../contenders/tfjs-adamw.js';
+import type { Entrant, TensorForm } from '../entrant.js';
+import { operandValues } from '../operand-values.js';
+import type { Peer, Workload } from '../workload.js';
+import { CHANNELS, type NetworkSizes, pytorchModel, startOf } from './network-start.js';
+import { softmaxCrossEntropy } from './softmax-cross-entropy.js';
+import { TfjsScope, variablesOf } from './tfjs/tfjs-scope.js';
 
 /**
- * A whole step of training: forward, loss (binary cross-entropy), backward, AdamW on every parameter, and batch norm's
- * running statistics. All libraries start from the same weights and the same batch; what is compared is the loss of the
- * first three steps, since the second and third depend on everything that the steps before them did.
+ * A whole step of training: forward, loss, backward, AdamW on every parameter, and batch norm's running statistics. All
+ * libraries start from the same weights and the same batch; what is compared is the loss of the first three steps, since
+ * the second and third depend on everything that the steps before them did.
  */
-export interface TrainingStep {
-  /** timm's name of the network. */
-  readonly arch: string;
-  readonly batch: number;
-  /** Pixels a side. */
-  readonly image: number;
-  readonly onlyOnGpu?: boolean;
+export interface TrainingStep extends NetworkSizes {
+  readonly loss: keyof typeof LOSSES;
+  /**
+   * 1e-3 when absent. Adam's first steps go by the signs of gradients, those of rounding errors included: where they change
+   * the loss by much, a smaller rate keeps what the libraries compute comparable.
+   */
+  readonly learningRate?: number;
+  readonly onlyOnGpu?: 'everybody' | readonly Peer[];
   /** The network in tfjs. @returns logits */
   readonly tfjs?: (scope: TfjsScope, images: TfTensor) => TfTensor;
-  /** torchvision has the network under the same name, with the same names of tensors. */
-  readonly torchvision?: boolean;
 }
 
-const CLASSES = 14;
-const CHANNELS = 3;
-const SETTINGS = { learningRate: 1e-3, weightDecay: 0.05 };
+/** In tailray's terms, in tfjs, and for people. PyTorch knows them by these names. */
+const LOSSES = {
+  bce: {
+    bound: (): BoundLoss => lossOf(recipeSchema.parse({ loss: { name: 'bce' } }).loss),
+    targets: 'labels',
+    tfjs: (tf: Tf, logits: TfTensor, y: TfTensor) => tf.mean(tf.sub(tf.softplus(logits), tf.mul(logits, y))),
+    text: (classes: number) => `binary cross-entropy over ${classes} classes`,
+  },
+  'cross-entropy': {
+    bound: (): BoundLoss => softmaxCrossEntropy.bind({}),
+    targets: 'classes',
+    tfjs: (tf: Tf, logits: TfTensor, y: TfTensor) =>
+      tf.mean(tf.sub(tf.logSumExp(logits, 1), tf.sum(tf.mul(logits, y), [1]))),
+    text: (classes: number) => `cross-entropy (softmax) over ${classes} classes`,
+  },
+} as const;
+
+const WEIGHT_DECAY = 0.05;
+const LEARNING_RATE = 1e-3;
 /** What the host does is no work of the adapter. */
 const NOTHING = { flops: 0, bytes: 0 };
 /** Steps that a round of the host side is the mean of. */
@@ -50,18 +60,25 @@ const CHECKED = 3;
 const STEP_TOLERANCE = 1e-2;
 
 export function trainingStep(step: TrainingStep): Workload {
-  const { arch, batch, image, onlyOnGpu, tfjs, torchvision } = step;
+  const { arch, batch, image, classes, stem, loss, onlyOnGpu, tfjs, torchvision } = step;
+  const { learningRate = LEARNING_RATE } = step;
   return {
     name: `${arch}-${image}px-batch${batch}`,
     direction: 'step',
-    shape: `${batch}×${image}×${image}×${CHANNELS}, ${CLASSES} classes`,
-    dtype: 'f32',
+    shape: `${batch}×${image}×${image}×${CHANNELS}, ${classes} classes`,
+    settings:
+      `stem ${stem}; ${image} × ${image} pixels, RGB, batch ${batch}; forward, ${LOSSES[loss].text(classes)}, backward, ` +
+      `AdamW (rate ${learningRate}) on all parameters; norms by the batch, running statistics followed; no augmentation, clipping or average`,
     tolerance: STEP_TOLERANCE,
     ...(onlyOnGpu && { onlyOnGpu }),
     entries: {
-      tailray: (host) => tailrayStep(host, step),
+      tailray: (host) => tailrayStep(host, step, 'f32'),
+      'tailray-f16': (host) => tailrayStep(host, step, 'f16'),
       ...(tfjs && { 'tfjs-webgpu': (host) => tfjsStep(host, step, tfjs) }),
-      ...(torchvision && { 'pytorch-cpu': (host) => pytorchStep(host, step) }),
+      ...(torchvision !== undefined && {
+        'pytorch-cpu': (host) => pytorchStep(host, step, torchvision),
+        'pytorch-cuda': (host) => pytorchStep(host, step, torchvision),
+      }),
     },
   };
 }
@@ -78,7 +95,7 @@ export function hostSideOf(step: TrainingStep): Workload {
     cost: NOTHING,
     entries: {
       async tailray(host) {
-        const { program, batch, ...rest } = await tailrayProgram(host, step);
+        const { program, batch, ...rest } = await tailrayProgram(host, step, 'f32');
         let done = 0;
         let total = 0;
         return {
@@ -101,8 +118,12 @@ export function hostSideOf(step: TrainingStep): Workload {
   };
 }
 
-async function tailrayStep(host: TailrayHost, step: TrainingStep): Promise<Entrant> {
-  const { program, batch, ...rest } = await tailrayProgram(host, step);
+async function tailrayStep(
+  host: TailrayHost,
+  step: TrainingStep,
+  precision: 'f32' | 'f16',
+): Promise<Entrant> {
+  const { program, batch, ...rest } = await tailrayProgram(host, step, precision);
   let done = 0;
   let losses: number[] = [];
   const round = async (repeats: number) => {
@@ -112,17 +133,17 @@ async function tailrayStep(host: TailrayHost, step: TrainingStep): Promise<Entra
   return { ...rest, round, results: () => firstLosses(() => losses, round) };
 }
 
-async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingStep) {
-  const { definition, weights, images, targets } = startOf(step);
+async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingStep, precision: 'f32' | 'f16') {
+  const { definition, weights, images } = startOf(step);
   const recipe = recipeSchema.parse({
-    loss: { name: 'bce' },
     optimizer: {
       name: 'adamw',
-      lr: SETTINGS.learningRate,
-      weightDecay: SETTINGS.weightDecay,
+      lr: step.learningRate ?? LEARNING_RATE,
+      weightDecay: WEIGHT_DECAY,
       clipNorm: false,
     },
     ema: false,
+    precision,
   });
   const state = await TrainingState.create(device, definition, recipe);
   state.initialise(weights.parameters, weights.statistics);
@@ -130,8 +151,8 @@ async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingSte
     definition,
     state,
     recipe,
-    loss: lossOf(recipe.loss),
-    statistics: { classCounts: new Array<number>(CLASSES).fill(1), samples: step.batch },
+    loss: LOSSES[step.loss].bound(),
+    statistics: { classCounts: new Array<number>(step.classes).fill(1), samples: step.batch },
     schedule: { kind: 'constant', warmupSteps: 0, totalSteps: 1, floor: 0 },
     stepsPerEpoch: 1,
     batchSize: step.batch,
@@ -141,7 +162,7 @@ async function tailrayProgram({ device, tuning }: TailrayHost, step: TrainingSte
   });
   return {
     program,
-    batch: { images, targets },
+    batch: { images, targets: operandValues(targetsOf(step), 1) },
     costs: program.rows,
     peakBytes: program.bytes + state.bytes,
     dispose() {
@@ -157,9 +178,11 @@ async function tfjsStep(
   network: NonNullable<TrainingStep['tfjs']>,
 ): Promise<Entrant> {
   const before = tf.memory().numBytes;
-  const { definition, weights, images, targets, forms } = startOf(step);
-  const x = tf.tensor(images, forms.images.shape);
-  const y = tf.tensor(targets, forms.targets.shape);
+  const { definition, weights, images, imageForm } = startOf(step);
+  const { learningRate = LEARNING_RATE } = step;
+  const targets = targetsOf(step);
+  const x = tf.tensor(images, imageForm.shape);
+  const y = tf.tensor(operandValues(targets, 1), targets.shape);
   const variables = {
     parameters: variablesOf(tf, definition.parameters, weights.parameters),
     statistics: variablesOf(tf, definition.statistics, weights.statistics),
@@ -167,13 +190,13 @@ async function tfjsStep(
   const updates = new Map(
     definition.parameters.flatMap(({ name, decay }) => {
       const weight = variables.parameters.get(name);
-      const weightDecay = decay ? SETTINGS.weightDecay : 0;
-      return weight ? [[weight.name, new TfjsAdamW(tf, weight, { ...SETTINGS, weightDecay })] as const] : [];
+      const weightDecay = decay ? WEIGHT_DECAY : 0;
+      return weight ? [[weight.name, new TfjsAdamW(tf, weight, { learningRate, weightDecay })] as const] : [];
     }),
   );
   const lossOf = () => {
     const logits = network(new TfjsScope(tf, variables), x);
-    return tf.mean(tf.sub(tf.softplus(logits), tf.mul(logits, y)));
+    return LOSSES[step.loss].tfjs(tf, logits, y);
   };
   let done = 0;
   let peakBytes = 0;
@@ -211,38 +234,17 @@ async function tfjsStep(
   };
 }
 
-function variablesOf(
-  tf: Tf,
-  specs: ModelDefinition['parameters'] | ModelDefinition['statistics'],
-  values: ReadonlyMap<string, Float32Array>,
-): Map<string, TfVariable> {
-  return new Map(
-    specs.map(({ name, shape }) => {
-      const initial = values.get(name) ?? new Float32Array(elementCount(shape));
-      return [name, tf.tidy(() => tf.variable(tf.tensor(initial, shape), true))];
-    }),
-  );
-}
-
-async function pytorchStep(host: PytorchHost, step: TrainingStep): Promise<Entrant> {
-  const { definition, weights, images, targets, forms } = startOf(step);
-  const tensors = exportTimm(definition, weights);
-  const named = (specs: readonly { readonly name: string }[]) =>
-    new Map(
-      specs.flatMap(({ name }): [string, PytorchTensor][] => {
-        const tensor = tensors.get(name);
-        return tensor?.data instanceof Float32Array
-          ? [[name, { shape: tensor.shape, values: tensor.data }]]
-          : [];
-      }),
-    );
-  const entrant = await pytorchStepEntrant(host, {
-    model: step.arch,
-    parameters: named(definition.parameters),
-    statistics: named(definition.statistics),
-    batch: [toChannelsFirst(forms.images, images), { shape: forms.targets.shape, values: targets }],
-    ...SETTINGS,
-  });
+async function pytorchStep(host: PytorchHost, step: TrainingStep, model: string): Promise<Entrant> {
+  const start = pytorchModel(model, startOf(step));
+  const targets = targetsOf(step);
+  const work: PytorchStep = {
+    ...start,
+    batch: [...start.batch, { shape: targets.shape, values: operandValues(targets, 1) }],
+    loss: step.loss,
+    learningRate: step.learningRate ?? LEARNING_RATE,
+    weightDecay: WEIGHT_DECAY,
+  };
+  const entrant = await pytorchModelEntrant(host, work, { shape: [1] });
   const last = async () => [...((await entrant.results())[0] ?? [])];
   return { ...entrant, results: () => firstLosses(last, entrant.round) };
 }
@@ -260,20 +262,6 @@ async function firstLosses(
   return losses.map((loss) => Float32Array.of(loss));
 }
 
-function startOf({ arch, batch, image }: TrainingStep) {
-  const definition = defineModel({ arch, classes: CLASSES, inChannels: CHANNELS });
-  const forms: Record<'images' | 'targets', TensorForm> = {
-    images: { shape: [batch, image, image, CHANNELS], layout: 'image' },
-    targets: { shape: [batch, CLASSES], fill: 'labels' },
-  };
-  const parameters = initialParameters(definition, 0);
-  // A layer scale starts so small that nobody could tell a wrong block from a right one by the loss.
-  for (const [name, values] of parameters) if (name.endsWith('.gamma')) values.fill(0.1);
-  return {
-    definition,
-    weights: { parameters, statistics: initialStatistics(definition) },
-    images: operandValues(forms.images, 0),
-    targets: operandValues(forms.targets, 1),
-    forms,
-  };
+function targetsOf({ batch, classes, loss }: TrainingStep): TensorForm {
+  return { shape: [batch, classes], fill: LOSSES[loss].targets };
 }

@@ -1,4 +1,4 @@
-import type { TfTensor } from '../contenders/tfjs.js';
+import type { TfTensor } from '../../contenders/tfjs.js';
 import type { TfjsScope } from './tfjs-scope.js';
 
 /** ResNet as src/models/backbones/resnet.ts traces it, with the ImageNet stem. */

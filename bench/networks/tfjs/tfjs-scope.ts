@@ -1,5 +1,6 @@
-import { at } from '#src/engine/graph/tensor.js';
-import type { Tf, TfTensor, TfVariable } from '../contenders/tfjs.js';
+import { at, elementCount } from '#src/engine/graph/tensor.js';
+import type { ModelDefinition } from '#src/models/model.js';
+import type { Tf, TfTensor, TfVariable } from '../../contenders/tfjs.js';
 
 /** Layers of a network in tfjs, over variables with tailray's names and values: the counterpart of `ModelScope`. */
 
@@ -11,15 +12,30 @@ export interface TfjsVariables {
   readonly statistics: ReadonlyMap<string, TfVariable>;
 }
 
+/** A network's values as variables of tfjs. */
+export function variablesOf(
+  tf: Tf,
+  specs: ModelDefinition['parameters'] | ModelDefinition['statistics'],
+  values: ReadonlyMap<string, Float32Array>,
+): Map<string, TfVariable> {
+  return new Map(
+    specs.map(({ name, shape }) => {
+      const initial = values.get(name) ?? new Float32Array(elementCount(shape));
+      return [name, tf.tidy(() => tf.variable(tf.tensor(initial, shape), true))];
+    }),
+  );
+}
+
 export class TfjsScope {
   constructor(
     readonly tf: Tf,
     readonly variables: TfjsVariables,
+    readonly mode: 'train' | 'eval' = 'train',
     readonly path = '',
   ) {}
 
   within(name: string): TfjsScope {
-    return new TfjsScope(this.tf, this.variables, `${this.path}${name}.`);
+    return new TfjsScope(this.tf, this.variables, this.mode, `${this.path}${name}.`);
   }
 
   parameter(name: string): TfVariable {
@@ -47,14 +63,18 @@ export class TfjsScope {
     return this.#biased(name, this.tf.matMul(x, this.parameter(`${name}.weight`)));
   }
 
-  /** By the moments of the batch, which the running statistics follow. */
+  /** In training by the moments of the batch, which the running statistics follow. */
   batchNorm(name: string, x: TfTensor): TfTensor {
     const { tf } = this;
+    const [gamma, beta] = [this.parameter(`${name}.weight`), this.parameter(`${name}.bias`)];
+    if (this.mode === 'eval') {
+      const running = (each: string) => this.#find('statistics', `${name}.running_${each}`);
+      return tf.batchNorm(x, running('mean'), running('var'), beta, gamma, 1e-5);
+    }
     const { mean, variance } = tf.moments(x, [0, 1, 2]);
     const count = x.shape.slice(0, 3).reduce((product, size) => product * size, 1);
     this.#follow(`${name}.running_mean`, mean);
     this.#follow(`${name}.running_var`, tf.mul(variance, count / (count - 1)));
-    const [gamma, beta] = [this.parameter(`${name}.weight`), this.parameter(`${name}.bias`)];
     return tf.batchNorm(x, mean, variance, beta, gamma, 1e-5);
   }
 
