@@ -33,14 +33,18 @@ export function saveRun(
   measurements: readonly Measurement[],
   comparisons: readonly Comparison[],
 ): string {
-  const name = [header.date.slice(0, 10), slug(header.adapter), ...(what === 'scaling' ? ['scaling'] : [])];
-  const folder = join(parent, name.join('-'));
+  const folder = join(parent, `${runFolderName(header)}${what === 'scaling' ? '-scaling' : ''}`);
   mkdirSync(folder, { recursive: true });
   const lines = [{ run: header }, ...measurements].map((line) => `${JSON.stringify(line)}\n`);
   writeFileSync(join(folder, 'results.jsonl'), lines.join(''));
   const plot = what === 'scaling' ? scalingPlot(measurements, header) : speedupPlot(comparisons, header);
   writeFileSync(join(folder, `${what === 'scaling' ? 'scaling' : 'speedup'}.svg`), plot);
   return folder;
+}
+
+/** Day and adapter, e.g. `2026-11-24-llvmpipe-mesa-25.0.7`. */
+export function runFolderName({ date, adapter }: Pick<RunHeader, 'date' | 'adapter'>): string {
+  return `${date.slice(0, 10)}-${slug(adapter)}`;
 }
 
 /** The versions of everything that took part. */

@@ -9,7 +9,7 @@ export function fullName({ name, direction }: Pick<Workload, 'name' | 'direction
 }
 
 /**
- * The workloads whose full name contains one of `wanted` (case does not matter, and a part before and a part after `/`
+ * In the order of `wanted`, the workloads whose full name contains one of them (case does not matter, and a part before and a part after `/`
  * may each be shortened: `depthwise/dW`); all when nothing is wanted.
  * @throws BenchError if one of `wanted` fits none
  */
@@ -23,7 +23,7 @@ export function selectWorkloads<T extends Pick<Workload, 'name' | 'direction'>>(
     throw new BenchError(`no workload is called "${part}". There are: ${names.join(', ')}`);
   }
   if (wanted.length === 0) return [...workloads];
-  return workloads.filter((workload) => wanted.some((part) => fits(workload, part)));
+  return [...new Set(wanted.flatMap((part) => workloads.filter((workload) => fits(workload, part))))];
 }
 
 /**

@@ -1,8 +1,9 @@
 // @ts-check
 /**
  * `npm run bundle`: one archive for linux-x64 that runs where there is no node, no registry and no internet: node itself,
- * the built commands, exactly those files of the packages that they load, the benchmark with its peers, and SwiftShader
- * for machines without a GPU. Unpack it anywhere and run `./tailray devices`.
+ * the built commands, exactly those files of the packages that they load, the benchmark with its peers, the tests of
+ * kernels, losses, models and engine, and SwiftShader (with a Vulkan loader) for machines without a GPU. Unpack it anywhere and
+ * run `./tailray devices`, or `./gpu-check` for all that the machine can tell.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -14,6 +15,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -26,11 +28,15 @@ const MOST_BYTES = 60e6;
 /** Packages whose entry the benchmark finds at run time. onnxruntime, 45 MB on its own, stays out. */
 const PEERS = ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu', '@jax-js/jax'];
 
+/** The tests that a machine with a GPU runs, and what they share. */
+const TESTS = ['kernels', 'losses', 'models', 'engine', 'golden'];
+
 /** What benchmark.js, below benny, and the threads that decode DICOM ask for in a way that a trace does not see. */
 const UNSEEN = [
   'benchmark',
   'lodash',
   'platform',
+  'fast-check',
   ...['charls', 'openjpeg'].flatMap((name) =>
     ['decodewasmjs', 'decodewasm'].map((file) => `@cornerstonejs/codec-${name}/${file}`),
   ),
@@ -54,7 +60,7 @@ try {
   await step('Add node, SwiftShader and texts', addRest);
   const archive = await step('Pack', pack);
   console.log(`\n  ${archive}  ${(statSync(archive).size / 1e6).toFixed(1)} MB`);
-  console.log(`  tar xf ${NAME}.tar.gz && ${NAME}/tailray bench\n`);
+  console.log(`  tar xf ${NAME}.tar.gz && ${NAME}/gpu-check\n`);
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;
   console.error(`\n${error.message}`);
@@ -71,7 +77,12 @@ async function collect() {
     .filter((path) => /\.m?js$/.test(path))
     .map((path) => join(ROOT, 'dist', path));
   const own = createRequire(join(ROOT, 'package.json'));
-  const entries = [...PEERS.map((name) => bench.resolve(name)), ...UNSEEN.map((name) => own.resolve(name))];
+  const runner = [
+    ...['vitest/index.js', 'run-test-file.mjs'].map((name) => join(ROOT, 'scripts/bundle', name)),
+    ...['jiti-register', 'jiti-hooks'].map((name) => join(ROOT, `node_modules/jiti/lib/${name}.mjs`)),
+  ];
+  const unseen = [...PEERS.map((name) => bench.resolve(name)), ...UNSEEN.map((name) => own.resolve(name))];
+  const entries = [...unseen, ...runner];
   const { fileList } = await nodeFileTrace([...programs, ...entries], {
     base: ROOT,
     processCwd: ROOT,
@@ -92,7 +103,9 @@ async function collect() {
  * @param {string} path
  */
 function foreign(path) {
-  return /node_modules\/webgpu\/dist\//.test(path) && !path.includes('/linux-x64/');
+  return (
+    path.endsWith('.map') || (/node_modules\/webgpu\/dist\//.test(path) && !path.includes('/linux-x64/'))
+  );
 }
 
 /** @param {string} path of a file, relative to the project */
@@ -116,8 +129,11 @@ async function addRest() {
   chmodSync(node, 0o755);
   // symbols are half of what can be saved; a node without them runs the same
   execute('strip', [node], 'strip is missing (package binutils): node goes along with its symbols.');
-  copyFileSync(join(ROOT, 'scripts/bundle-launcher.sh'), join(STAGE, 'tailray'));
-  chmodSync(join(STAGE, 'tailray'), 0o755);
+  for (const name of ['tailray', 'gpu-check']) {
+    copyFileSync(join(ROOT, 'scripts/bundle/launcher.sh'), join(STAGE, name));
+    chmodSync(join(STAGE, name), 0o755);
+  }
+  addTests();
   const texts = [
     'package.json',
     'bench/package.json',
@@ -136,6 +152,17 @@ async function addRest() {
   const files = findSwiftShader();
   if (!files) throw new StepFailed('SwiftShader was fetched and is not there.');
   cpSync(dirname(files.manifest), join(STAGE, 'swiftshader'), { recursive: true });
+}
+
+/** Tests as they stand, over what is built, with a stand-in for vitest that needs no server to compile them. */
+function addTests() {
+  const shared = readdirSync(join(ROOT, 'test')).filter((name) => name.endsWith('.ts'));
+  for (const name of [...TESTS, ...shared]) {
+    cpSync(join(ROOT, 'test', name), join(STAGE, 'test', name), { recursive: true });
+  }
+  cpSync(join(ROOT, 'scripts/bundle/run-test-file.mjs'), join(STAGE, 'test/run-test-file.mjs'));
+  cpSync(join(ROOT, 'scripts/bundle/vitest'), join(STAGE, 'test/node_modules/vitest'), { recursive: true });
+  symlinkSync('dist', join(STAGE, 'src'));
 }
 
 /** The same files give the same bytes. */

@@ -15,7 +15,8 @@ describe('--work', () => {
   test('takes parts of names, and of directions after a slash', () => {
     expect(names(['matmul-1024'])).toEqual(['matmul-1024/forward']);
     expect(names(['DEPTHWISE/dw'])).toEqual(['depthwise7x7-8x32x32x64/dW', 'depthwise7x7-4x28x28x96/dW']);
-    expect(names(['matmul-512', 'matmul'])).toHaveLength(3);
+    expect(names(['matmul-512', 'matmul'])).toHaveLength(4);
+    expect(names(['adamw', 'matmul-512'])).toEqual(['adamw-25M/step', 'matmul-512/forward']);
   });
 
   test('says which part fits nothing, and what there is', () => {
@@ -26,7 +27,7 @@ describe('--work', () => {
 
 describe('--against', () => {
   test('takes parts of names in the order of the table, or none', () => {
-    expect(selectPeers([])).toHaveLength(5);
+    expect(selectPeers([])).toHaveLength(7);
     expect(selectPeers(['jax', 'tfjs'])).toEqual(['tfjs-webgpu', 'jax-js']);
     expect(selectPeers(['none'])).toEqual([]);
     expect(() => selectPeers(['mxnet'])).toThrow(/"mxnet".*tfjs-webgpu/);
