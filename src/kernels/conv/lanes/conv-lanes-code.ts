@@ -24,9 +24,10 @@ export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lie
 }
 
 /**
- * The WGSL of conv-lanes.ts. It depends on the shape of a unit only; all sizes come as `dims`.
+ * The WGSL of conv-lanes.ts. It depends on the shape of a unit only; all sizes come as `dims`. A round of the inner loop
+ * takes one texel of four inputs: two would double its code, which then no longer fits a core's first cache for code.
  *
- * `sR_J`: the sum of row R and column J of the lane. `aI_U`: texel U of the lane's own pixel in row group I. `bQ_J`: the
+ * `sR_J`: the sum of row R and column J of the lane. `aI`: the next texel of the lane's own pixel in row group I. `bQ_J`: the
  * weights of depth Q and column J. `vQ`: depth Q of the row's pixel, broadcast from the lane that has loaded it.
  *
  * Sample (1×1 convolution of 4 channels into 4, lanes of 4):
@@ -35,14 +36,14 @@ export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lie
  *     …
  *     for (var tap = 0u; tap < dims.taps; tap++) {
  *       …
- *       for (var c = 0u; c < run; c += 1u) {
- *         let a0_0 = select(vec4f(), textureLoad(image, vec2u(tx0 + groupX + c + 0u, n0 + ty0)), inside0);
+ *       for (var c = 0u; c < run; c++) {
+ *         let a0 = select(vec4f(), textureLoad(image, vec2u(tx0 + groupX + c, n0 + ty0)), inside0);
  *         let k0_0 = k + 0u;
  *         let b0_0 = vec4f(weights[k0_0]);
  *         k += rowTexels;
  *         …
  *         {
- *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 0u));
+ *           let v0 = vec4f(subgroupBroadcast(a0[0], 0u));
  *           …
  *           s0_0 = fma(v0, b0_0, s0_0);
  *           s0_0 = fma(v1, b1_0, s0_0);
@@ -50,20 +51,17 @@ export function loadColumns(name: string, index: string, lieIn: PanelMatrix['lie
  *           s0_0 = fma(v3, b3_0, s0_0);
  *         }
  *         {
- *           let v0 = vec4f(subgroupBroadcast(a0_0[0], 1u));
+ *           let v0 = vec4f(subgroupBroadcast(a0[0], 1u));
  *           …
  *           s1_0 = fma(v0, b0_0, s1_0);
  */
 export function gatherCode(
   { lanes, rowGroups, columnsPerLane, unitsPerWorkgroup, broadcast }: LaneGroup,
   {
-    unroll,
     vector,
     type,
     weights,
   }: {
-    /** Input texels a step, which the run is a multiple of. */
-    readonly unroll: 1 | 2;
     /** Whether the result is stored in fours. */
     readonly vector: boolean;
     /** Of the stored result. */
@@ -72,7 +70,6 @@ export function gatherCode(
   },
 ): string {
   const rowsPerUnit = rowGroups * lanes;
-  const depth = unroll * 4;
   const each = (n: number, line: (i: number) => string) =>
     Array.from({ length: n }, (_, i) => line(i)).join('\n');
   const list = (n: number, item: (i: number) => string) =>
@@ -97,21 +94,16 @@ ${each(columnsPerLane, (j) => `  let w${j} = min((group.y % dims.groupPanels) * 
     ? `      let depth = inputs + c;
       let k = tapTexel + (depth >> dims.panelShift) * dims.panelTexels + (depth & dims.panelMask);
 ${each(columnsPerLane, (j) =>
-  each(4, (i) =>
-    each(
-      unroll,
-      (u) => `      let i${u}_${j}_${i} = k + w${j} + ${i}u * rowTexels + ${u}u;
-      let t${u}_${j}_${i} = ${load(`i${u}_${j}_${i}`)};`,
-    ),
+  each(
+    4,
+    (i) => `      let i${j}_${i} = k + w${j} + ${i}u * rowTexels;
+      let t${j}_${i} = ${load(`i${j}_${i}`)};`,
   ),
 )}
-${each(depth, (q) =>
-  each(
-    columnsPerLane,
-    (j) => `      let b${q}_${j} = vec4f(${list(4, (i) => `t${q >> 2}_${j}_${i}[${q & 3}]`)});`,
-  ),
+${each(4, (q) =>
+  each(columnsPerLane, (j) => `      let b${q}_${j} = vec4f(${list(4, (i) => `t${j}_${i}[${q}]`)});`),
 )}`
-    : each(depth, (q) =>
+    : each(4, (q) =>
         each(
           columnsPerLane,
           (j) => `      let k${q}_${j} = k + ${j * lanes}u;
@@ -158,14 +150,14 @@ ${each(
     let ty${i} = y${i} + tapY;
     let inside${i} = tx${i} < dims.imageTexels && ty${i} < dims.imageRows;`,
 )}
-    for (var c = 0u; c < run; c += ${unroll}u) {
-${each(rowGroups, (i) => each(unroll, (u) => `      let a${i}_${u} = select(vec4f(), textureLoad(image, vec2u(tx${i} + groupX + c + ${u}u, n${i} + ty${i})), inside${i});`))}
+    for (var c = 0u; c < run; c++) {
+${each(rowGroups, (i) => `      let a${i} = select(vec4f(), textureLoad(image, vec2u(tx${i} + groupX + c, n${i} + ty${i})), inside${i});`)}
 ${loadWeights}
 ${each(
   rowsPerUnit,
   (r) => `      {
-${each(depth, (q) => `        let v${q} = vec4f(${broadcast}(a${Math.floor(r / lanes)}_${q >> 2}[${q & 3}], ${r % lanes}u));`)}
-${each(columnsPerLane, (j) => each(depth, (q) => `        s${r}_${j} = fma(v${q}, b${q}_${j}, s${r}_${j});`))}
+${each(4, (q) => `        let v${q} = vec4f(${broadcast}(a${Math.floor(r / lanes)}[${q}], ${r % lanes}u));`)}
+${each(columnsPerLane, (j) => each(4, (q) => `        s${r}_${j} = fma(v${q}, b${q}_${j}, s${r}_${j});`))}
       }`,
 )}
     }

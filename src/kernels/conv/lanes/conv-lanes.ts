@@ -29,7 +29,7 @@ import type { ConvGeometry } from '../conv-geometry.js';
 import { columnsBinding, gatherCode, textureBinding } from './conv-lanes-code.js';
 import { MAX_PIXELS, weightGradientKernel } from './conv-lanes-weight.js';
 import { type GatherWeights, stageWeights, weightsFit } from './gather-weights.js';
-import { laneGroup, laneStyle, unfitForLanes } from './lane-group.js';
+import { laneGroup, unfitForLanes } from './lane-group.js';
 
 /**
  * Convolution for software adapters: register tiles without barriers, operands in storage textures.
@@ -147,7 +147,6 @@ function gatherStep(pass: {
   const type = storageType(pass.result, vector ? 4 : 1);
   const finish = pass.epilogue.emit(vector);
   const rows = gather.image.n * y.count * x.count;
-  const style = laneStyle(traits);
   const group = laneGroup(rows, columns / groups, groups, traits);
   const groupTexels = image.texels / groups;
   // Taps side by side in the image are walked as one run of texels, where they lie so in the weights too.
@@ -195,11 +194,6 @@ function gatherStep(pass: {
       foldMask: weights.fold.width - 1,
       foldShift: Math.log2(weights.fold.width),
     },
-    code: `${finish.declarations}${gatherCode(group, {
-      unroll: run % style.texels === 0 ? style.texels : 1,
-      vector,
-      type,
-      weights,
-    })}`,
+    code: `${finish.declarations}${gatherCode(group, { vector, type, weights })}`,
   };
 }

@@ -67,8 +67,6 @@ function workgroupsFor(
 export interface LaneStyle {
   /** Of a unit: pixels, or input channels of a weight gradient. */
   readonly rows: number;
-  /** Input texels that a lane loads at a time. */
-  readonly texels: 1 | 2;
   /** Where the operand lies that lanes read side by side. */
   readonly columnsIn: 'texture' | 'buffer';
 }
@@ -77,9 +75,7 @@ export function laneStyle({ adapter }: Pick<DeviceTraits, 'adapter'>): LaneStyle
   // lavapipe: the accumulators are several times what the registers hold, but a spilled one costs less than the loads
   // of weights that more rows share. SwiftShader has half the registers, and reads buffers faster than textures. A GPU
   // runs these kernels only where a tuner finds them fastest, and has few registers a lane, too.
-  return adapter === 'lavapipe'
-    ? { rows: 32, texels: 2, columnsIn: 'texture' }
-    : { rows: 16, texels: 1, columnsIn: 'buffer' };
+  return adapter === 'lavapipe' ? { rows: 32, columnsIn: 'texture' } : { rows: 16, columnsIn: 'buffer' };
 }
 
 /** Units below which some core of a usual machine would have nothing to do. */
