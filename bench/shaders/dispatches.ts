@@ -13,6 +13,8 @@ import type { Shader } from './spirv.js';
 
 /** Every dispatch of a plan with its WGSL, exactly as the engine would make it, and with what it should cost at least. */
 export interface Dispatch {
+  /** Number of its op in the order of the program. */
+  readonly action: number;
   readonly op: string;
   readonly label: string;
   readonly shape: string;
@@ -32,15 +34,21 @@ export interface Dispatch {
   readonly bytes: number;
 }
 
-export async function dispatchesOf(plan: Plan, traits: DeviceTraits): Promise<Dispatch[]> {
+/** @param plans that run one after another */
+export async function dispatchesOf(plans: readonly Plan[], traits: DeviceTraits): Promise<Dispatch[]> {
   const list: Dispatch[] = [];
-  for (const action of plan.actions) {
-    if (action.kind === 'kernel') list.push(...(await ofKernel(action.chosen, traits)));
+  for (const [number, action] of plans.flatMap(({ actions }) => actions).entries()) {
+    if (action.kind !== 'kernel') continue;
+    const dispatches = await ofKernel(action.chosen, traits);
+    list.push(...dispatches.map((each) => ({ action: number, ...each })));
   }
   return list;
 }
 
-async function ofKernel({ node, variant, kernel }: Chosen, traits: DeviceTraits): Promise<Dispatch[]> {
+async function ofKernel(
+  { node, variant, kernel }: Chosen,
+  traits: DeviceTraits,
+): Promise<Omit<Dispatch, 'action'>[]> {
   const steps = kernel.steps.filter((step) => step.kind === 'dispatch');
   const problem = problemOf(node);
   const flops = node.op.flops(problem);

@@ -7,6 +7,7 @@ import type { NullDevice } from './null-device.js';
 import { PROGRAMS } from './programs.js';
 import { radvEnvironment } from './radv.js';
 import { assemble, type Shader, type SpirvModule, translate, usesMatrices } from './spirv.js';
+import { readCode } from './walk.js';
 
 /** Programs, with every dispatch compiled and modelled. */
 export interface JudgedProgram {
@@ -51,10 +52,8 @@ export async function judge(names: readonly string[], options: JudgeOptions): Pr
   for (const program of names) {
     const work = PROGRAMS[program];
     const traits = work?.matrices ? { ...gpu.traits, matrices: gpu.matrices } : gpu.traits;
-    const dispatches: Dispatch[] = [];
-    for (const plan of work?.plan({ traits, description: gpu.family }) ?? []) {
-      dispatches.push(...(await dispatchesOf(plan, traits)));
-    }
+    const plans = work?.plan({ traits, description: gpu.family }) ?? [];
+    const dispatches = await dispatchesOf(plans, traits);
     lists.push({
       program,
       dispatches: dispatches.filter(wanted),
@@ -108,7 +107,9 @@ export async function compileAll(
 
 function compileOne(module: SpirvModule, device: NullDevice): Kernel | BenchError {
   try {
-    return { compiled: device.compile(module), bindings: module.bindings, size: module.size };
+    const compiled = device.compile(module);
+    const { bindings, size } = module;
+    return { compiled, code: readCode(compiled.assembly), bindings, size };
   } catch (error) {
     if (error instanceof BenchError) return error;
     throw error;
@@ -127,10 +128,12 @@ function roofOfOp({ shader, flops, leastBytes }: Dispatch, gpu: GpuProfile): num
 
 /** An op's roof belongs to its dispatches in proportion to their modelled times. */
 function withRoofs(judged: readonly JudgedDispatch[], gpu: GpuProfile): JudgedDispatch[] {
-  return judged.map((each, i) => {
-    const first = i - each.dispatch.step;
-    const ofOp = judged.slice(first, first + each.dispatch.steps);
-    const total = ofOp.reduce((sum, { modelled }) => sum + modelled.seconds, 0);
-    return { ...each, roofSeconds: (roofOfOp(each.dispatch, gpu) * each.modelled.seconds) / total };
+  const totals = new Map<number, number>();
+  for (const { dispatch, modelled } of judged) {
+    totals.set(dispatch.action, (totals.get(dispatch.action) ?? 0) + modelled.seconds);
+  }
+  return judged.map((each) => {
+    const share = each.modelled.seconds / (totals.get(each.dispatch.action) ?? 1);
+    return { ...each, roofSeconds: roofOfOp(each.dispatch, gpu) * share };
   });
 }

@@ -2,13 +2,17 @@ import { InvalidArgumentError } from 'commander';
 import { parser, runCommand } from '#src/cli/command.js';
 import { positiveNumber } from '#src/cli/options/number-option.js';
 import { nodeGpuGlobals } from '#src/platform/node/dawn.js';
+import { BenchError } from '../bench-error.js';
+import { changes, check, chosen } from './check.js';
 import { gpuOf } from './gpu.js';
 import { judge } from './judge.js';
+import { keptPath, readKept, summarise, writeKept } from './kept.js';
 import { listing } from './listing.js';
 import { openNullDevice } from './null-device.js';
 import { judgeFile } from './one-file.js';
 import { selectPrograms } from './programs.js';
 import { idleUnits, programTable, programTotals, refusedLines, rowsOf } from './table.js';
+import { obstacleHere, tallyOf, tell } from './tally.js';
 
 /** `npm run shaders`: how good the kernels of whole programs are on a GPU that is not there, by its own compiler. */
 
@@ -23,9 +27,16 @@ interface Flags {
   readonly groups: readonly number[];
   readonly dims: readonly number[];
   readonly bytes: number;
+  readonly compare?: string;
+  readonly keep?: string | true;
+  readonly check?: boolean;
 }
 
 async function shaders(flags: Flags): Promise<void> {
+  if (flags.check) {
+    const obstacle = obstacleHere();
+    if (obstacle) return tell(obstacle);
+  }
   const gpu = gpuOf(flags.family);
   await nodeGpuGlobals();
   const device = openNullDevice(gpu.family);
@@ -36,11 +47,26 @@ async function shaders(flags: Flags): Promise<void> {
     return;
   }
   const { kernels } = flags;
-  const { programs, refused } = await judge(selectPrograms(flags.program), {
+  const judgement = await judge(selectPrograms(flags.program), {
     gpu,
     device,
     wanted: ({ op, variant }) => op.includes(kernels) || variant.includes(kernels),
   });
+  const { programs, refused } = judgement;
+  const kept = (path: string) => (path === 'kept' ? keptPath(device.version) : path);
+  const now = { mesa: device.version, family: gpu.family, programs: summarise(judgement) };
+  if (flags.check) {
+    const before = readKept(keptPath(device.version));
+    return tell(tallyOf(check(judgement, before), before !== undefined, device.version));
+  }
+  if (flags.compare !== undefined) {
+    const path = kept(flags.compare);
+    const before = readKept(path);
+    if (!before) throw new BenchError(`there is no ${path}.`);
+    // a choice of kernels leaves out the rest on both sides
+    for (const line of changes(now.programs, chosen(before, kernels))) print(line);
+    return;
+  }
   const top = flags.all ? Number.POSITIVE_INFINITY : flags.top;
   for (const program of programs) {
     print(`\n━━ ${program.program}`);
@@ -56,6 +82,12 @@ async function shaders(flags: Flags): Promise<void> {
   for (const program of programs) for (const line of programTotals(program)) print(line);
   for (const line of refusedLines(refused)) print(line);
   if (refused.length > 0) process.exitCode = 1;
+  if (flags.keep !== undefined) {
+    if (kernels !== '') throw new BenchError('--keep keeps whole programs: leave out --kernels.');
+    const path = kept(flags.keep === true ? 'kept' : flags.keep);
+    writeKept(path, now);
+    print(`Kept in ${path}`);
+  }
 }
 
 function print(line: string): void {
@@ -90,5 +122,8 @@ await runCommand(
     .option('--groups <x,y,z>', 'its workgroups', words, [1])
     .option('--dims <words>', 'the words of its uniform binding, in order: 64,576,16', words, [])
     .option('--bytes <n>', 'bytes that it has to move', positiveNumber, 0)
+    .option('--compare <file>', "what changed against a file of --keep, or against `kept`, the project's own")
+    .option('--keep [file]', "write down what there is now, into the project's own file or another")
+    .option('--check', 'as verify does: fail on spills, scratch, refusals and lost occupancy')
     .action(shaders),
 );

@@ -1,11 +1,10 @@
-import { parseAssembly } from './assembly.js';
 import { WaveClock } from './clock.js';
 import { addCost, type Cost, costOfBlock, NO_COST } from './cost.js';
 import type { GpuProfile } from './gpu.js';
 import { beginWave, knownMemory, type WaveAt } from './launch.js';
 import type { Compiled } from './null-device.js';
 import type { SpirvBinding } from './spirv.js';
-import { Walker } from './walk.js';
+import { type WalkedCode, Walker } from './walk.js';
 
 /**
  * The time that a dispatch should take on a GPU, from its machine code. A few waves of the grid are walked through the
@@ -55,6 +54,7 @@ const WALKED_GROUPS = 2;
 
 export interface Kernel {
   readonly compiled: Compiled;
+  readonly code: WalkedCode;
   readonly bindings: readonly SpirvBinding[];
   /** Lanes of a workgroup along each axis. */
   readonly size: readonly [number, number, number];
@@ -67,9 +67,9 @@ export function model(kernel: Kernel, { grid, dims, bytes }: Work, gpu: GpuProfi
   const { waveLanes } = facts;
   const waves = Math.ceil(lanes / waveLanes);
   const groups = grid[0] * grid[1] * grid[2];
-  const blocks = parseAssembly(compiled.assembly);
+  const { blocks } = kernel.code;
   const costs = blocks.map((block) => costOfBlock(block, waveLanes));
-  const walker = new Walker(blocks, knownMemory(kernel, dims, grid));
+  const walker = new Walker(kernel.code, knownMemory(kernel, dims, grid));
   const samples = samplesOf(grid, waves);
   let sum: Cost = NO_COST;
   let alone = 0;

@@ -1,4 +1,4 @@
-import type { Block, Instruction } from './assembly.js';
+import { type Block, type Instruction, parseAssembly } from './assembly.js';
 import type { WaveClock } from './clock.js';
 import { decidingInstructions } from './dataflow.js';
 import { type Action, actionOf, type KnownMemory } from './execute.js';
@@ -11,6 +11,17 @@ export interface Walk {
   readonly guesses: number;
 }
 
+/** Machine code, and what of it decides where a wave goes. */
+export interface WalkedCode {
+  readonly blocks: readonly Block[];
+  readonly deciding: ReadonlySet<Instruction>;
+}
+
+export function readCode(assembly: string): WalkedCode {
+  const blocks = parseAssembly(assembly);
+  return { blocks, deciding: decidingInstructions(blocks) };
+}
+
 /** ACO's own guess of a loop's trips. */
 const GUESSED_TRIPS = 8;
 const MOST_BLOCKS = 5_000_000;
@@ -20,8 +31,7 @@ export class Walker {
   readonly #blocks: readonly Block[];
   readonly #actions: readonly (readonly Action[])[];
 
-  constructor(blocks: readonly Block[], memory: KnownMemory) {
-    const deciding = decidingInstructions(blocks);
+  constructor({ blocks, deciding }: WalkedCode, memory: KnownMemory) {
     this.#blocks = blocks;
     this.#actions = blocks.map(({ instructions }) =>
       instructions.filter((each) => deciding.has(each)).map((each) => actionOf(each, memory)),
