@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs lavapipe, Mesa's Vulkan driver for the CPU, on Debian and Ubuntu: much faster than the SwiftShader that
-# tailray otherwise brings along. Does nothing when a recent one is there. Needs root.
+# tailray otherwise brings along. Mesa's driver for AMD comes with it, and spirv-as (spirv-tools) with which kernels are
+# compiled for a GPU that is not there (npm run shaders). Does nothing when a recent Mesa is there, and both. Needs root.
 #
 # Debian 12's own Mesa (22.3) lacks a feature that WebGPU asks for, so there it comes from bookworm-backports; that
 # source is added when it is missing, from the mirror that the system already uses.
 set -eu
 
 OLDEST_MESA=23 # 22.3 is known to be refused
-PACKAGES="mesa-vulkan-drivers libvulkan1"
+PACKAGES="mesa-vulkan-drivers libvulkan1 spirv-tools"
 ADDED_SOURCE=/etc/apt/sources.list.d/bookworm-backports.list
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -23,6 +24,8 @@ recent_enough() {
   mesa=$(installed_version mesa-vulkan-drivers)
   [ -n "$mesa" ] && [ -n "$(installed_version libvulkan1)" ] && dpkg --compare-versions "$mesa" ge "$OLDEST_MESA"
 }
+
+all_there() { recent_enough && [ -n "$(installed_version spirv-tools)" ]; }
 
 # The address that bookworm itself comes from, in either of apt's two formats.
 debian_mirror() {
@@ -53,8 +56,9 @@ install() {
 }
 
 command -v apt-get >/dev/null || fail "this script is for Debian and Ubuntu. Elsewhere install Mesa's Vulkan drivers and
-the Vulkan loader by your package manager (Fedora: mesa-vulkan-drivers vulkan-loader; Arch: vulkan-swrast vulkan-icd-loader)."
-if recent_enough; then
+the Vulkan loader by your package manager (Fedora: mesa-vulkan-drivers vulkan-loader; Arch: vulkan-swrast vulkan-icd-loader;
+for npm run shaders also spirv-tools, and on Arch vulkan-radeon)."
+if all_there; then
   say "lavapipe is installed: mesa-vulkan-drivers $(installed_version mesa-vulkan-drivers)"
   exit 0
 fi

@@ -55,7 +55,11 @@ export async function translate(
 ): Promise<(Translated | BenchError)[]> {
   const plain = shaders.filter((shader) => !usesMatrices(shader));
   const matrices = shaders.filter(usesMatrices);
-  const ofPlain = await translateOn(onlyDrivers(translatingDriver()), plain, []);
+  const driver = translatingDriver();
+  if (driver === undefined) {
+    throw new BenchError('no software adapter translates the shaders: run scripts/install-lavapipe.sh.');
+  }
+  const ofPlain = await translateOn(onlyDrivers(driver), plain, []);
   const ofMatrices = await translateOn(matrixDriver.environment, matrices, matrixDriver.silenced());
   return shaders.map((shader) => {
     const assembly = (usesMatrices(shader) ? ofMatrices : ofPlain).shift()!;
@@ -181,14 +185,10 @@ function readModule(text: string): Omit<SpirvModule, 'words'> {
   return { bindings, entry, size: [Number(x), Number(y), Number(z)] };
 }
 
-/** Lavapipe, which has f16; SwiftShader where there is none. */
-function translatingDriver(): string {
+/** The manifest of lavapipe, which has f16; of SwiftShader where there is none; undefined where there is neither. */
+export function translatingDriver(): string | undefined {
   const lavapipe = driverManifests({}).find((path) => /^lvp_icd/.test(basename(path)));
-  const driver = lavapipe ?? findSwiftShader()?.manifest;
-  if (driver === undefined || !existsSync(driver)) {
-    throw new BenchError('no software adapter translates the shaders: run scripts/install-lavapipe.sh.');
-  }
-  return driver;
+  return lavapipe ?? findSwiftShader()?.manifest;
 }
 
 /** Two at a time. @returns what `spirv-as` had to say */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Findings } from './check.js';
 import { radvManifest } from './radv.js';
-import { HOW_TO_INSTALL, spirvAsIsThere } from './spirv.js';
+import { HOW_TO_INSTALL, spirvAsIsThere, translatingDriver } from './spirv.js';
 
 /** What verify counts: as its reporter of tests writes it. */
 export interface Tally {
@@ -17,9 +17,11 @@ export function obstacleHere(): Tally | undefined {
   const reason =
     radvManifest() === undefined
       ? "Mesa's radeon driver is not installed"
-      : spirvAsIsThere()
-        ? undefined
-        : `there is no spirv-as: ${HOW_TO_INSTALL}`;
+      : translatingDriver() === undefined
+        ? 'there is neither lavapipe nor SwiftShader to translate them'
+        : spirvAsIsThere()
+          ? undefined
+          : `there is no spirv-as: ${HOW_TO_INSTALL}`;
   if (reason === undefined) return undefined;
   return { passed: 0, failed: [], skipped: [{ name: 'kernels compiled for RDNA 3', reason }], remarks: [] };
 }
