@@ -1,8 +1,8 @@
 import { type Device, roundUp } from '../device.js';
 import type { Kernel } from '../graph/tensor.js';
 
-/** WebGPU's default alignment of uniform bindings. */
-const SLOT_BYTES = 256;
+/** Twice WebGPU's default alignment of uniform bindings: input gradients with strides have sizes for each residue. */
+const SLOT_BYTES = 512;
 
 /** The `dims` of all steps of a program, each at its own aligned place of one uniform buffer. */
 export class DimsBuffer {

@@ -1,7 +1,7 @@
 import { at, type DeviceTraits, type Problem } from '../../engine/graph/tensor.js';
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { tileFamily } from '../product/tile-family.js';
-import { type TileKernel, tileRowsOf, tileStep, tilesOf } from '../product/tile-kernel.js';
+import { type TileKernel, tileStep, unfitProduct } from '../product/tile-kernel.js';
 import { planTiles, rankOf } from '../product/tile-plan.js';
 import {
   forwardProduct,
@@ -37,9 +37,7 @@ function variants(
       const reason = kernel.unfit(productOf(problem, 1), traits);
       if (reason !== undefined) return reason;
       const shape = kernel.shape(traits);
-      const product = productOf(problem, shape.slice);
-      const most = Math.max(tileRowsOf(product, shape), tilesOf(product.columns, shape.columns));
-      return most > traits.maxWorkgroups ? 'more tiles than workgroups' : undefined;
+      return unfitProduct(productOf(problem, shape.slice), shape, traits);
     },
 
     rank(problem, traits) {

@@ -1,27 +1,14 @@
 import type { TileKernel } from './tile-kernel.js';
-import { workgroupTileCode } from './tile-workgroup.js';
-
-/**
- * The tiles in workgroup memory: one kernel (tile-workgroup.ts) with the parameters below. The model of tile-plan.ts ranks
- * them for a problem and a device; a tuner measures the few that it ranks best.
- */
-export interface TileParameters {
-  /** Of the tile that a workgroup computes; multiples of 32. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Depth in workgroup memory at a time: 8, 16 or 32. */
-  readonly slice: number;
-  /** Of a lane's part of the tile: 4, 8 or 16. */
-  readonly laneRows: number;
-  readonly laneColumns: number;
-  /** Slices in workgroup memory: of two, one is filled while the other is read, which saves every second barrier. */
-  readonly stages: 1 | 2;
-}
+import { type TileParameters, workgroupTileCode } from './tile-workgroup.js';
 
 /** Multiplications in the time of staging a block of four by four: its addresses, loads, selections and stores. */
 const STAGING = 100;
 
-/** Large tiles read each operand less often; small ones leave less of a small result, or a small GPU, without work. */
+/**
+ * The tiles in workgroup memory: one kernel (tile-workgroup.ts) with these parameters. Large tiles read each operand less
+ * often; small ones leave less of a small result, or of a small GPU, without work. The model of tile-plan.ts ranks them for
+ * a problem and a device; a tuner measures the few that it ranks best.
+ */
 const MEMBERS: readonly TileParameters[] = [
   { rows: 128, columns: 128, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },
   { rows: 128, columns: 64, slice: 16, laneRows: 8, laneColumns: 8, stages: 1 },

@@ -1,4 +1,11 @@
-import { at, type Binding, type DeviceTraits, type DType, type KernelStep, type Operand } from '../../engine/graph/tensor.js';
+import {
+  at,
+  type Binding,
+  type DeviceTraits,
+  type DType,
+  type KernelStep,
+  type Operand,
+} from '../../engine/graph/tensor.js';
 import type { Epilogue } from '../common/epilogue.js';
 import { boundType, runTypes } from './tile-operand.js';
 import { storeCode, type TileProduct } from './tile-product.js';
@@ -122,6 +129,21 @@ export function shareOf(depth: number, splits: number, { slice }: TileShape): nu
 
 export function tilesOf(size: number, tile: number): number {
   return Math.ceil(size / tile);
+}
+
+/** Parts whose sizes fit the `dims` of a step. */
+const MOST_PARTS = 7;
+
+/** Why no tile can compute a product on this device, whatever the kernel; undefined if they can. */
+export function unfitProduct(
+  product: TileProduct,
+  shape: TileShape,
+  { maxWorkgroups }: Pick<DeviceTraits, 'maxWorkgroups'>,
+): string | undefined {
+  if (product.parts.length > MOST_PARTS)
+    return 'has more residues modulo its strides than one dispatch takes';
+  const most = Math.max(tileRowsOf(product, shape), tilesOf(product.columns, shape.columns));
+  return most > maxWorkgroups ? 'more tiles than workgroups' : undefined;
 }
 
 /** Rows of tiles of all parts. */

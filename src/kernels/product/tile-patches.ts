@@ -1,8 +1,17 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { DType } from '../../engine/graph/tensor.js';
+import { at, type DType } from '../../engine/graph/tensor.js';
 import type { Gather, TapAxis } from '../conv/conv-gather.js';
 import type { ConvGeometry } from '../conv/conv-geometry.js';
-import { denseRuns, four, inUnits, outerOf, runCode, runsOf, runType, type TileOperand } from './tile-operand.js';
+import {
+  denseRuns,
+  four,
+  inUnits,
+  outerOf,
+  runCode,
+  runsOf,
+  runType,
+  type TileOperand,
+} from './tile-operand.js';
 
 /**
  * The operands of a convolution that are no matrices in memory: patches of an image, with pixels or with taps as the
@@ -16,8 +25,6 @@ export interface Pass {
 
 /** The sizes of a pass that the operands below read from `part`, and the store of a scattered result, too. */
 export function passSizes({ image }: Gather, { y, x }: Pass): Readonly<Record<string, number>> {
-  const [tapFirstY, tapDeltaY] = progression(y.taps);
-  const [tapFirstX, tapDeltaX] = progression(x.taps);
   return {
     firstY: y.first,
     firstX: x.first,
@@ -28,22 +35,33 @@ export function passSizes({ image }: Gather, { y, x }: Pass): Readonly<Record<st
     originX: x.origin - image.left,
     tapsY: y.taps.length,
     tapsX: Math.max(1, x.taps.length),
-    tapStepY: y.tapStep,
-    tapStepX: x.tapStep,
-    tapFirstY,
-    tapFirstX,
-    tapDeltaY,
-    tapDeltaX,
+    tapFirstY: y.taps[0] ?? 0,
+    tapFirstX: x.taps[0] ?? 0,
+  };
+}
+
+/** From a tap to the next: pixels of the image, and of the kernel. All passes with several taps agree. */
+function tapSteps({ passes }: Gather): Readonly<Record<string, number>> {
+  const { y, x } = at(passes, 0);
+  const several = (axis: 'y' | 'x') =>
+    passes.map((pass) => pass[axis]).find(({ taps }) => taps.length > 1) ?? (axis === 'y' ? y : x);
+  const delta = ({ taps: [first = 0, second = first] }: TapAxis) => second - first;
+  const [longY, longX] = [several('y'), several('x')];
+  return {
+    tapStepY: longY.tapStep,
+    tapStepX: longX.tapStep,
+    tapDeltaY: delta(longY),
+    tapDeltaX: delta(longX),
+    advanceY: y.advance,
+    advanceX: x.advance,
   };
 }
 
 /** Rows: the output pixels of a pass. k: (tap row, tap column, channel). */
-export function patchesAlong(dtype: DType, { image, passes }: Gather, slice: number): TileOperand {
-  const vector = image.c % 4 === 0;
-  const { h, w, c } = image;
-  // The same for all passes.
-  const [{ y: { advance: advanceY = 1 } = {}, x: { advance: advanceX = 1 } = {} } = {}] = passes;
-  const dims = { h, w, c, advanceY, advanceX };
+export function patchesAlong(dtype: DType, gather: Gather, slice: number): TileOperand {
+  const { h, w, c } = gather.image;
+  const vector = c % 4 === 0;
+  const dims = { h, w, c, ...tapSteps(gather) };
   const even = c % slice === 0;
   const channels = inUnits(vector, 'dims.c');
   const Run = runType({ dtype, vector });
@@ -62,8 +80,8 @@ fn leftOuter(first: u32, deep: u32) -> LeftOuter {
 }
 ${odometer('left', 'dims.c', 'part.tapsX', even)}
 fn tapSpot(at: vec3u, on: bool) -> Spot {
-  let y = i32(at.z * part.tapStepY);
-  let x = i32(at.y * part.tapStepX);
+  let y = i32(at.z * dims.tapStepY);
+  let x = i32(at.y * dims.tapStepX);
   let offset = (y * i32(dims.w) + x) * i32(${channels}) + i32(${inUnits(vector, 'at.x')});
   return Spot(offset, select(OUTSIDE, y, on && at.z < part.tapsY), x);
 }
@@ -123,15 +141,16 @@ ${runCode({ name: 'left', dtype, vector }, false)}`;
 }
 
 /** Columns: the input channels of the weights. k: (tap row, tap column, output channel) of a pass. */
-export function weightsAlong(dtype: DType, { image, channels, kw }: Gather, slice: number): TileOperand {
+export function weightsAlong(dtype: DType, gather: Gather, slice: number): TileOperand {
+  const { image, channels, kw } = gather;
   const vector = image.c % 4 === 0;
-  const dims = { rightOuters: channels, kw };
+  const dims = { rightOuters: channels, kw, ...tapSteps(gather) };
   const even = image.c % slice === 0;
   const code = wgsl`
 ${odometer('right', 'dims.c', 'part.tapsX', even)}
 /** Where the weights of column 0 lie. */
 fn weightsOf(at: vec3u) -> u32 {
-  let tap = (part.tapFirstY + at.z * part.tapDeltaY) * dims.kw + part.tapFirstX + at.y * part.tapDeltaX;
+  let tap = (part.tapFirstY + at.z * dims.tapDeltaY) * dims.kw + part.tapFirstX + at.y * dims.tapDeltaX;
   return ${inUnits(vector, '(tap * dims.rightOuters * dims.c + at.x)')};
 }
 #if ${vector}
@@ -199,10 +218,4 @@ function loadByK(name: TileOperand['name']): string {
   let at3 = ${name}Next(at2);
   return ${runsOf(name)}(${['at', 'at1', 'at2', 'at3'].map((k) => `${name}Across(outer, ${k}, on)`).join(', ')});
 }`;
-}
-
-/** First term and difference: the taps that meet one residue class are equally far apart. */
-function progression(taps: readonly number[]): [first: number, difference: number] {
-  const [first = 0, second = first] = taps;
-  return [first, second - first];
 }

@@ -32,10 +32,7 @@ export interface TilePart {
 }
 
 /** @param slice of the tile: places along the depth are kept for one at a time, see tile-operand.ts */
-export function forwardProduct(
-  { inputs, attributes: g }: Problem<ConvGeometry>,
-  slice: number,
-): TileProduct {
+export function forwardProduct({ inputs, attributes: g }: Problem<ConvGeometry>, slice: number): TileProduct {
   const depth = g.kh * g.kw * g.c;
   const right = matrixOperand('right', {
     dtype: at(inputs, 1).dtype,

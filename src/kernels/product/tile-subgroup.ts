@@ -87,11 +87,7 @@ const FOUR = [0, 1, 2, 3] as const;
  *       {
  *         let a0 = subgroupShuffle(leftOnes[1], ((down + 0u) * 2u + 0u) % 8u);
  */
-function tileCode(
-  left: TileOperand,
-  right: TileOperand,
-  shape: TileShape,
-): string {
+function tileCode(left: TileOperand, right: TileOperand, shape: TileShape): string {
   const { slice, subgroup } = shape;
   const { down, across } = gridOf(subgroup);
   const size = down * across;

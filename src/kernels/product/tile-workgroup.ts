@@ -1,18 +1,58 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import type { TileParameters } from './tile-family.js';
 import { openingCode } from './tile-kernel.js';
-import { runsOf, runType, type TileOperand } from './tile-operand.js';
+import { runType, type TileOperand } from './tile-operand.js';
 
 /**
  * Tiles in workgroup memory: the lanes of a workgroup stage a slice of both operands as f32, blocks of four by four, and
- * every lane computes its part of the tile from it. While they do, the next slice is on its way into registers.
+ * every lane computes its part of the tile from it. While they do, the next slice is on its way into registers; nothing
+ * touches it before the slice is computed, since that would wait for memory.
  */
+
+export interface TileParameters {
+  /** Of the tile that a workgroup computes; multiples of 32. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Depth in workgroup memory at a time: 8, 16 or 32. */
+  readonly slice: number;
+  /** Of a lane's part of the tile: 4, 8 or 16. */
+  readonly laneRows: number;
+  readonly laneColumns: number;
+  /** Slices in workgroup memory: of two, one is filled while the other is read, which saves every second barrier. */
+  readonly stages: 1 | 2;
+}
 
 /** Vectors of four words that workgroup memory gives at once, each from other banks. */
 const BANKS = 8;
 
 /**
+ * `sR_J`: row R of the lane, columns of its group J. `aH`: four rows of the left slice at one k. `bJ`: four columns of the
+ * right one. A lane's rows and columns come in groups of four that lie apart, so that neighbouring lanes read neighbours.
+ *
+ * @param unrolled writes the loop over a slice out
+ *
  * Sample (tile64x64x16of8x4 of a batched product):
+ *
+ *     for (var k0 = begin; ; k0 += 16u) {
+ *       var runs0: array<VectorRunF, 4>;
+ *       if (lane < 64u) { runs0 = leftLoad(leftOuters0, leftAt0, k0 < end); } else { runs0 = rightLoad(rightOuters0, rightAt0, k0 < end); }
+ *       leftAt0 = leftAdvance(leftAt0, 16u);
+ *       rightAt0 = rightAdvance(rightAt0, 16u);
+ *       if (k0 > begin) {
+ *       {
+ *         let a0 = lefts[0u][0u][(0u + down) ^ (0u * 2u)];
+ *         let a1 = lefts[0u][0u][(8u + down) ^ (0u * 2u)];
+ *         let b0 = rights[0u][0u][0u + across];
+ *         s0_0 = fma(vec4f(a0[0]), b0, s0_0);
+ *         …
+ *         s7_0 = fma(vec4f(a1[3]), b0, s7_0);
+ *       }
+ *       …
+ *       }
+ *       if (k0 >= end) { break; }
+ *       workgroupBarrier();
+ *       if (lane < 64u) { stageLeft(place0, leftBlock(runs0)); } else { stageRight(place0, rightBlock(runs0)); }
+ *       workgroupBarrier();
+ *     }
  */
 export function workgroupTileCode(
   left: TileOperand,
@@ -54,13 +94,9 @@ ${lines(own, (r) => lines(sides, (j) => `  var s${r}_${j} = vec4f();`))}
 #if ${twice}
   var slot = 0u;
 #endif
-  {
-${lines(rounds, ({ load }) => load('begin < end'))}
-${lines(rounds, ({ stage }) => stage)}
-  }
-  for (var k0 = begin + ${slice}u; begin < end; k0 += ${slice}u) {
-    workgroupBarrier();
-${lines(rounds, ({ load }) => load('k0 < end'))}
+  for (var k0 = begin; ; k0 += ${slice}u) {
+${lines(rounds, ({ load }) => load)}
+    if (k0 > begin) {
 #if ${unrolled}
 ${lines(count(slice), (k) => multiply(`${k >> 2}u`, `${k % 4}u`))}
 #else
@@ -68,6 +104,7 @@ ${lines(count(slice), (k) => multiply(`${k >> 2}u`, `${k % 4}u`))}
 ${multiply('q', 'i')}
     } }
 #endif
+    }
     if (k0 >= end) { break; }
 #if ${twice}
     slot = 1u - slot;
@@ -75,6 +112,7 @@ ${multiply('q', 'i')}
     workgroupBarrier();
 #endif
 ${lines(rounds, ({ stage }) => stage)}
+    workgroupBarrier();
   }
   // In a loop, since sixteen copies of the store would take a driver longer to compile than all the rest.
   var tile = array<vec4f, ${own.length * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
@@ -90,13 +128,26 @@ ${lines(rounds, ({ stage }) => stage)}
 /** The code of one block for each lane, at its places in the kernel. */
 interface StagingRound {
   readonly begin: string;
-  load(on: string): string;
+  readonly load: string;
   readonly stage: string;
 }
 
+/** Lanes of a round that stage blocks of one operand. */
+interface Stagers {
+  readonly operand: TileOperand;
+  /** WGSL of the first row or column of the tile. */
+  readonly firstOuter: string;
+  /** Vectors of the operand's side. */
+  readonly vectors: number;
+  /** The lanes from `from` up to `to`, the first of which takes block number `job`. */
+  readonly from: number;
+  readonly to: number;
+  readonly job: number;
+}
+
 /**
- * The blocks of both slices dealt out to the lanes, the left ones first, in as many rounds as it takes. Where a round has
- * blocks of both, lanes branch; they do so by whole subgroups in all but the smallest tiles.
+ * The blocks of both slices dealt out to the lanes, those of the larger one first, in as many rounds as it takes. Where a
+ * round has blocks of both, lanes branch; they do so by whole subgroups in all but the smallest tiles.
  */
 function stagingRounds(
   left: TileOperand,
@@ -105,64 +156,89 @@ function stagingRounds(
   lanes: number,
 ): StagingRound[] {
   const fours = slice / 4;
-  const lefts = (rows / 4) * fours;
-  const jobs = lefts + (columns / 4) * fours;
-  const slot = stages === 2 ? 'slot, ' : '';
+  const operands = [
+    { operand: left, firstOuter: 'firstRow', vectors: rows / 4 },
+    { operand: right, firstOuter: 'firstColumn', vectors: columns / 4 },
+  ];
+  if (columns > rows) operands.reverse();
+  const rounds: Stagers[][] = [];
+  let job = 0;
+  for (const side of operands) {
+    for (let own = 0; own < side.vectors * fours; ) {
+      const from = job % lanes;
+      const taken = Math.min(lanes - from, side.vectors * fours - own);
+      if (from === 0) rounds.push([]);
+      rounds.at(-1)?.push({ ...side, from, to: from + taken, job: own });
+      own += taken;
+      job += taken;
+    }
+  }
+  return rounds.map((sides, round) =>
+    roundCode(sides, round, { lanes, slice, slot: stages === 2 ? 'slot, ' : '' }),
+  );
+}
+
+function roundCode(
+  sides: readonly Stagers[],
+  round: number,
+  { lanes, slice, slot }: { lanes: number; slice: number; slot: string },
+): StagingRound {
+  const fours = slice / 4;
+  const place = `place${round}`;
+  const outers = ({ operand }: Stagers) => `${operand.name}Outers${round}`;
+  const at = ({ operand }: Stagers) => `${operand.name}At${round}`;
+  // One variable for the runs of either, where they are of one type.
+  const runs = ({ operand }: Stagers) =>
+    `${runType(operand) === runType(sides[0]?.operand ?? operand) ? 'runs' : 'otherRuns'}${round}`;
+  /** Each side's code for its own lanes; for the last one's also where there is no lane left, unless `exactly`. */
+  const forEach = (exactly: boolean, code: (side: Stagers) => string) =>
+    sides
+      .map((side, i) =>
+        side.to < lanes && (exactly || i + 1 < sides.length)
+          ? `if (lane < ${side.to}u) { ${code(side)} }`
+          : `{ ${code(side)} }`,
+      )
+      .join(' else ');
   // Lanes that load together take neighbours in memory.
-  const placeOf = ({ along }: TileOperand, job: string, side: number) =>
-    along
-      ? `vec2u((${job}) / ${fours}u, (${job}) % ${fours}u)`
-      : `vec2u((${job}) % ${side / 4}u, (${job}) / ${side / 4}u)`;
-  return count(Math.ceil(jobs / lanes)).map((round) => {
-    const first = round * lanes;
-    const leftLanes = Math.min(lanes, Math.max(0, lefts - first));
-    const busy = Math.min(lanes, jobs - first);
-    const both = leftLanes > 0 && leftLanes < busy;
-    const upTo = (end: number, code: string) => (end < lanes ? `if (lane < ${end}u) { ${code} }` : code);
-    const forEach = (ofLeft: string, ofRight: string) => {
-      if (both) return `if (lane < ${leftLanes}u) { ${ofLeft} } else { ${upTo(busy, ofRight)} }`;
-      return upTo(busy, leftLanes > 0 ? ofLeft : ofRight);
-    };
-    const alike = runType(left) === runType(right);
-    const leftRuns = both && !alike ? `leftRuns${round}` : `runs${round}`;
-    const rightRuns = both && !alike ? `rightRuns${round}` : `runs${round}`;
-    const job = (from: number) => (first < from ? `lane - ${from - first}u` : `lane + ${first - from}u`);
-    const sides: ('left' | 'right')[] = [];
-    if (leftLanes > 0) sides.push('left');
-    if (leftLanes < busy) sides.push('right');
-    const place = `place${round}`;
-    const loading = (side: 'left' | 'right', on: string) =>
-      `${side}Load(${side}Outers${round}, ${side}At${round}, ${on})`;
-    const variables = new Map([
-      [leftRuns, runsOf('left')],
-      [rightRuns, runsOf(leftLanes > 0 && alike ? 'left' : 'right')],
-    ]);
-    return {
-      begin: `  var ${place} = vec2u();
-  ${forEach(`${place} = ${placeOf(left, job(0), rows)};`, `${place} = ${placeOf(right, job(lefts), columns)};`)}
+  const placeOf = ({ operand, vectors, from, job }: Stagers) => {
+    const own = job < from ? `(lane - ${from - job}u)` : `(lane + ${job - from}u)`;
+    return operand.along
+      ? `vec2u(${own} / ${fours}u, ${own} % ${fours}u)`
+      : `vec2u(${own} % ${vectors}u, ${own} / ${vectors}u)`;
+  };
+  const variables = new Map(sides.map((side) => [runs(side), `array<${runType(side.operand)}, 4>`]));
+  return {
+    begin: `  var ${place} = vec2u();
+  ${forEach(false, (side) => `${place} = ${placeOf(side)};`)}
 ${lines(
   sides,
-  (side) => `  let ${side}Outers${round} = ${side}Outer(${side === 'left' ? 'firstRow' : 'firstColumn'} + ${place}.x * 4u, ${place}.y * 4u);
-  var ${side}At${round} = ${side}Start(begin, ${place}.y * 4u);`,
+  (
+    side,
+  ) => `  let ${outers(side)} = ${side.operand.name}Outer(${side.firstOuter} + ${place}.x * 4u, ${place}.y * 4u);
+  var ${at(side)} = ${side.operand.name}Start(begin, ${place}.y * 4u);`,
 )}`,
-      load: (on) =>
-        `${lines([...variables], ([name, type]) => `    var ${name}: ${type};`)}
-    ${forEach(`${leftRuns} = ${loading('left', on)};`, `${rightRuns} = ${loading('right', on)};`)}
-${lines(sides, (side) => `    ${side}At${round} = ${side}Advance(${side}At${round}, ${slice}u);`)}`,
-      stage: `    ${forEach(
-        `stageLeft(${slot}${place}, leftBlock(${leftRuns}));`,
-        `stageRight(${slot}${place}, rightBlock(${rightRuns}));`,
-      )}`,
-    };
-  });
+    load: `${lines([...variables], ([name, type]) => `    var ${name}: ${type};`)}
+    ${forEach(false, (side) => {
+      const on = side.to < lanes && side === sides.at(-1) ? `k0 < end && lane < ${side.to}u` : 'k0 < end';
+      return `${runs(side)} = ${side.operand.name}Load(${outers(side)}, ${at(side)}, ${on});`;
+    })}
+${lines(sides, (side) => `    ${at(side)} = ${side.operand.name}Advance(${at(side)}, ${slice}u);`)}`,
+    stage: `    ${forEach(
+      true,
+      (side) => `${stageName(side.operand)}(${slot}${place}, ${side.operand.name}Block(${runs(side)}));`,
+    )}`,
+  };
+}
+
+function stageName({ name }: TileOperand): string {
+  return name === 'left' ? 'stageLeft' : 'stageRight';
 }
 
 /** WGSL that puts a block into a slice, given how many fours down its outer side and how many along k it lies. */
-function stageCode({ name, along }: TileOperand, fours: number, twice: boolean): string {
-  const put = count(4).map(
-    (i) => `${name}s${twice ? '[slot]' : ''}[place.y][${i}][outer] = block[${i}];`,
-  );
-  return `fn ${name === 'left' ? 'stageLeft' : 'stageRight'}(${twice ? 'slot: u32, ' : ''}place: vec2u, block: mat4x4f) {
+function stageCode(operand: TileOperand, fours: number, twice: boolean): string {
+  const { name, along } = operand;
+  const put = count(4).map((i) => `${name}s${twice ? '[slot]' : ''}[place.y][${i}][outer] = block[${i}];`);
+  return `fn ${stageName(operand)}(${twice ? 'slot: u32, ' : ''}place: vec2u, block: mat4x4f) {
   let outer = ${along ? `place.x ^ (place.y * ${BANKS / fours}u)` : 'place.x'};
   ${put.join('\n  ')}
 }`;

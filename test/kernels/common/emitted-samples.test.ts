@@ -77,7 +77,12 @@ const samples: Readonly<Record<string, Sample>> = {
     variant: 'rollingChannels',
     trace: gradients(depthwise),
   },
-  'tile64 of a batched product': { traits: GPU, op: 'bmm', variant: 'tile64', trace: product },
+  'tile64x64x16of8x4 of a batched product': {
+    traits: GPU,
+    op: 'bmm',
+    variant: 'tile64x64x16of8x4',
+    trace: product,
+  },
   'tileSubgroup of a batched product, subgroups of 8': {
     traits: GPU,
     op: 'bmm',
