@@ -124,7 +124,9 @@ export async function variantsUsed(
   const sample = hash32(check.shapes.join());
   for (const { op, attributes, inputs: own, outputs } of graph.nodes) {
     const problem = { inputs: own, outputs, attributes };
-    const runs = op.variants.filter((variant) => variant.unfit(problem, traits) === undefined);
+    const runs = op.variants.filter(
+      (variant) => !variant.optIn && variant.unfit(problem, traits) === undefined,
+    );
     // Of variants that differ only in parameters, one: the members of a family have tests of their own.
     const fit = runs
       .filter(({ family }, i) => {

@@ -27,8 +27,12 @@ export interface Chosen {
  */
 export type ChosenBy = 'only' | 'rule' | 'tuned' | 'earlier' | 'forced';
 
-/** Names of variants to take whatever else is known, by op name: for tests and benchmarks. */
-export type Preference = Readonly<Record<string, string>>;
+/**
+ * Names of variants to take whatever else is known, by op name: for tests and benchmarks, and for variants that no rule
+ * takes (`Variant.optIn`). One name must fit every node of the op; of a list, each node takes the first that fits it, and
+ * where none does the choice is free.
+ */
+export type Preference = Readonly<Record<string, string | readonly string[]>>;
 
 /** Names of variants by `problemKey`. Names that mean nothing here, or do not fit, are passed over. */
 export type KnownVariants = ReadonlyMap<
@@ -44,11 +48,12 @@ export interface Choices {
 /** @throws KernelError when no variant runs here, or not the preferred one */
 export function choose(node: Node, traits: DeviceTraits, { preference, known }: Choices = {}): Chosen {
   const problem = problemOf(node);
-  const { fits, refusals } = fitting(node, traits);
-  const forced = preference?.[node.op.name];
+  const wish = preference?.[node.op.name];
+  const { fits, refusals } = fitting(node, traits, [wish ?? []].flat());
   const measured = known?.get(problemKey(node));
   const [best] = fits;
   const pick = (name: string | undefined) => fits.find((variant) => variant.name === name);
+  const forced = typeof wish === 'object' ? wish.find((name) => pick(name) !== undefined) : wish;
   const chosen = (variant: Variant, by: ChosenBy): Chosen => ({
     node,
     variant: variant.name,
@@ -85,12 +90,20 @@ export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[];
   return { fits: best, refusals };
 }
 
-/** The variants that can run a node on this device, the rule's choice first, and why the others cannot. */
-function fitting(node: Node, traits: DeviceTraits): { fits: Variant[]; refusals: string[] } {
+/**
+ * The variants that can run a node on this device, the rule's choice first, and why the others cannot.
+ * @param asked names of those to consider although they are `optIn`
+ */
+export function fitting(
+  node: Node,
+  traits: DeviceTraits,
+  asked: readonly string[] = [],
+): { fits: Variant[]; refusals: string[] } {
   const problem = problemOf(node);
   const fits: Variant[] = [];
   const refusals: string[] = [];
   for (const variant of node.op.variants) {
+    if (variant.optIn && !asked.includes(variant.name)) continue;
     const reason = variant.unfit(problem, traits);
     if (reason === undefined) fits.push(variant);
     else refusals.push(`${variant.name}: ${reason}`);

@@ -116,6 +116,8 @@ export interface Variant<A = unknown> {
   readonly name: string;
   /** Of variants that differ only in parameters. The tuner measures those of a family that rank best. */
   readonly family?: string;
+  /** Taken only where it is asked for by name, never by the rule or a tuner: its results are less exact. */
+  readonly optIn?: boolean;
   /** Why the variant cannot run this problem on this device; undefined if it can. */
   unfit(problem: Problem<A>, traits: DeviceTraits): string | undefined;
   /** Expected relative cost on this kind of device: the lowest that fits is taken. */

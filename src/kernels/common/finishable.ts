@@ -45,6 +45,7 @@ export function finishable<A>(op: Op<A>): Op<A> {
     variants: op.variants.filter(isFinishing).map((variant) => ({
       name: variant.name,
       ...(variant.family && { family: variant.family }),
+      ...(variant.optIn && { optIn: true }),
       unfit: (problem, traits) => variant.unfit(ownProblem(problem), traits),
       rank: (problem, traits) => variant.rank(ownProblem(problem), traits),
       build(problem, traits) {

@@ -16,6 +16,7 @@ import { type ConvGeometry, type ConvOptions, convFlops, convGeometry } from './
 import * as tile from './conv-tile.js';
 import * as lanes from './lanes/conv-lanes.js';
 import * as rolling from './rolling/conv-rolling.js';
+import * as winograd from './winograd/winograd.js';
 
 /**
  * Two-dimensional convolution and its two gradients. x is [n, h, w, c], weights are [kh, kw, c / groups, o], the
@@ -33,6 +34,7 @@ export const convOp: Op<ConvGeometry> = finishable({
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.forward,
+    ...winograd.forward,
     ...tile.forward,
     rolling.texels.forward,
     rolling.channels.forward,
@@ -52,6 +54,7 @@ export const convInputGradientOp: Op<ConvGeometry> = finishable({
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
     lanes.inputGradient,
+    ...winograd.inputGradient,
     ...tile.inputGradient,
     rolling.texels.inputGradient,
     rolling.channels.inputGradient,

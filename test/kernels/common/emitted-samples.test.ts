@@ -65,6 +65,12 @@ const samples: Readonly<Record<string, Sample>> = {
     variant: 'lanes',
     trace: gradients(pointwise1),
   },
+  '3×3 convolution by F(2×2, 3×3), from its products to its results': {
+    traits: SOFTWARE,
+    op: 'conv2d',
+    variant: 'winograd2x2',
+    trace: (graph) => conv2d(graph.input('x', [1, 4, 4, 4]), graph.input('w', [3, 3, 4, 4])),
+  },
   'depthwise 2×2 convolution, one channel a lane': {
     traits: GPU,
     op: 'conv2d',

@@ -128,13 +128,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let first = (group.x * ${unitsPerWorkgroup}u + index / ${lanes}u) * ${rowsPerUnit}u;
   let rowTexels = dims.rowTexels;
   let groupX = (group.y / dims.groupPanels) * dims.groupTexels;
+  let groupY = (group.y / dims.groupPanels) * dims.groupRows;
   let run = dims.run;
 ${each(
   rowGroups,
   (i) => `  let p${i} = unravel(min(first + ${i * lanes}u + lane, dims.rows - 1u));
   let x${i} = p${i}.x * dims.advanceX + dims.originX;
   let y${i} = p${i}.y * dims.advanceY + dims.originY;
-  let n${i} = p${i}.n * dims.imageRows;`,
+  let n${i} = p${i}.n * dims.imageRows + groupY;`,
 )}
 ${each(rowsPerUnit, (r) => each(columnsPerLane, (j) => `  var s${r}_${j} = vec4f();`))}
 ${beforeTaps}

@@ -170,6 +170,7 @@ function gatherStep(pass: {
       channels,
       run,
       groupTexels,
+      groupRows: 0,
       groupPanels: group.workgroups[1] / groups,
       taps: y.taps.length * tapsX,
       tapsX: Math.max(1, tapsX),
