@@ -163,7 +163,7 @@ test('scratch memory does not grow with the batch', () => {
     const gather = forwardGather(convGeometry(shape, [3, 3, 64, 64], { padding: 1 }));
     const spec = (of: Shape) => ({ shape: of, dtype: 'f32' }) as const;
     const problem = { inputs: [spec(shape), spec([3, 3, 64, 64])], outputs: [spec(shape)] };
-    const device = { ...traits, subgroupSize: 8, adapter: 'lavapipe' } as const;
+    const device = { ...traits, subgroupSize: 8, adapter: 'lavapipe', maxTextureSide: 16384 } as const;
     const { scratch } = buildOnLanes(F2, gather, problem, NO_EPILOGUE, device);
     return scratch.reduce((total, need) => total + (need.kind === 'buffer' ? need.bytes : 0), 0);
   };
