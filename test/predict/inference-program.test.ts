@@ -130,3 +130,19 @@ describe.each([
     for (const arena of Object.values(own.arenas)) arena.destroy();
   });
 });
+
+test('batches and views that are asked for at once have the scores of those that are waited for', async () => {
+  const own = await network(grey);
+  const options = { ...own, preprocessing: grey, batchSize: BATCH, views: true };
+  const program = await InferenceProgram.create(own.device, options);
+  const random = new Random(3, 'batches');
+  const batches = Array.from({ length: 6 }, () =>
+    greyPixels(16, BATCH * HEIGHT * WIDTH).map(() => random.int(2 ** 16)),
+  );
+  const asked = batches.flatMap((pixels) => viewsOf('flip').map((view) => [pixels, view] as const));
+  const singly: Float32Array[] = [];
+  for (const [pixels, view] of asked) singly.push(await program.logits(pixels, view));
+  expect(new Set(singly.map((scores) => scores.join())).size).toBe(asked.length);
+  expect(await Promise.all(asked.map(([pixels, view]) => program.logits(pixels, view)))).toEqual(singly);
+  program.destroy();
+});

@@ -2,6 +2,7 @@ import type { Device } from '../device.js';
 import { KernelError, OutOfMemoryError } from '../errors.js';
 import { at, byteLength, elementCount, Graph, type Node, type Tensor } from '../graph/tensor.js';
 import { type Plan, planMemory } from '../plan/plan.js';
+import { pipelineOf } from '../run/bindings.js';
 import { type Built, buildCommands, type RowCommand } from '../run/build.js';
 import { type Command, recordCommands } from '../run/commands.js';
 import type { Stopwatch } from '../run/stopwatch.js';
@@ -75,6 +76,24 @@ export async function measureVariants(
   } finally {
     for (const resource of owned) resource.destroy();
   }
+}
+
+/**
+ * Has the driver compile what `measureVariants` will run, while something else is measured: only where that is on another
+ * processor. Refusals are told by the measurement.
+ */
+export async function compileVariants(device: Device, node: Node, names: readonly string[]): Promise<void> {
+  const alone = standAlone(node);
+  const pipelines = names.flatMap((name) =>
+    planAlone(device, alone, name).actions.flatMap((action) =>
+      action.kind === 'copy'
+        ? []
+        : action.chosen.kernel.steps.flatMap((step) =>
+            step.kind === 'dispatch' ? [pipelineOf(device, node.label, step)] : [],
+          ),
+    ),
+  );
+  await Promise.allSettled(pipelines);
 }
 
 interface Entrant {

@@ -1,9 +1,9 @@
 import type { Device } from '../device.js';
-import type { DeviceTraits, Node } from '../graph/tensor.js';
+import { at, type DeviceTraits, type Node } from '../graph/tensor.js';
 import { leastMs, measureRoofline, type Roofline } from '../roofline.js';
 import { Stopwatch } from '../run/stopwatch.js';
 import { bytesMoved, candidates, type KnownVariants, problemOf } from './choose.js';
-import { measureVariants, type VariantTimes } from './measure-variants.js';
+import { compileVariants, measureVariants, type VariantTimes } from './measure-variants.js';
 import { problemKey } from './problem-key.js';
 
 /**
@@ -92,6 +92,8 @@ const LONG_AT_MOST = 60;
 const TYPICAL_FRACTION = 0.3;
 /** A slow GPU: a program that is short even on it is not worth the second in which the roofline is measured. */
 const SLOW_GPU = { gflops: 500, gbps: 30 };
+/** Problems whose kernels a GPU's driver compiles while others are measured. */
+const AHEAD = 4;
 /** Bytes of scratch memory by default. */
 const SCRATCH = 2 ** 30;
 /** A winner must need less than this part of the rule's time: below that it is noise, and the rule stays. */
@@ -157,10 +159,15 @@ export class Tuner implements Tuning {
     const roofline = await this.#capability();
     const weight = ({ node, uses }: TuningProblem) => uses * leastMsOf(node, roofline);
     const stopwatch = await Stopwatch.create(this.#device);
-    let measured = 0;
+    const sorted = [...problems].sort((a, b) => weight(b) - weight(a));
+    let [measured, compiling] = [0, 0];
     try {
-      for (const [i, problem] of [...problems].sort((a, b) => weight(b) - weight(a)).entries()) {
+      for (const [i, problem] of sorted.entries()) {
         if (performance.now() > deadline) break;
+        while (this.#device.traits.adapter === 'gpu' && compiling < Math.min(i + 1 + AHEAD, sorted.length)) {
+          const { node, names } = at(sorted, compiling++);
+          void compileVariants(this.#device, node, names);
+        }
         onProgress?.(i, problems.length);
         const { key, node, names } = problem;
         const seen = await measureVariants(stopwatch, node, names, memoryBytes);

@@ -3,40 +3,49 @@ import { KernelError } from '../errors.js';
 import type { Binding, KernelStep, TextureFormat } from '../graph/tensor.js';
 import type { Command } from './commands.js';
 
-/**
- * A kernel step as a pipeline with its bind group. The WGSL declarations and the layout both follow from the step's list
- * of bindings, so no kernel counts binding numbers.
- */
+/** A kernel step as a pipeline with its bind group. */
 export async function bindStep(
   device: Device,
   label: string,
   step: KernelStep & { kind: 'dispatch' },
   resources: readonly GPUBindingResource[],
 ): Promise<Command> {
-  const { workgroups, bindings } = step;
+  const { workgroups } = step;
   if (workgroups.some((count) => count < 1 || count > device.traits.maxWorkgroups)) {
     throw new KernelError(
       `${label}: a grid of [${workgroups}] workgroups is beyond ${device.traits.maxWorkgroups}`,
     );
   }
-  const entries = bindings.map((binding, index) => layoutEntry(binding, index));
-  if (step.dims) {
-    entries.push({
-      binding: entries.length,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: 'uniform' },
-    });
-  }
-  const enables = new Set(step.enables);
-  if (bindings.some(({ type }) => HALF_TYPES.has(type))) enables.add('f16');
-  const code = `${[...enables].map((name) => `enable ${name};\n`).join('')}${declare(bindings, step.dims)}${step.code}`;
-  const pipeline = await device.createPipeline(label, code, { entries });
+  const pipeline = await pipelineOf(device, label, step);
   const group = device.gpu.createBindGroup({
     label,
     layout: pipeline.getBindGroupLayout(0),
     entries: resources.map((resource, binding) => ({ binding, resource })),
   });
   return { kind: 'dispatch', pipeline, group, grid: workgroups };
+}
+
+/**
+ * The pipeline of a kernel step. The WGSL declarations and the layout both follow from the step's list of bindings, so no
+ * kernel counts binding numbers.
+ */
+export function pipelineOf(
+  device: Device,
+  label: string,
+  { bindings, dims, enables: asked, code: body }: KernelStep & { kind: 'dispatch' },
+): Promise<GPUComputePipeline> {
+  const entries = bindings.map((binding, index) => layoutEntry(binding, index));
+  if (dims) {
+    entries.push({
+      binding: entries.length,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: 'uniform' },
+    });
+  }
+  const enables = new Set(asked);
+  if (bindings.some(({ type }) => HALF_TYPES.has(type))) enables.add('f16');
+  const code = `${[...enables].map((name) => `enable ${name};\n`).join('')}${declare(bindings, dims)}${body}`;
+  return device.createPipeline(label, code, { entries });
 }
 
 function layoutEntry(binding: Binding, index: number): GPUBindGroupLayoutEntry {

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { candidates } from '../../../src/engine/choose/choose.js';
 import { differenceOf, fillRandom, type Placed } from '../../../src/engine/choose/compare-results.js';
+import { compileVariants, measureVariants } from '../../../src/engine/choose/measure-variants.js';
 import { problemKey } from '../../../src/engine/choose/problem-key.js';
 import {
   earlierVariants,
@@ -19,6 +20,7 @@ import {
   type Variant,
 } from '../../../src/engine/graph/tensor.js';
 import { Random } from '../../../src/engine/random.js';
+import { Stopwatch } from '../../../src/engine/run/stopwatch.js';
 import { grad } from '../../../src/kernels/common/grad.js';
 import { conv2d } from '../../../src/kernels/conv/conv.js';
 import { relu } from '../../../src/kernels/pointwise/pointwise-table.js';
@@ -357,6 +359,24 @@ describe('a kernel that gives another result', () => {
     expect(Math.abs(mean)).toBeLessThan(0.04);
     expect(Math.abs(square - 1 / 3)).toBeLessThan(0.03);
   });
+});
+
+test('kernels that were compiled ahead are not compiled again when they are measured', async () => {
+  const device = await testDevice();
+  const graph = new Graph();
+  // of sizes that no other test has, for kernels with their sizes baked in
+  const y = conv2d(graph.input('x', [3, 7, 11, 8]), graph.input('w', [3, 3, 8, 8]), { padding: 1 });
+  const [node] = y.graph.nodes;
+  if (!node) throw new Error('nothing was traced');
+  const names = candidates(node, device.traits).fits.map(({ name }) => name);
+  await compileVariants(device, node, names);
+  const stopwatch = await Stopwatch.create(device);
+  const compiled = vi.spyOn(device.gpu, 'createShaderModule');
+  expect(await measureVariants(stopwatch, node, names, 2 ** 28)).toBeDefined();
+  const labels = compiled.mock.calls.map(([{ label }]) => label);
+  expect(labels.filter((label) => label !== 'comparison of kernels')).toEqual([]);
+  vi.restoreAllMocks();
+  stopwatch.destroy();
 });
 
 describe('earlierVariants', () => {
