@@ -47,7 +47,9 @@ async function parity({ root, folder, plan, choice }: Context): Promise<Done> {
   const report = await runParity({
     root: root,
     runner: ['--import', './node_modules/jiti/lib/jiti-register.mjs', runner],
-    files: parityFiles(root).slice(0, plan.files),
+    files: parityFiles(root).filter(
+      (path) => plan.tests.length === 0 || plan.tests.some((part) => path.includes(part)),
+    ),
     seconds: allowed,
     side: plan.side,
     log: join(folder, 'parity.txt'),
@@ -63,7 +65,13 @@ async function parity({ root, folder, plan, choice }: Context): Promise<Done> {
 
 async function benchmark(context: Context): Promise<Done> {
   const { plan, folder } = context;
-  return measured('benchmark', context, plan.works, ['--no-tune'], folder);
+  return measured(
+    'benchmark',
+    context,
+    plan.works,
+    ['--no-tune', '--against', plan.against.join(',')],
+    folder,
+  );
 }
 
 async function tuner(context: Context): Promise<Done> {

@@ -8,10 +8,12 @@ export interface CheckPlan {
   readonly seconds: Readonly<Record<PlannedPart, number>>;
   /** Files of tests at a time. */
   readonly side: number;
-  /** At most so many files of tests. */
-  readonly files: number;
+  /** Parts of paths of files of tests; all when empty. */
+  readonly tests: readonly string[];
   /** Parts of names of the workloads, in the order in which they are measured. */
   readonly works: readonly string[];
+  /** Parts of names of libraries. */
+  readonly against: readonly string[];
   readonly rounds: number;
   /** Workloads that the tuner chooses kernels for. */
   readonly tuned: readonly string[];
@@ -39,8 +41,9 @@ export function planCheck(given: {
     return {
       seconds,
       side: 1,
-      files: 2,
-      works: ['perceptron', 'matmul-512'],
+      tests: ['reduce/softmax', 'optimizer/add-into'],
+      works: ['matmul-512', 'asl-256x30'],
+      against: ['tfjs', 'pytorch', 'f16'],
       rounds: 2,
       tuned: ['matmul-512'],
     };
@@ -48,7 +51,7 @@ export function planCheck(given: {
   return {
     seconds,
     side: Math.max(1, Math.min(6, Math.floor(given.cores / 2))),
-    files: Number.POSITIVE_INFINITY,
+    tests: [],
     works: [
       ...MAIN,
       ...LARGE,
@@ -65,6 +68,7 @@ export function planCheck(given: {
       'convnext_atto',
       'matvec',
     ],
+    against: ['tfjs', 'jax', 'pytorch', 'f16'],
     rounds: 5,
     tuned: [...MAIN, ...LARGE, 'matmul-1024'],
   };

@@ -64,7 +64,7 @@ describe('a comparison', () => {
     expect(timings[0]!.rounds).toHaveLength(5);
     const measured = measurementOf(workload, costs, timings[0]!, surroundings);
     expect(Object.keys(measured)).toEqual(
-      'work who direction shape dtype msMedian msMin msMax gflops gbps rooflineShare peakBytes adapter'.split(
+      'work who direction shape dtype msMedian msMin msMax rounds gflops gbps rooflineShare peakBytes adapter'.split(
         ' ',
       ),
     );

@@ -42,7 +42,8 @@ Object.assign(make, chai.expect);
 Object.assign(make, Reflect.get(globalThis, ASYMMETRIC_MATCHERS_OBJECT));
 make.getState = () => getState(make);
 make.setState = (/** @type {object} */ state) => setState(state, make);
-make.extend = (/** @type {any} */ matchers) => Reflect.get(chai.expect, 'extend')(make, matchers);
+make.extend = (/** @type {any} */ matchers) =>
+  Reflect.get(chai.expect, 'extend').call(chai.expect, make, matchers);
 setState({ assertionCalls: 0, isExpectingAssertions: false }, make);
 make.extend(customMatchers);
 
