@@ -168,7 +168,6 @@ function productStep(step: {
   const { form, gather, slice, texels, layout, rows, texture, columns, weights, products, traits } = step;
   const group = laneGroup(slice.count, Math.ceil(gather.channels / 4), placesOf(form), traits);
   const width = placesOf(form) * weights.panels * weights.panel;
-  const style = laneStyle(traits);
   const finish = NO_EPILOGUE.emit(true);
   return {
     kind: 'dispatch',
@@ -211,7 +210,6 @@ function productStep(step: {
       foldShift: Math.log2(columns.fold.width),
     },
     code: `${finish.declarations}${gatherCode(group, {
-      unroll: texels % style.texels === 0 ? style.texels : 1,
       vector: true,
       type: 'vec4f',
       weights: { lieIn: columns.lieIn, texelsOf: 'outputs' },
