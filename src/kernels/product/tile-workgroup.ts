@@ -45,9 +45,7 @@ const BANKS = 8;
  *         s0_0 = fma(vec4f(a0[0]), b0, s0_0);
  *         …
  *         s7_0 = fma(vec4f(a1[3]), b0, s7_0);
- *       }
- *       …
- *       }
+ *         …
  *       if (k0 >= end) { break; }
  *       workgroupBarrier();
  *       if (lane < 64u) { stageLeft(place0, leftBlock(runs0)); } else { stageRight(place0, rightBlock(runs0)); }
