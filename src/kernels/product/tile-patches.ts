@@ -101,11 +101,30 @@ ${runCode({ name: 'left', dtype, vector }, vector)}`;
   return { name: 'left', dtype, vector, along: true, code, dims };
 }
 
-/** Rows: (tap row, tap column, channel) of the forward convolution. k: its output pixels. */
-export function patchesAcross(dtype: DType, g: ConvGeometry): TileOperand {
+/**
+ * Rows: (tap row, tap column, channel) of the forward convolution. k: its output pixels. The place along k is that of a pixel
+ * on the image under tap (0, 0), without padding: x, y and offset. It moves on by adding and carrying.
+ */
+export function patchesAcross(dtype: DType, g: ConvGeometry, slice: number): TileOperand {
   const vector = g.c % 4 === 0;
   const { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft } = g;
-  const dims = { n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft };
+  const units = vector ? c / 4 : c;
+  const offset = (images: number, y: number, x: number) => ((images * h + y) * w + x) * units;
+  const lines = Math.floor(slice / ow);
+  const dims = {
+    ...{ h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft },
+    end: offset(n, 0, 0),
+    wrapY: oh * strideY,
+    wrapX: ow * strideX,
+    // What the offset grows by, besides, where x or y begins anew.
+    carryX: offset(0, strideY, -ow * strideX),
+    carryY: offset(1, -oh * strideY, 0),
+    pixelOffset: offset(0, 0, strideX),
+    sliceY: (lines % oh) * strideY,
+    sliceX: (slice % ow) * strideX,
+    sliceOffset: offset(Math.floor(lines / oh), (lines % oh) * strideY, (slice % ow) * strideX),
+  };
+  const exists = (n * oh * ow) % slice === 0 ? 'on' : 'on && at.z < dims.end';
   const channels = inUnits(vector, 'dims.c');
   const Run = runType({ dtype, vector });
   const code = wgsl`${SPOTS}
@@ -116,13 +135,29 @@ fn tapSpot(row: u32) -> Spot {
   let offset = (y * i32(dims.w) + x) * i32(${channels}) + i32(${inUnits(vector, '(row - tap * dims.c)')});
   return Spot(offset, select(OUTSIDE, y, row < part.rows), x);
 }
-${odometer('left', 'dims.ow', 'dims.oh', false)}
-fn pixelSpot(at: vec3u, on: bool) -> Spot {
-  let y = i32(at.y * dims.strideY);
-  let x = i32(at.x * dims.strideX);
-  let offset = ((i32(at.z * dims.h) + y) * i32(dims.w) + x) * i32(${channels});
-  return Spot(offset, select(OUTSIDE, y, on && at.z < dims.n), x);
+fn leftStart(first: u32, deep: u32) -> vec3u {
+  let k = first + deep;
+  let line = k / dims.ow;
+  let image = line / dims.oh;
+  let y = (line - image * dims.oh) * dims.strideY;
+  let x = (k - line * dims.ow) * dims.strideX;
+  return vec3u(x, y, ((image * dims.h + y) * dims.w + x) * ${channels});
 }
+fn leftPlus(at: vec3u, x: u32, y: u32, offset: u32) -> vec3u {
+  let sumX = at.x + x;
+  let beyondX = sumX >= dims.wrapX;
+  let sumY = at.y + y + select(0u, dims.strideY, beyondX);
+  let beyondY = sumY >= dims.wrapY;
+  let carried = select(0u, dims.carryX, beyondX) + select(0u, dims.carryY, beyondY);
+  return vec3u(
+    select(sumX, sumX - dims.wrapX, beyondX),
+    select(sumY, sumY - dims.wrapY, beyondY),
+    at.z + offset + carried,
+  );
+}
+fn leftAdvance(at: vec3u, by: u32) -> vec3u { return leftPlus(at, dims.sliceX, dims.sliceY, dims.sliceOffset); }
+fn leftNext(at: vec3u) -> vec3u { return leftPlus(at, dims.strideX, 0u, dims.pixelOffset); }
+fn pixelSpot(at: vec3u, on: bool) -> Spot { return Spot(i32(at.z), select(OUTSIDE, i32(at.y), ${exists}), i32(at.x)); }
 #if ${vector}
 alias LeftOuter = Spot;
 fn leftOuter(first: u32, deep: u32) -> LeftOuter { return tapSpot(first); }

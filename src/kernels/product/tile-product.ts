@@ -1,6 +1,6 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { at, type DType, type Problem } from '../../engine/graph/tensor.js';
-import { forwardGather, type Gather, inputGradientGather } from '../conv/conv-gather.js';
+import { forwardGather, type Gather, inputGradientGather, patchwise } from '../conv/conv-gather.js';
 import type { ConvGeometry } from '../conv/conv-geometry.js';
 import { matrixOperand, type TileOperand } from './tile-operand.js';
 import { type Pass, passSizes, patchesAcross, patchesAlong, weightsAlong } from './tile-patches.js';
@@ -32,7 +32,8 @@ export interface TilePart {
 }
 
 /** @param slice of the tile: places along the depth are kept for one at a time, see tile-operand.ts */
-export function forwardProduct({ inputs, attributes: g }: Problem<ConvGeometry>, slice: number): TileProduct {
+export function forwardProduct({ inputs, attributes }: Problem<ConvGeometry>, slice: number): TileProduct {
+  const g = patchwise(attributes);
   const depth = g.kh * g.kw * g.c;
   const right = matrixOperand('right', {
     dtype: at(inputs, 1).dtype,
@@ -45,9 +46,10 @@ export function forwardProduct({ inputs, attributes: g }: Problem<ConvGeometry>,
 }
 
 export function inputGradientProduct(
-  { inputs, attributes: g }: Problem<ConvGeometry>,
+  { inputs, attributes }: Problem<ConvGeometry>,
   slice: number,
 ): TileProduct {
+  const g = patchwise(attributes);
   const gather = inputGradientGather(g);
   const { dtype } = at(inputs, 1);
   const right = seesItself(gather)
@@ -57,15 +59,16 @@ export function inputGradientProduct(
 }
 
 export function weightGradientProduct(
-  { inputs, attributes: g }: Problem<ConvGeometry>,
+  { inputs, attributes }: Problem<ConvGeometry>,
   slice: number,
 ): TileProduct {
+  const g = patchwise(attributes);
   const [xType, dyType] = [at(inputs, 0).dtype, at(inputs, 1).dtype];
   const depth = g.n * g.oh * g.ow;
   const rows = g.kh * g.kw * g.c;
   const left = seesItself(forwardGather(g))
     ? matrixOperand('left', { dtype: xType, outers: g.c, depth, along: false, slice })
-    : patchesAcross(xType, g);
+    : patchesAcross(xType, g, slice);
   const right = matrixOperand('right', { dtype: dyType, outers: g.o, depth, along: false, slice });
   const parts = [{ rows, depth, sizes: {} }];
   return { parts, columns: g.o, left, right, scatter: undefined, elements: rows * g.o };
