@@ -1,7 +1,11 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { choose } from '../../../src/engine/choose/choose.js';
+import { Graph } from '../../../src/engine/graph/tensor.js';
 import { conv2d, matmul } from '../../../src/kernels/conv/conv.js';
 import { type ConvOptions, convGeometry } from '../../../src/kernels/conv/conv-geometry.js';
+import { add, relu } from '../../../src/kernels/pointwise/pointwise-table.js';
 import { tileFamily } from '../../../src/kernels/product/tile-family.js';
+import { testDevice } from '../../device.js';
 import { RDNA3 } from '../../gpus.js';
 import { checkOp } from '../check-op.js';
 import { convReference } from '../conv/conv-reference.js';
@@ -59,4 +63,32 @@ describe('tile128x128x16of8x8', () => {
       preferences: forced('tile128x128x16of8x8'),
     }),
   );
+});
+
+test('a deep sum for a GPU with room is split, and ends with the epilogue', async () => {
+  const { traits } = await testDevice();
+  const variant = 'tile32x32x32of4x4';
+  const [m, k, n] = [8, 4096, 16];
+  const graph = new Graph();
+  matmul(graph.input('a', [m, k]), graph.input('b', [k, n]));
+  const node = graph.nodes.find(({ op }) => op.name === 'conv2d')!;
+  const { residentGroups } = traits;
+  // Only the number of splits depends on it.
+  Object.assign(traits, { residentGroups: 256 });
+  try {
+    expect(choose(node, traits, { preference: { conv2d: variant } }).kernel.steps.length).toBeGreaterThan(1);
+    await checkOp({
+      shapes: [[m, k], [k, n], [n]],
+      build: ([a, b, bias]) => relu(add(matmul(a!, b!), bias!)),
+      reference: ([a, b, bias]) =>
+        Float64Array.from({ length: m * n }, (_, at) => {
+          let total = bias![at % n]!;
+          for (let q = 0; q < k; q++) total += a![Math.floor(at / n) * k + q]! * b![q * n + (at % n)]!;
+          return Math.max(0, total);
+        }),
+      preferences: [{ conv2d: variant, conv2dInputGradient: variant, conv2dWeightGradient: variant }],
+    });
+  } finally {
+    Object.assign(traits, { residentGroups });
+  }
 });
