@@ -55,8 +55,8 @@ export const NAVI31: GpuProfile = {
   flops: 61.4e12,
   matrixFlops: 122.9e12,
   matrices: [
-    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f32' },
-    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f16' },
+    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f32', subgroups: [32, 64] },
+    { m: 16, n: 16, k: 16, operands: 'f16', sums: 'f16', subgroups: [32, 64] },
   ],
 };
 

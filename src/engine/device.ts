@@ -1,6 +1,7 @@
 import { formatByteSize } from '../text/byte-size.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
 import type { AdapterKind, DeviceTraits } from './graph/tensor.js';
+import { type MatrixInfo, matrixShapes } from './matrix-shapes.js';
 import { type Lent, Staging } from './staging.js';
 
 /**
@@ -247,7 +248,7 @@ function readTraits(
     bindingAlignment: limits.minStorageBufferOffsetAlignment,
     f16: gpu.features.has('shader-f16'),
     residentGroups,
-    matrices: [],
+    matrices: matrixShapes(gpu.features, info as MatrixInfo),
   };
 }
 

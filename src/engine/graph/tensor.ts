@@ -167,6 +167,11 @@ export interface MatrixShape {
   readonly operands: 'f16' | 'f32';
   /** Type of the sums. */
   readonly sums: 'f16' | 'f32';
+  /**
+   * Lanes of the device's smallest and largest subgroups. The smallest compute the product: a kernel asks for them by
+   * `@subgroup_size` where the two differ. Its workgroups are multiples of the largest.
+   */
+  readonly subgroups: readonly [least: number, most: number];
 }
 
 /** An operand of a kernel step. */

@@ -1,4 +1,5 @@
-import type { AdapterKind } from '../../engine/graph/tensor.js';
+import type { AdapterKind, MatrixShape } from '../../engine/graph/tensor.js';
+import { type MatrixInfo, matrixShapes } from '../../engine/matrix-shapes.js';
 import { type AdapterWords, adapterKind } from '../adapter-kind.js';
 
 /** The facts about one adapter in plain data: the same words for `devices`, for error messages and for `openDevice`. */
@@ -17,6 +18,8 @@ export interface AcceptedAdapter {
   readonly driver: string;
   /** WebGPU feature names, sorted. */
   readonly features: readonly string[];
+  /** The small matrices of its matrix units that kernels can use; known where experimental features are shown. */
+  readonly matrices: readonly MatrixShape[];
   /** The adapter's best limits by WebGPU name, in bytes or counts; a device gets them only by asking. */
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -34,7 +37,7 @@ export type AdapterReport = AcceptedAdapter | RefusedAdapter;
 
 /** What a report is made of: a live `GPUAdapter`, or its data as another process read it. */
 export interface AdapterFacts {
-  readonly info: AdapterWords;
+  readonly info: AdapterWords & MatrixInfo;
   readonly features: Iterable<string>;
   readonly limits: object;
 }
@@ -44,6 +47,7 @@ export function describeAdapter(facts: AdapterFacts, driver: string): AcceptedAd
   const { vendor, architecture, device, description: words } = facts.info;
   const description = words || device || `${vendor} ${architecture}`.trim();
   const kind = adapterKind(facts.info);
+  const features = new Set(facts.features);
   const limits: Record<string, number> = {};
   for (const name in facts.limits) {
     const value: unknown = Reflect.get(facts.limits, name);
@@ -56,7 +60,8 @@ export function describeAdapter(facts: AdapterFacts, driver: string): AcceptedAd
     description,
     device,
     driver,
-    features: [...facts.features].sort(),
+    features: [...features].sort(),
+    matrices: matrixShapes(features, facts.info),
     limits,
   };
 }

@@ -43,7 +43,7 @@ export function adapterTable(reports: readonly AdapterReport[], choice: AdapterC
 }
 
 function acceptedLines(adapter: AcceptedAdapter, chosen: boolean): string[] {
-  const { features, limits } = adapter;
+  const { features, limits, matrices } = adapter;
   const telling = TELLING_FEATURES.filter((feature) => features.includes(feature));
   const others = features.length - telling.length;
   const sizes = TELLING_LIMITS.map(([name, words, inBytes]) => {
@@ -56,9 +56,17 @@ function acceptedLines(adapter: AcceptedAdapter, chosen: boolean): string[] {
     `    device     ${adapter.device}`,
     `    driver     ${adapter.driver}`,
     `    features   ${[...telling, `and ${others} more`].join(', ')}`,
+    ...matrixLines(matrices),
     `    limits     ${sizes.slice(0, 3).join(', ')}`,
     `               ${sizes.slice(3).join(', ')}`,
   ];
+}
+
+function matrixLines(matrices: AcceptedAdapter['matrices']): string[] {
+  const shapes = matrices
+    .filter(({ sums }) => sums === 'f32')
+    .map(({ m, n, k, operands }) => `${m}×${n}×${k} of ${operands}`);
+  return shapes.length > 0 ? [`    matrices   ${shapes.join(', ')}; used where TAILRAY_MATRICES is on`] : [];
 }
 
 /** Drivers that are refused for the same reason share a line. */

@@ -5,11 +5,10 @@ import { AdapterError } from '../../engine/errors.js';
  * globals, and keeping alive what must not be collected.
  */
 
-/** Without quantisation a timestamp tells nanoseconds; NVIDIA's f16 is off in Dawn unless asked for. */
-const TOGGLES = [
-  'enable-dawn-features=vulkan_enable_f16_on_nvidia',
-  'disable-dawn-features=timestamp_quantization',
-];
+/** NVIDIA's f16 is off in Dawn unless asked for. */
+const FEATURES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
+/** Without quantisation a timestamp tells nanoseconds. */
+const TOGGLES = ['disable-dawn-features=timestamp_quantization'];
 
 /** Dawn crashes the process when one of these is collected while a device of it lives, so they are never let go. */
 const alive: GPU[] = [];
@@ -17,11 +16,12 @@ const alive: GPU[] = [];
 /**
  * A new WebGPU entry point. Its drivers are looked for at the first `requestAdapter`, not here.
  * @param adapterName only consider adapters whose device name contains this (case-sensitive, as Dawn compares)
+ * @param experimental adapters show features that WebGPU does not have yet, too
  * @throws AdapterError when Dawn's binary cannot be loaded on this system
  */
-export async function createGpu(adapterName?: string): Promise<GPU> {
+export async function createGpu(adapterName?: string, experimental = false): Promise<GPU> {
   const { create } = await loadDawn();
-  const options = [...TOGGLES];
+  const options = [...TOGGLES, experimental ? `${FEATURES},allow_unsafe_apis` : FEATURES];
   if (process.platform === 'linux') options.push('backend=vulkan');
   if (adapterName !== undefined) options.push(`adapter=${adapterName}`);
   const gpu = create(options);

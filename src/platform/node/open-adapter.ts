@@ -22,13 +22,17 @@ export interface OpenedAdapter {
  * Opens the adapter that was asked for, or the best there is.
  * @param choice `gpu`, `lavapipe`, `swiftshader` or a part of an adapter's description (case does not matter);
  *   without it TAILRAY_ADAPTER decides, else the order above
+ * @param options.experimental the adapter shows features that WebGPU does not have yet, too
  * @throws AdapterError when nothing fits (says what was found) or SwiftShader is needed and cannot be fetched
  */
-export async function openAdapter(choice?: string): Promise<OpenedAdapter> {
+export async function openAdapter(
+  choice?: string,
+  { experimental = false }: { experimental?: boolean } = {},
+): Promise<OpenedAdapter> {
   const wanted = adapterChoice(choice);
   const found: string[] = [];
   if (wanted !== 'swiftshader' && (await haveVulkanLoader())) {
-    const opened = await openSystemAdapter(wanted, found);
+    const opened = await openSystemAdapter(wanted, found, experimental);
     if (opened) return opened;
   }
   // any other name may still mean a SwiftShader that is here already, but is no reason to fetch one
@@ -44,14 +48,18 @@ export async function openAdapter(choice?: string): Promise<OpenedAdapter> {
 }
 
 /** What the graphics system offers by itself, the fastest first; what does not fit is noted in `found`. */
-async function openSystemAdapter(wanted: AdapterChoice, found: string[]): Promise<OpenedAdapter | undefined> {
+async function openSystemAdapter(
+  wanted: AdapterChoice,
+  found: string[],
+  experimental: boolean,
+): Promise<OpenedAdapter | undefined> {
   return withEnvironment(quietMesa(), async () => {
-    const fastest = await requestFrom(await createGpu(), graphicsSystem());
+    const fastest = await requestFrom(await createGpu(undefined, experimental), graphicsSystem());
     if (!fastest) return undefined;
     if (fits(fastest.report, wanted)) return fastest;
     found.push(fastest.report.description);
     for (const name of await deviceNames()) {
-      const other = await requestFrom(await createGpu(name), graphicsSystem());
+      const other = await requestFrom(await createGpu(name, experimental), graphicsSystem());
       if (!other || other.report.device === fastest.report.device) continue;
       if (fits(other.report, wanted)) return other;
       found.push(other.report.description);

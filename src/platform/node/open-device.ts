@@ -1,4 +1,6 @@
 import { Device } from '../../engine/device.js';
+import { AdapterError } from '../../engine/errors.js';
+import { MATRIX_FEATURES } from '../../engine/matrix-shapes.js';
 import { measureResidentGroups } from '../../engine/resident-groups.js';
 import { keptFacts } from './adapter-memory.js';
 import { openAdapter } from './open-adapter.js';
@@ -11,17 +13,25 @@ import { throttledWait, throttleFor } from './throttled-wait.js';
 export interface OpenDeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader` or a part of the adapter's description; default: TAILRAY_ADAPTER, else the best. */
   readonly adapter?: string | undefined;
+  /**
+   * Asks for the matrix units of a GPU, an experimental feature of WebGPU (docs/training.md); default: whether
+   * TAILRAY_MATRICES is `on`. Without them, and where the adapter has none, nothing changes.
+   */
+  readonly matrices?: boolean | undefined;
 }
 
 /** Optional WebGPU features the engine makes use of where they exist. */
-const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', 'timestamp-query'];
+const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query'];
 
 /** @throws AdapterError when no adapter fits */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { adapter, report } = await openAdapter(options.adapter);
+  const matrices = options.matrices ?? matricesAsked();
+  const { adapter, report } = await openAdapter(options.adapter, { experimental: matrices });
+  const features = matrices ? [...FEATURES, ...MATRIX_FEATURES] : FEATURES;
   const { limits } = adapter;
   const gpu = await adapter.requestDevice({
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    // types that know no experimental feature
+    requiredFeatures: features.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -42,4 +52,12 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     residentGroups: await measureResidentGroups(device),
   }));
   return facts ? new Device(gpu, adapter.info, { kind, wait, ...facts }) : device;
+}
+
+/** @throws AdapterError for a value with no meaning */
+function matricesAsked(asked = process.env.TAILRAY_MATRICES ?? ''): boolean {
+  if (!['', 'on', 'off'].includes(asked)) {
+    throw new AdapterError(`TAILRAY_MATRICES is "${asked}": give on or off.`);
+  }
+  return asked === 'on';
 }

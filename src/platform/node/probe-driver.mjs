@@ -19,7 +19,8 @@ if (loader) {
 }
 
 const backend = process.platform === 'linux' ? ['backend=vulkan'] : [];
-const toggles = ['enable-dawn-features=vulkan_enable_f16_on_nvidia'];
+// Only to list what there is: no device is made here.
+const toggles = ['enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis'];
 /** @type {GPU[]} Dawn crashes when one of these is collected while in use. */
 const alive = [];
 
@@ -46,11 +47,30 @@ async function deviceNames() {
 /** @param {GPUAdapter} adapter */
 function plainData(adapter) {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
+  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+  /** @type {Iterable<Record<string, unknown>>} */
+  const configs = Reflect.get(adapter.info, 'subgroupMatrixConfigs') ?? [];
+  const subgroupMatrixConfigs = Array.from(configs, ({ M, N, K, componentType, resultComponentType }) => ({
+    M,
+    N,
+    K,
+    componentType,
+    resultComponentType,
+  }));
   /** @type {Record<string, number>} */
   const limits = {};
   for (const name in adapter.limits) limits[name] = Reflect.get(adapter.limits, name);
   return {
-    info: { vendor, architecture, device, description, isFallbackAdapter },
+    info: {
+      vendor,
+      architecture,
+      device,
+      description,
+      isFallbackAdapter,
+      subgroupMinSize,
+      subgroupMaxSize,
+      subgroupMatrixConfigs,
+    },
     features: [...adapter.features],
     limits,
   };
