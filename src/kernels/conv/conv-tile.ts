@@ -2,6 +2,7 @@ import { at, type DeviceTraits, type Problem } from '../../engine/graph/tensor.j
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { tileFamily } from '../product/tile-family.js';
 import { type TileKernel, tileStep, unfitProduct } from '../product/tile-kernel.js';
+import { matrixTiles } from '../product/tile-matrix.js';
 import { planTiles, rankOf } from '../product/tile-plan.js';
 import {
   forwardProduct,
@@ -18,16 +19,24 @@ import type { ConvGeometry } from './conv-geometry.js';
  * kernels below. Which of them a problem gets is ranked by the time that its tiles should take (tile-plan.ts); a tuner may
  * know better.
  */
-const KERNELS: readonly TileKernel[] = [...tileFamily, tileSubgroup];
+const KERNELS: readonly TileKernel[] = [...tileFamily, ...matrixTiles, tileSubgroup];
 
-export const forward = variants(forwardProduct);
-export const inputGradient = variants(inputGradientProduct);
-export const weightGradient = variants(weightGradientProduct);
+export const { forward, inputGradient, weightGradient } = directionsBy(KERNELS);
+
+/** The variants of each direction, one a kernel. */
+export function directionsBy(kernels: readonly TileKernel[]) {
+  return {
+    forward: variants(forwardProduct, kernels),
+    inputGradient: variants(inputGradientProduct, kernels),
+    weightGradient: variants(weightGradientProduct, kernels),
+  };
+}
 
 function variants(
   productOf: (problem: Problem<ConvGeometry>, slice: number) => TileProduct,
+  kernels: readonly TileKernel[],
 ): readonly FinishingVariant<ConvGeometry>[] {
-  return KERNELS.map((kernel) => ({
+  return kernels.map((kernel) => ({
     name: kernel.name,
     ...(kernel.family && { family: kernel.family }),
     finishes: true,

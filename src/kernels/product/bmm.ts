@@ -16,6 +16,7 @@ import { direct } from './bmm-direct.js';
 import type { BmmGeometry } from './bmm-geometry.js';
 import { tileFamily } from './tile-family.js';
 import { type TileKernel, tileStep, tilesOf } from './tile-kernel.js';
+import { matrixTiles } from './tile-matrix.js';
 import { matrixOperand } from './tile-operand.js';
 import { planTiles, rankOf } from './tile-plan.js';
 import type { TileProduct } from './tile-product.js';
@@ -27,7 +28,7 @@ import { tileSubgroup } from './tile-subgroup.js';
  * together, cut into a share for each, and the "partial sums" are never added up. On a GPU the best tile is chosen as
  * for a convolution; a software adapter takes the one without workgroup memory.
  */
-const KERNELS: readonly TileKernel[] = [tileRegisters, ...tileFamily, tileSubgroup];
+const KERNELS: readonly TileKernel[] = [tileRegisters, ...tileFamily, ...matrixTiles, tileSubgroup];
 
 export const bmmOp: Op<BmmGeometry> = finishable({
   name: 'bmm',
@@ -112,7 +113,8 @@ function productOf({ inputs, attributes }: Problem<BmmGeometry>, slice: number):
   };
 }
 
-function tiled(kernel: TileKernel): FinishingVariant<BmmGeometry> {
+/** The variant that computes with this kernel. */
+export function tiled(kernel: TileKernel): FinishingVariant<BmmGeometry> {
   const tilesFor = (problem: Problem<BmmGeometry>, traits: DeviceTraits) => {
     const shape = kernel.shape(traits);
     return { shape, product: productOf(problem, shape.slice) };

@@ -2,7 +2,7 @@ import type { TileKernel } from './tile-kernel.js';
 import { type TileParameters, workgroupTileCode } from './tile-workgroup.js';
 
 /** Multiplications in the time of staging a block of four by four: its addresses, loads, selections and stores. */
-const STAGING = 100;
+export const STAGING = 100;
 
 /**
  * The tiles in workgroup memory: one kernel (tile-workgroup.ts) with these parameters. Large tiles read each operand less

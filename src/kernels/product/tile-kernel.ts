@@ -4,10 +4,11 @@ import {
   type DeviceTraits,
   type DType,
   type KernelStep,
+  type MatrixShape,
   type Operand,
 } from '../../engine/graph/tensor.js';
 import type { Epilogue } from '../common/epilogue.js';
-import { boundType, runTypes } from './tile-operand.js';
+import { boundType, runTypes, type TileOperand } from './tile-operand.js';
 import { storeCode, type TileProduct } from './tile-product.js';
 
 /**
@@ -23,6 +24,8 @@ export interface TileKernel {
   shape(traits: DeviceTraits): TileShape;
   /** WGSL with the entry point, which begins with `openingCode`; calls the operands' functions and `store`. */
   code(product: TileProduct, shape: TileShape): string;
+  /** The element type of an operand's binding and the WGSL around it, where the kernel reads no runs of four. */
+  reading?(operand: TileOperand): { readonly type: string; readonly code: string };
 }
 
 export interface TileShape {
@@ -42,6 +45,8 @@ export interface TileShape {
   readonly enables?: readonly string[];
   /** The inner loop is written out. A software adapter's compiler would take ten seconds for it, and a GPU's a tenth of one. */
   readonly unrolled?: boolean;
+  /** The small matrices that its subgroups multiply, where they do. */
+  readonly matrix?: MatrixShape;
 }
 
 /** The step that computes one product, or its partial sums. */
@@ -60,6 +65,10 @@ export function tileStep(
     access: name === 'result' ? 'read_write' : 'read',
     type,
   });
+  const reading = (operand: TileOperand) =>
+    kernel.reading?.(operand) ?? { type: boundType(operand), code: operand.code };
+  const lefts = reading(left);
+  const rights = reading(right);
   let tiles = 0;
   const sizes: Record<string, number> = {};
   for (const [i, { rows, depth, sizes: own }] of parts.entries()) {
@@ -71,8 +80,8 @@ export function tileStep(
   return {
     kind: 'dispatch',
     bindings: [
-      binding('left', { kind: 'input', index: 0 }, boundType(left)),
-      binding('right', { kind: 'input', index: 1 }, boundType(right)),
+      binding('left', { kind: 'input', index: 0 }, lefts.type),
+      binding('right', { kind: 'input', index: 1 }, rights.type),
       binding('result', target, boundType({ dtype, vector })),
       ...finish.bindings,
     ],
@@ -83,8 +92,8 @@ export function tileStep(
     code: [
       runTypes(left, right),
       partCode(product),
-      left.code,
-      right.code,
+      lefts.code,
+      rights.code,
       finish.declarations,
       storeCode(product, dtype),
       kernel.code(product, shape),

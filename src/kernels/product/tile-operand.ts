@@ -32,7 +32,41 @@ export interface TileOperand {
   /** Neighbours in memory are neighbours along k, not along the outer side. */
   readonly along: boolean;
   readonly code: string;
+  /** The same places as a walk through memory. */
+  readonly walk: Walk;
   readonly dims: Readonly<Record<string, number>>;
+}
+
+/**
+ * An operand's places in another form, for kernels that go through memory step by step and have no time for products and
+ * quotients on the way (tile-walk.ts): an element lies where its outer's offset and k's offset add up. The numbers are WGSL
+ * expressions of sizes.
+ */
+export interface Walk {
+  /** Length of a row in memory: where this is a multiple of a number, runs of as many neighbours are whole. */
+  readonly run: number;
+  /** The count of the first digit. */
+  readonly inner: number;
+  /** Offset of an outer, and whether it exists; `outer` is its number. Undefined where `spot` says both. */
+  readonly outer?: { readonly offset: string; readonly exists: string };
+  /** WGSL `fn NAMESpot(outer: u32) -> Spot` where it depends on the position in an image whether an element exists. */
+  readonly spot?: string;
+  /** Digits of k, the fastest first: one, or three. */
+  readonly digits: readonly Digit[];
+  /** Offset of k = 0. */
+  readonly base: string;
+  /** k is counted from the beginning of one of several matrices, each as deep as a share and this far from the next. */
+  readonly matrix?: string;
+}
+
+export interface Digit {
+  /** Where the next digit moves on; of the last one, where k ends. */
+  readonly count: string;
+  /** Offset from one to the next. */
+  readonly stride: string;
+  /** The axis of the image along which it moves, and how far, where the operand has spots. */
+  readonly axis?: 'x' | 'y';
+  readonly unit?: string;
 }
 
 /** The element type of an operand's binding. */
@@ -124,7 +158,18 @@ fn ${name}Load(outer: ${outerOf(name)}, at: vec3u, on: bool) -> ${runsOf(name)} 
 }
 ${runCode({ name, dtype, vector }, along)}`;
   const dims = { [`${name}Outers`]: outers, ...(batch && { inner: depth }) };
-  return { name, dtype, vector, along, code, dims };
+  const outer = { offset: along ? `outer * ${inner}` : 'outer', exists: `outer < dims.${name}Outers` };
+  const digits = [{ count: inner, stride: along ? '1u' : `dims.${name}Outers` }];
+  const matrix = `dims.${name}Outers * dims.inner`;
+  const walk = {
+    run: along ? depth : outers,
+    inner: depth,
+    outer,
+    digits,
+    base: '0u',
+    ...(batch && { matrix }),
+  };
+  return { name, dtype, vector, along, code, walk, dims };
 }
 
 export interface Matrix {

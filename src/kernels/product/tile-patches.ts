@@ -11,6 +11,7 @@ import {
   runsOf,
   runType,
   type TileOperand,
+  type Walk,
 } from './tile-operand.js';
 
 /**
@@ -65,15 +66,16 @@ export function patchesAlong(dtype: DType, gather: Gather, slice: number): TileO
   const even = c % slice === 0;
   const channels = inUnits(vector, 'dims.c');
   const Run = runType({ dtype, vector });
-  const code = wgsl`${SPOTS}
-fn pixelSpot(row: u32, deep: u32) -> Spot {
+  const pixelSpot = (declaration: string, offset: string) => `fn ${declaration} -> Spot {
   let line = row / part.countX;
   let n = line / part.countY;
   let y = i32((line - n * part.countY) * dims.advanceY + part.originY);
   let x = i32((row - line * part.countX) * dims.advanceX + part.originX);
-  let offset = ((i32(n * dims.h) + y) * i32(dims.w) + x) * i32(${channels}) + i32(${even ? inUnits(vector, 'deep') : '0u'});
+  let offset = ((i32(n * dims.h) + y) * i32(dims.w) + x) * ${offset};
   return Spot(offset, select(OUTSIDE, y, row < part.rows), x);
-}
+}`;
+  const code = wgsl`${SPOTS}
+${pixelSpot('pixelSpot(row: u32, deep: u32)', `i32(${channels}) + i32(${even ? inUnits(vector, 'deep') : '0u'})`)}
 alias LeftOuter = array<Spot, 4>;
 fn leftOuter(first: u32, deep: u32) -> LeftOuter {
   return LeftOuter(${four((j) => `pixelSpot(first + ${j}u, deep)`)});
@@ -98,7 +100,21 @@ fn leftAcross(outer: LeftOuter, at: vec3u, on: bool) -> ${Run} {
 ${loadByK('left')}
 #endif
 ${runCode({ name: 'left', dtype, vector }, vector)}`;
-  return { name: 'left', dtype, vector, along: true, code, dims };
+  // A pass of one tap has steps of 0: whatever else does not meet it.
+  const tapX = 'max(1u, dims.tapStepX)';
+  const tapY = 'max(1u, dims.tapStepY)';
+  const walk: Walk = {
+    run: c,
+    inner: c,
+    spot: `${SPOTS}\n${pixelSpot('leftSpot(row: u32)', 'i32(dims.c)')}`,
+    digits: [
+      { count: 'dims.c', stride: '1u' },
+      { count: 'part.tapsX', stride: `${tapX} * dims.c`, axis: 'x', unit: tapX },
+      { count: 'part.tapsY', stride: `${tapY} * dims.w * dims.c`, axis: 'y', unit: tapY },
+    ],
+    base: '0u',
+  };
+  return { name: 'left', dtype, vector, along: true, code, walk, dims };
 }
 
 /**
@@ -112,7 +128,7 @@ export function patchesAcross(dtype: DType, g: ConvGeometry, slice: number): Til
   const offset = (images: number, y: number, x: number) => ((images * h + y) * w + x) * units;
   const lines = Math.floor(slice / ow);
   const dims = {
-    ...{ h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft },
+    ...{ n, h, w, c, kw, oh, ow, strideY, strideX, dilationY, dilationX, padTop, padLeft },
     end: offset(n, 0, 0),
     wrapY: oh * strideY,
     wrapX: ow * strideX,
@@ -125,16 +141,17 @@ export function patchesAcross(dtype: DType, g: ConvGeometry, slice: number): Til
     sliceOffset: offset(Math.floor(lines / oh), (lines % oh) * strideY, (slice % ow) * strideX),
   };
   const exists = (n * oh * ow) % slice === 0 ? 'on' : 'on && at.z < dims.end';
-  const channels = inUnits(vector, 'dims.c');
   const Run = runType({ dtype, vector });
-  const code = wgsl`${SPOTS}
-fn tapSpot(row: u32) -> Spot {
+  const channels = inUnits(vector, 'dims.c');
+  const tapSpot = (name: string, whole: boolean) => `fn ${name}(row: u32) -> Spot {
   let tap = row / dims.c;
   let y = i32((tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
   let x = i32((tap % dims.kw) * dims.dilationX) - i32(dims.padLeft);
-  let offset = (y * i32(dims.w) + x) * i32(${channels}) + i32(${inUnits(vector, '(row - tap * dims.c)')});
+  let offset = (y * i32(dims.w) + x) * i32(${inUnits(whole, 'dims.c')}) + i32(${inUnits(whole, '(row - tap * dims.c)')});
   return Spot(offset, select(OUTSIDE, y, row < part.rows), x);
-}
+}`;
+  const code = wgsl`${SPOTS}
+${tapSpot('tapSpot', vector)}
 fn leftStart(first: u32, deep: u32) -> vec3u {
   let k = first + deep;
   let line = k / dims.ow;
@@ -172,7 +189,18 @@ fn leftAcross(outer: LeftOuter, at: vec3u, on: bool) -> ${Run} {
 #endif
 ${loadByK('left')}
 ${runCode({ name: 'left', dtype, vector }, false)}`;
-  return { name: 'left', dtype, vector, along: false, code, dims };
+  const walk: Walk = {
+    run: c,
+    inner: ow,
+    spot: `${SPOTS}\n${tapSpot('leftSpot', false)}`,
+    digits: [
+      { count: 'dims.ow', stride: 'dims.strideX * dims.c', axis: 'x', unit: 'dims.strideX' },
+      { count: 'dims.oh', stride: 'dims.strideY * dims.w * dims.c', axis: 'y', unit: 'dims.strideY' },
+      { count: 'dims.n', stride: 'dims.h * dims.w * dims.c' },
+    ],
+    base: '0u',
+  };
+  return { name: 'left', dtype, vector, along: false, code, walk, dims };
 }
 
 /** Columns: the input channels of the weights. k: (tap row, tap column, output channel) of a pass. */
@@ -207,7 +235,19 @@ fn rightAcross(outer: u32, at: vec3u, on: bool) -> ${runType({ dtype, vector })}
 ${loadByK('right')}
 #endif
 ${runCode({ name: 'right', dtype, vector }, vector)}`;
-  return { name: 'right', dtype, vector, along: true, code, dims };
+  const tap = 'dims.rightOuters * dims.c';
+  const walk: Walk = {
+    run: image.c,
+    inner: image.c,
+    outer: { offset: 'outer * dims.c', exists: 'outer < dims.rightOuters' },
+    digits: [
+      { count: 'dims.c', stride: '1u' },
+      { count: 'part.tapsX', stride: `dims.tapDeltaX * ${tap}` },
+      { count: 'part.tapsY', stride: `dims.tapDeltaY * dims.kw * ${tap}` },
+    ],
+    base: `(part.tapFirstY * dims.kw + part.tapFirstX) * ${tap}`,
+  };
+  return { name: 'right', dtype, vector, along: true, code, walk, dims };
 }
 
 /**
