@@ -18,20 +18,20 @@ export interface TilePlan {
 }
 
 /** Workgroups of 256 lanes and 16 KiB that a processor holds at once. */
-const GROUPS_A_PROCESSOR = 4;
+export const GROUPS_A_PROCESSOR = 4;
 
 /** Lanes at which a processor does half of what it could: by then a lane waits as often as it computes. */
-const HALF_BUSY_LANES = 48;
+export const HALF_BUSY_LANES = 48;
 
 /** A workgroup's beginning and end, in which it only addresses, loads and stores: as if its depth were more by this. */
 const ENDS = 24;
 
 /** Multiplications of the time in which a byte reaches a processor from the caches, and from memory. */
 const BYTE_FROM_CACHE = 2;
-const BYTE_FROM_MEMORY = 24;
+export const BYTE_FROM_MEMORY = 24;
 
 /** A dispatch more, which waits for the one before it. */
-const DISPATCH = 400_000;
+export const DISPATCH = 400_000;
 
 /** Shares of the depth below this are not worth their partial sums. */
 const LEAST_SHARE = 64;
@@ -57,7 +57,7 @@ export function planTiles(
 }
 
 /** Behind `Variant.rank`: from 10 for a kernel that keeps the device as busy as can be to 20 for one that leaves it idle. */
-export function rankOf({ speed }: TilePlan): number {
+export function rankOf({ speed }: Pick<TilePlan, 'speed'>): number {
   return 20 / (1 + speed);
 }
 

@@ -23,14 +23,14 @@ import { F2, placesOf, tilingOf, transformCode } from './transforms.js';
  */
 const TILES = 32;
 const COLUMNS = 32;
-const LANES = 256;
+export const TILE_LANES = 256;
 const PLACES = placesOf(F2);
 /** Depth that lies in workgroup memory at a time, and that is loaded at a time: half of the lanes load the second slice. */
 const SLICE = 4;
 const LOADED = 2 * SLICE;
 /** Tiles of a lane. Neighbouring lanes take neighbouring tiles and the lane's own lie apart, so that they read side by side. */
 const OWN = 8;
-const TILE_LANES = TILES / OWN;
+const LANES_DOWN = TILES / OWN;
 /** Texels of four columns: of the workgroup; those of a lane lie half of them apart. */
 const TEXELS = COLUMNS / 4;
 /** In workgroup memory: transformed inputs [place][tile], of four channels each, and weights [place][depth][texel]. */
@@ -44,13 +44,18 @@ const FOUR = [0, 1, 2, 3] as const;
 
 /** Why a device or a size is beyond this kernel. */
 export function unfitForTiles(gather: Gather, traits: DeviceTraits): string | undefined {
-  if (traits.maxInvocations < LANES) return `needs ${LANES} invocations a workgroup`;
+  if (traits.maxInvocations < TILE_LANES) return `needs ${TILE_LANES} invocations a workgroup`;
   if (traits.maxWorkgroupBytes < WORKGROUP_BYTES) return `needs ${WORKGROUP_BYTES} bytes of workgroup memory`;
   return Math.max(...gridOf(gather)) > traits.maxWorkgroups ? 'more tiles than workgroups' : undefined;
 }
 
 export function gridOf(gather: Gather): [columns: number, rows: number, one: 1] {
   return [Math.ceil(gather.channels / COLUMNS), Math.ceil(tilingOf(gather, F2).tiles / TILES), 1];
+}
+
+/** Of all products, as it is carried out. */
+export function depthOf({ image }: Gather): number {
+  return Math.ceil(image.c / LOADED) * LOADED;
 }
 
 export function buildOfTiles(
@@ -61,7 +66,7 @@ export function buildOfTiles(
 ): Kernel {
   const { image, channels, outH, outW } = gather;
   const layout: WeightLayout = {
-    depth: Math.ceil(image.c / LOADED) * LOADED,
+    depth: depthOf(gather),
     panels: 1,
     panel: Math.ceil(channels / 4),
   };
@@ -134,7 +139,7 @@ function tileCode({
   const count = (n: number) => Array.from({ length: n }, (_, i) => i);
   const each = (line: (row: 'A' | 'B', j: number) => string) =>
     (['A', 'B'] as const).flatMap((row) => FOUR.map((j) => line(row, j))).join('\n');
-  const rights = count((2 * WEIGHTS) / LANES);
+  const rights = count((2 * WEIGHTS) / TILE_LANES);
   const stage = (half: 0 | 1) => `    workgroupBarrier();
     if (loadHalf == ${half}u) {
 ${lines(FOUR, (j) => `      let h${j} = fma(vec4f(rawB_${j}), vec4f(maskB${j}), vec4f(rawA_${j}) * maskA${j});`)}
@@ -143,7 +148,7 @@ ${lines(FOUR, (j) => `      let h${j} = fma(vec4f(rawB_${j}), vec4f(maskB${j}), 
       staged[inputTo + ${2 * TILES}u] = h2 - h1;
       staged[inputTo + ${3 * TILES}u] = h1 - h3;
     }
-${lines(rights.slice((half * rights.length) / 2, ((half + 1) * rights.length) / 2), (u) => `    staged[${INPUTS + (u % (rights.length / 2)) * LANES}u + lane] = right${u};`)}
+${lines(rights.slice((half * rights.length) / 2, ((half + 1) * rights.length) / 2), (u) => `    staged[${INPUTS + (u % (rights.length / 2)) * TILE_LANES}u + lane] = right${u};`)}
     workgroupBarrier();`;
   const load = (k: string, name: (variable: string) => string) => `${each(
     (row, j) => `    ${name(`raw${row}_${j}`)} = load(at${row}${j}, ${k} + loadHalf * ${SLICE}u);`,
@@ -152,13 +157,13 @@ ${lines(rights, (u) => {
   const half = Math.floor((2 * u) / rights.length);
   const round = u % (rights.length / 2);
   const deeper = `(${k} + ${half * SLICE}u) * dims.texels`;
-  return `    ${name(`right${u}`)} = weights[weightsAt + ${round * (LANES / SLICE / TEXELS)}u * dims.placeTexels + ${deeper}];`;
+  return `    ${name(`right${u}`)} = weights[weightsAt + ${round * (TILE_LANES / SLICE / TEXELS)}u * dims.placeTexels + ${deeper}];`;
 })}`;
   const multiply = `    {
 ${lines(FOUR, (q) => lines(HALVES, (j) => `      let b${q}_${j} = staged[rightAt + ${q * TEXELS + (j * TEXELS) / 2}u];`))}
 ${lines(
   count(OWN),
-  (r) => `      let a${r} = staged[leftAt + ${r * TILE_LANES}u];
+  (r) => `      let a${r} = staged[leftAt + ${r * LANES_DOWN}u];
 ${lines(FOUR, (q) => lines(HALVES, (j) => `      s${r}_${j} = fma(vec4f(a${r}[${q}]), b${q}_${j}, s${r}_${j});`))}`,
 )}
     }`;
@@ -172,7 +177,7 @@ ${
 fn load(at: u32, k: u32) -> ${pixels} { return ${pixels}(${FOUR.map((j) => `channel(at, k + ${j}u)`).join(', ')}); }`
 }
 fn pick(i: u32, four: vec4u) -> i32 { return i32(four[i]); }
-@compute @workgroup_size(${LANES}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(${TILE_LANES}) fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   // What the lane loads: four channels of two rows of a tile, and texels of weights.
   let loadTile = lane % ${TILES}u;
   let loadRow = lane / ${TILES}u % 4u;
@@ -194,8 +199,8 @@ ${each(
   let weightsAt = lane / ${SLICE * TEXELS}u * dims.placeTexels + lane / ${TEXELS}u % ${SLICE}u * dims.texels + min(group.x * ${TEXELS}u + lane % ${TEXELS}u, dims.texels - 1u);
   // What it multiplies.
   let place = lane / 16u;
-  let ownTile = lane % ${TILE_LANES}u;
-  let ownTexel = lane / ${TILE_LANES}u % 4u;
+  let ownTile = lane % ${LANES_DOWN}u;
+  let ownTexel = lane / ${LANES_DOWN}u % 4u;
   let leftAt = place * ${TILES}u + ownTile;
   let rightAt = ${INPUTS}u + place * ${SLICE * TEXELS}u + ownTexel;
 ${lines(count(OWN), (r) => lines(HALVES, (j) => `  var s${r}_${j} = vec4f();`))}
@@ -254,7 +259,7 @@ ${lines(count(TEXELS / ROUND), (turn) => {
     workgroupBarrier();
     if (ownTexel >= ${within}u && ownTexel < ${within + ROUND}u) {
       let to = (place * ${ROUND}u + ownTexel - ${within}u) * ${TILES}u + ownTile;
-${lines(count(OWN), (r) => `      staged[to + ${r * TILE_LANES}u] = s${r}_${half};`)}
+${lines(count(OWN), (r) => `      staged[to + ${r * LANES_DOWN}u] = s${r}_${half};`)}
     }
     workgroupBarrier();
     let texel = group.x * ${TEXELS}u + ${first}u + lane / ${TILES}u;

@@ -1,5 +1,6 @@
 import { at, type DeviceTraits, type Problem } from '../../../engine/graph/tensor.js';
 import { type FinishingVariant, NO_EPILOGUE } from '../../common/epilogue.js';
+import { rankOf } from '../../product/tile-plan.js';
 import { forwardGather, type Gather, inputGradientGather } from '../conv-gather.js';
 import type { ConvGeometry } from '../conv-geometry.js';
 import { speedOfTiles, timeOnLanes } from './expected-time.js';
@@ -51,7 +52,7 @@ function variant(
     rank({ attributes: g }, traits) {
       const gather = gatherOf(g);
       // The ranks of the other kernels: conv-tile.ts and conv-lanes.ts.
-      if (isOneKernel(form, traits)) return 20 / (1 + MARGIN * speedOfTiles(gather, traits));
+      if (isOneKernel(form, traits)) return rankOf({ speed: MARGIN * speedOfTiles(gather, traits) });
       if (traits.kind === 'gpu') return 20;
       const time = timeOnLanes(form, gather, traits);
       return time < MARGIN ? time : 1 + time;
