@@ -54,8 +54,8 @@ export function timeOnLanes(
   const { tiles } = tilingOf(gather, form);
   const byte = adapter === 'swiftshader' ? 2 : 4.5;
   const places = placesOf(form);
-  // Transformed inputs and weights are written, copied and read, products written and read.
-  const moved = 4 * places * (tiles * (3 * image.c + 2 * channels) + 3 * image.c * channels);
+  // Transformed inputs are written, copied and read, products written and read, weights written and copied.
+  const moved = 4 * places * (tiles * (3 * image.c + 2 * channels) + 2 * image.c * channels);
   const multiplications = places * tiles * image.c * channels;
   return (multiplications + moved * byte) / (9 * image.n * outH * outW * image.c * channels);
 }
