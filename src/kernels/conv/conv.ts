@@ -16,6 +16,7 @@ import { type ConvGeometry, type ConvOptions, convFlops, convGeometry } from './
 import * as tile from './conv-tile.js';
 import * as lanes from './lanes/conv-lanes.js';
 import * as rolling from './rolling/conv-rolling.js';
+import * as window from './window/conv-window.js';
 import * as winograd from './winograd/winograd.js';
 
 /**
@@ -38,6 +39,7 @@ export const convOp: Op<ConvGeometry> = finishable({
     ...tile.forward,
     rolling.texels.forward,
     rolling.channels.forward,
+    window.forward,
     direct.forward,
   ],
 });
@@ -58,6 +60,7 @@ export const convInputGradientOp: Op<ConvGeometry> = finishable({
     ...tile.inputGradient,
     rolling.texels.inputGradient,
     rolling.channels.inputGradient,
+    window.inputGradient,
     direct.inputGradient,
   ],
 });
@@ -78,6 +81,7 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
     ...tile.weightGradient,
     rolling.texels.weightGradient,
     rolling.channels.weightGradient,
+    window.weightGradient,
     direct.weightGradient,
   ],
 };

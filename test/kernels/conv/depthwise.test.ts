@@ -41,6 +41,13 @@ describe('depthwise convolution and its gradients', () => {
     },
     'padding beyond the kernel': { x: [2, 3, 3, 4], kernel: [3, 3], padding: 5 },
     'channels that fill no texel': { x: [2, 6, 5, 7], kernel: [3, 3], padding: 1 },
+    '13×13': { x: [2, 9, 15, 6], kernel: [13, 13], padding: 6 },
+    '31×31, wider than the image': { x: [1, 8, 7, 4], kernel: [31, 31], padding: 15 },
+    '21×5 on a wide image': { x: [1, 5, 37, 3], kernel: [5, 21], padding: [2, 10] },
+    '9×9 stride 3': { x: [1, 11, 13, 5], kernel: [9, 9], padding: 4, stride: 3 },
+    '7×7 dilated by 3': { x: [2, 13, 11, 4], kernel: [7, 7], padding: 9, dilation: 3 },
+    '3×3 dilated by 2, stride 3': { x: [1, 12, 13, 4], kernel: [3, 3], padding: 2, dilation: 2, stride: 3 },
+    '3×3 dilated by 4, stride 2': { x: [1, 12, 13, 4], kernel: [3, 3], padding: 4, dilation: 4, stride: 2 },
     'rows cut into shares': { x: [1, 40, 6, 4], kernel: [3, 3], padding: 1 },
     'images cut into shares': { x: [5, 7, 7, 8], kernel: [7, 7], padding: 3 },
   };

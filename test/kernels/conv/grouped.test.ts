@@ -41,6 +41,14 @@ describe('grouped convolution and its gradients', () => {
     'groups of 8': { x: [2, 6, 10, 24], w: [3, 3, 8, 24], padding: 1, groups: 3 },
     'groups of 8, stride 2 without padding': { x: [2, 8, 9, 16], w: [3, 3, 8, 16], stride: 2, groups: 2 },
     'groups of 24 fill no whole tile': { x: [1, 5, 6, 48], w: [3, 3, 24, 48], padding: 1, groups: 2 },
+    'groups of 8, dilated, seven taps a side': {
+      x: [1, 9, 8, 16],
+      w: [7, 7, 8, 16],
+      padding: 6,
+      dilation: 2,
+      groups: 2,
+    },
+    'two outputs for each input': { x: [2, 5, 6, 6], w: [3, 3, 1, 12], padding: 1, groups: 6 },
     'groups of 6 share texels': { x: [2, 5, 4, 12], w: [3, 3, 6, 12], padding: 1, groups: 2 },
     'groups of 4 into 8': { x: [2, 5, 6, 8], w: [3, 3, 4, 16], padding: 1, groups: 2 },
   };

@@ -114,7 +114,8 @@ function passStep(
   const items = Math.ceil(x.count / shape.columns) * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
   const depth = depthOf(shape);
-  const share = shares({ workgroups, images: image.n, rows: y.count, overlap: depth - 1 }, lane, traits);
+  const enough = lane.enough(traits);
+  const share = shares({ workgroups, images: image.n, rows: y.count, overlap: depth - 1, enough }, traits);
   const [tapY = 0, nextY = tapY] = y.taps;
   const [tapX = 0, nextX = tapX] = x.taps;
   const padY = image.top - y.origin;

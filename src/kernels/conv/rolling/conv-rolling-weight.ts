@@ -59,7 +59,9 @@ export function rollingWeightGradient(
   };
   const depth = depthOf(shape);
   const strips = Math.ceil(g.ow / shape.columns);
-  const stripShare = stripsOfLane({ strips, outputs: mix.outputs, images: g.n }, lane, traits);
+  const enough = enoughGroups(lane, traits);
+  const stripShare =
+    traits.kind === 'gpu' ? stripsOfLane(strips, enough, { lane, outputs: mix.outputs, images: g.n }) : 1;
   const lanesAcross = Math.ceil(strips / stripShare);
   const items = lanesAcross * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
@@ -67,7 +69,7 @@ export function rollingWeightGradient(
   const firstStep = Math.floor(g.padTop / g.strideY);
   const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
   const steps = Math.max(1, endStep - firstStep);
-  const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1 }, lane, traits);
+  const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1, enough }, traits);
   const splits = lanesAcross * share.rows * share.images;
   const elements = g.kh * g.kw * rows * g.o;
   const output: Operand = { kind: 'output', index: 0 };
@@ -110,17 +112,18 @@ export function rollingWeightGradient(
   return kernel.kernel;
 }
 
-/**
- * How many strips of columns a lane walks one after another. A GPU cuts its images first, then the strips, then the rows:
- * a lane more is a set of sums more to write and to add up, and shares of rows walk some rows twice.
- */
+/** A GPU does with fewer lanes than where images are the result: each is a set of sums more to write and to add up. */
+function enoughGroups(lane: RollingLane, traits: DeviceTraits): number {
+  return traits.kind === 'gpu' ? lane.enough(traits) / 2 : lane.enough(traits);
+}
+
+/** How many strips of columns a lane walks. Images are cut first, then strips, and rows last: their shares overlap. */
 function stripsOfLane(
-  { strips, outputs, images }: { strips: number; outputs: number; images: number },
-  lane: RollingLane,
-  traits: DeviceTraits,
+  strips: number,
+  enough: number,
+  { lane, outputs, images }: { lane: RollingLane; outputs: number; images: number },
 ): number {
-  if (traits.kind === 'software') return 1;
-  const across = Math.ceil((lane.enough(traits) * lane.lanes) / (outputs * images));
+  const across = Math.ceil((enough * lane.lanes) / (outputs * images));
   return Math.max(1, Math.floor(strips / across));
 }
 

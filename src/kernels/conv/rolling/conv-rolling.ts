@@ -50,6 +50,9 @@ function rolling(
 /** Taps a side: more columns of the image than that would be at hand at once. */
 const MAX_KERNEL = 7;
 
+/** Registers of a lane for weights: all that a GPU has are about 256. */
+const MOST_REGISTERS = 144;
+
 function unfit(
   { inputs, attributes: g }: Problem<ConvGeometry>,
   lane: RollingLane,
@@ -59,8 +62,9 @@ function unfit(
   const perGroup = [g.c / g.groups, g.o / g.groups];
   const depthwise = perGroup.every((channels) => channels === 1);
   if (Math.max(g.kh, g.kw) > MAX_KERNEL) return `more than ${MAX_KERNEL} taps a side`;
-  if (g.kh * g.kw * Math.max(...perGroup) > lane.weights)
-    return `more than ${lane.weights} weights a channel`;
+  // A software adapter's registers end in the nearest cache, a GPU's in memory.
+  const most = traits.kind === 'gpu' ? Math.min(lane.weights, MOST_REGISTERS / lane.width) : lane.weights;
+  if (g.kh * g.kw * Math.max(...perGroup) > most) return `more than ${most} weights a channel`;
   if (g.dilationY > 1 || g.dilationX > 1) return 'dilated';
   if (g.strideY > Math.min(2, g.kh) || g.strideX > Math.min(2, g.kw)) {
     return 'a stride above 2, or larger than the kernel';

@@ -44,8 +44,8 @@ export const CHANNEL_LANE: RollingLane = {
   weights: 72,
   columns: 4,
   lanes: 64,
-  // A quarter of the lanes that a GPU holds: each has loads of a whole row of columns on their way at once.
-  enough: ({ kind, residentGroups }) => (kind === 'gpu' ? residentGroups : FEW_GROUPS),
+  // Half of the lanes that a GPU holds: each has loads of a whole row of columns on their way at once.
+  enough: ({ kind, residentGroups }) => (kind === 'gpu' ? 2 * residentGroups : FEW_GROUPS),
 };
 
 /** Some for each core of a usual machine. */
@@ -110,25 +110,29 @@ export interface Shares {
   readonly rowShare: number;
 }
 
-/** @param overlap rows that neighbouring shares both walk: shares are longer than that */
+/**
+ * @param enough workgroups that keep the adapter busy
+ * @param overlap rows that neighbouring shares both walk: shares are longer than that
+ */
 export function shares(
-  work: {
-    readonly workgroups: number;
-    readonly images: number;
-    readonly rows: number;
-    readonly overlap: number;
-  },
-  lane: RollingLane,
-  traits: DeviceTraits,
+  {
+    workgroups,
+    images,
+    rows,
+    overlap,
+    enough,
+  }: Readonly<Record<'workgroups' | 'images' | 'rows' | 'overlap' | 'enough', number>>,
+  { kind }: DeviceTraits,
 ): Shares {
-  const enough = lane.enough(traits);
-  const most = Math.min(work.images, Math.ceil(enough / work.workgroups));
-  // A GPU would rather have too many shares of images than cut the rows, too.
-  const imageShare = traits.kind === 'gpu' ? Math.floor(work.images / most) : Math.ceil(work.images / most);
-  const images = Math.ceil(work.images / imageShare);
-  const mostRows = Math.max(1, Math.floor(work.rows / (work.overlap + 1)));
-  const rowShare = Math.ceil(work.rows / Math.min(mostRows, Math.ceil(enough / (work.workgroups * images))));
-  return { images, rows: Math.ceil(work.rows / rowShare), imageShare, rowShare };
+  const most = Math.min(images, Math.ceil(enough / workgroups));
+  const mostRows = Math.max(1, Math.floor(rows / (overlap + 1)));
+  // A GPU would rather have shares of single images than cut the rows, too.
+  const imageShare = kind === 'gpu' ? Math.floor(images / most) : Math.ceil(images / most);
+  const shared = Math.ceil(images / imageShare);
+  const missing = enough / (workgroups * shared);
+  const wanted = kind === 'gpu' ? Math.max(1, Math.floor(missing)) : Math.ceil(missing);
+  const rowShare = Math.ceil(rows / Math.min(mostRows, wanted));
+  return { images: shared, rows: Math.ceil(rows / rowShare), imageShare, rowShare };
 }
 
 /** Collects the steps of a kernel whose operands the lane reads from where it wants them. */
