@@ -14,6 +14,12 @@ export function testDevice(): Promise<Device> {
   return opened;
 }
 
+/** A device that claims to bind no more than so many bytes: what is larger is computed in rows. */
+export async function narrowDevice(maxBindingBytes: number): Promise<Device> {
+  const device = await openDevice();
+  return Object.assign(device, { traits: { ...device.traits, maxBindingBytes } });
+}
+
 export interface Operand {
   readonly shape: Shape;
   readonly values: Float32Array | Uint32Array;

@@ -1,10 +1,12 @@
 import type { ArenaPlan } from './arena.js';
 import { choose, type KnownVariants, type Preference } from './choose/choose.js';
+import { chooseInRows, problemsInRows } from './choose/choose-in-rows.js';
 import type { Tuning } from './choose/tune.js';
 import type { Device, PlanTarget } from './device.js';
 import { type NarrowOptions, narrow, requireF16 } from './graph/narrow.js';
 import { rewrite } from './graph/rewrite.js';
 import type { Graph, Node, Tensor } from './graph/tensor.js';
+import { cutRows, type NodeCut } from './plan/cut-rows.js';
 import { fitPlan } from './plan/fit-plan.js';
 import { type Plan, type PlanOptions, planMemory } from './plan/plan.js';
 import { buildCommands } from './run/build.js';
@@ -12,7 +14,7 @@ import { Program } from './run/program.js';
 import type { Expectation } from './run/submit-pieces.js';
 
 /**
- * From a traced graph to something that runs: rewrite → tune, where asked for → plan (choose, place) → build → a
+ * From a traced graph to something that runs: rewrite → cut what is too large → tune, where asked for → plan (choose, place) → build → a
  * `Program` with every buffer, pipeline and bind group made. Nothing is allocated by a run.
  */
 export interface CompileOptions {
@@ -45,14 +47,21 @@ export interface CompileOptions {
 export async function compile(device: Device, options: CompileOptions): Promise<Program> {
   const { graph, records = [], recordCapacity: capacity = 64, tuning, runs = 1, expectation } = options;
   const nodes = rewritten(device, options);
-  const plan = planNodes(device, options, nodes, await tuning?.variantsFor(nodes, runs));
+  const { traits } = device;
+  const cuts = cutRows(nodes, traits);
+  const problems = nodes.flatMap((node) => {
+    const cut = cuts.get(node);
+    return cut ? problemsInRows(node, cut, traits) : [node];
+  });
+  const plan = planNodes(device, options, { nodes, cuts }, await tuning?.variantsFor(problems, runs));
   const built = await buildCommands(device, plan);
   return Program.create(device, { graph, plan, built, expectation }, { records, capacity });
 }
 
 /** The plan that `compile` would build by the rule, with its memory. Allocates nothing. */
 export function planProgram(target: PlanTarget, options: CompileOptions): Plan {
-  return planNodes(target, options, rewritten(target, options));
+  const nodes = rewritten(target, options);
+  return planNodes(target, options, { nodes, cuts: cutRows(nodes, target.traits) });
 }
 
 function rewritten(target: PlanTarget, options: CompileOptions): Node[] {
@@ -65,7 +74,7 @@ function rewritten(target: PlanTarget, options: CompileOptions): Node[] {
 function planNodes(
   { traits }: PlanTarget,
   options: CompileOptions,
-  nodes: readonly Node[],
+  { nodes, cuts }: { readonly nodes: readonly Node[]; readonly cuts: ReadonlyMap<Node, NodeCut> },
   known?: KnownVariants,
 ): Plan {
   const { graph, arenas = {}, preference, memory } = options;
@@ -74,7 +83,11 @@ function planNodes(
     inputs: [...graph.inputs.values()],
     arenas,
     traits,
-    choose: (node) => choose(node, traits, { preference, known }),
+    choose(node) {
+      const cut = cuts.get(node);
+      const choices = { preference, known };
+      return cut ? chooseInRows(node, cut, traits, choices) : choose(node, traits, choices);
+    },
   };
   return memory === undefined
     ? planMemory(nodes, planOptions)

@@ -7,6 +7,7 @@ import {
   type Node,
   type Op,
   type Problem,
+  type RowRange,
   type Variant,
 } from '../graph/tensor.js';
 import { problemKey } from './problem-key.js';
@@ -19,6 +20,9 @@ export interface Chosen {
   readonly variant: string;
   readonly by: ChosenBy;
   readonly kernel: Kernel;
+  /** Of a node that is computed in ranges of rows (choose-in-rows.ts): these, and the choices for problems that arise so. */
+  readonly ranges?: readonly RowRange[];
+  readonly parts?: readonly Chosen[];
 }
 
 /**
@@ -57,7 +61,7 @@ export function choose(node: Node, traits: DeviceTraits, { preference, known }: 
   const chosen = (variant: Variant, by: ChosenBy): Chosen => ({
     node,
     variant: variant.name,
-    by,
+    by: fits.length === 1 && by === 'rule' ? 'only' : by,
     kernel: variant.build(problem, traits),
   });
   const wanted = forced === undefined ? best : pick(forced);
@@ -69,9 +73,18 @@ export function choose(node: Node, traits: DeviceTraits, { preference, known }: 
     );
   }
   if (forced !== undefined) return chosen(wanted, 'forced');
-  if (fits.length === 1) return chosen(best, 'only');
-  const remembered = pick(measured?.variant);
-  return remembered && measured ? chosen(remembered, measured.by) : chosen(best, 'rule');
+  const remembered = fits.length > 1 ? pick(measured?.variant) : undefined;
+  if (remembered && measured) return chosen(remembered, measured.by);
+  for (const variant of fits) {
+    const built = chosen(variant, 'rule');
+    if (scratchFits(built.kernel, traits)) return built;
+  }
+  return chosen(best, 'rule');
+}
+
+/** A variant may need more memory between its steps than its operands take. */
+function scratchFits({ scratch }: Kernel, { maxBindingBytes }: DeviceTraits): boolean {
+  return scratch.every((need) => need.kind === 'texture' || need.bytes <= maxBindingBytes);
 }
 
 /** How many variants of one family are worth measuring. */

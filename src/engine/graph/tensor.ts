@@ -102,7 +102,47 @@ export interface Op<A = unknown> {
     at: number,
     limits: { maxBindings: number },
   ): Fused | undefined;
+  /**
+   * How the op is applied to some of its rows at a time, so that no operand need be bound as a whole; undefined where this
+   * problem cannot be. An op without it is bound by the largest binding.
+   */
+  rows?(problem: Problem<A>): RowCut<A> | undefined;
   readonly variants: readonly Variant<A>[];
+}
+
+/**
+ * Neighbouring rows of a tensor, in parts of it: of `of` equal parts those from number `from` to before number `to`. The rows
+ * of a tensor are the entries of its first axis that is longer than 1: images, or the rows of a matrix.
+ */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+  readonly of: number;
+}
+
+/** How an op is applied to a range of rows. */
+export interface RowCut<A = unknown> {
+  /** Of each input, whether the op needs the same range of its rows. Of the others it needs all. */
+  readonly inputs: readonly boolean[];
+  /** Attributes of the op over this range alone. */
+  attributes(range: RowRange): A;
+  /**
+   * Absent: each range gives the same range of rows of every output. Else it gives outputs over its rows, of the whole's
+   * shape, and these ops merge them, such as sums.
+   */
+  merge?(ranges: readonly RowRange[]): readonly Merge[];
+}
+
+/**
+ * An op that makes outputs of a cut op of what the ranges gave. Its inputs are f32 [ranges, stride]: a range's output
+ * row-major, then padding.
+ */
+export interface Merge {
+  readonly op: Op;
+  readonly attributes: unknown;
+  /** Numbers of the cut op's outputs: those that are read, range by range, and those that come out. */
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
 }
 
 export interface Fused<A = unknown> {
@@ -175,10 +215,18 @@ export interface MatrixShape {
 }
 
 /** An operand of a kernel step. */
-export type Operand =
-  | { readonly kind: 'input'; readonly index: number }
-  | { readonly kind: 'output'; readonly index: number }
-  | { readonly kind: 'scratch'; readonly index: number };
+export interface Operand {
+  readonly kind: 'input' | 'output' | 'scratch';
+  readonly index: number;
+  /** The part of its bytes that the step uses; absent: all. */
+  readonly part?: Part;
+}
+
+/** In bytes. */
+export interface Part {
+  readonly offset: number;
+  readonly bytes: number;
+}
 
 /** Memory a kernel needs between its own steps. */
 export type Scratch =
@@ -228,7 +276,9 @@ export type KernelStep =
       readonly to: number;
       /** Absent: the whole buffer, row by row, into a texture whose width is a multiple of 256 bytes. */
       readonly box?: TextureBox;
-    };
+    }
+  /** Bytes from one buffer to another, as many as both operands have. */
+  | { readonly kind: 'copy'; readonly from: Operand; readonly to: Operand };
 
 /** A rectangle of texels: where it lies in the buffer, and where it goes. */
 export interface TextureBox {

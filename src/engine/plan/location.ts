@@ -1,17 +1,46 @@
 import type { ArenaPlan, ArenaShard } from '../arena.js';
-import { ShapeError } from '../errors.js';
-import { byteLength, describe, type Tensor } from '../graph/tensor.js';
+import { KernelError, ShapeError } from '../errors.js';
+import { byteLength, describe, type Part, type Tensor } from '../graph/tensor.js';
 
 /** Where a tensor's bytes are, as the plan says it: only arenas may exist already. */
 export type Location =
   /** A range of an arena. */
   | { readonly kind: 'arena'; readonly shard: ArenaShard; readonly offset: number; readonly bytes: number }
   /** An input or a constant: a buffer of its own, number `index` of the plan's `leaves`. */
-  | { readonly kind: 'leaf'; readonly index: number; readonly bytes: number }
-  /** Lifetime number `lifetime` of the memory plan. */
-  | { readonly kind: 'planned'; readonly lifetime: number; readonly bytes: number }
+  | { readonly kind: 'leaf'; readonly index: number; readonly offset: number; readonly bytes: number }
+  /** Lifetime number `lifetime` of the memory plan, from `offset` on. */
+  | { readonly kind: 'planned'; readonly lifetime: number; readonly offset: number; readonly bytes: number }
+  /** Ranges of rows one behind the other, each with a place of its own: the value is too large for one binding. */
+  | { readonly kind: 'pieces'; readonly pieces: readonly Piece[]; readonly bytes: number }
   /** Need number `index` of the plan's scratch textures. */
   | { readonly kind: 'texture'; readonly index: number };
+
+export type PlannedLocation = Location & { readonly kind: 'planned' };
+
+export interface Piece {
+  /** In the bytes of the whole. */
+  readonly offset: number;
+  readonly place: PlannedLocation;
+}
+
+/** The places of a value, in the order of its bytes. */
+export function piecesOf(location: Location): readonly Location[] {
+  return location.kind === 'pieces' ? location.pieces.map(({ place }) => place) : [location];
+}
+
+/** The place of a part of a value. */
+export function locatePart(location: Location, part: Part | undefined): Location {
+  if (!part || location.kind === 'texture') return location;
+  if (location.kind !== 'pieces') {
+    return { ...location, offset: location.offset + part.offset, bytes: part.bytes };
+  }
+  const piece = location.pieces.find(
+    ({ offset, place }) => offset === part.offset && place.bytes === part.bytes,
+  );
+  if (!piece)
+    throw new KernelError(`bytes ${part.offset} to ${part.offset + part.bytes} are no piece of a value`);
+  return piece.place;
+}
 
 export function sharesBuffer(a: Location | undefined, b: Location): boolean {
   return a?.kind === 'arena' && b.kind === 'arena' && a.shard === b.shard;
@@ -32,7 +61,7 @@ export function locateLeaves(
     if (source.kind === 'op' || places.has(tensor)) continue;
     const bytes = byteLength(tensor);
     if (source.kind !== 'variable') {
-      places.set(tensor, { kind: 'leaf', index: leaves.push(tensor) - 1, bytes });
+      places.set(tensor, { kind: 'leaf', index: leaves.push(tensor) - 1, offset: 0, bytes });
       continue;
     }
     const arena = arenas[source.arena];

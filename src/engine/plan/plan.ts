@@ -2,6 +2,7 @@ import { formatByteSize } from '../../text/byte-size.js';
 import type { ArenaPlan } from '../arena.js';
 import type { Chosen } from '../choose/choose.js';
 import { KernelError, OutOfMemoryError, ShapeError } from '../errors.js';
+import { rowsPart } from '../graph/rows.js';
 import {
   at,
   type Binding,
@@ -10,12 +11,20 @@ import {
   describe,
   type Node,
   type Operand,
+  type Part,
   type Scratch,
   type Tensor,
 } from '../graph/tensor.js';
 import { DimsBuffer } from '../run/dims-buffer.js';
 import { storeOp } from '../store.js';
-import { type Location, locateLeaves, sharesBuffer } from './location.js';
+import {
+  type Location,
+  locateLeaves,
+  locatePart,
+  type PlannedLocation,
+  piecesOf,
+  sharesBuffer,
+} from './location.js';
 import { pinStores } from './pin-stores.js';
 import { type Lifetime, type MemoryPlan, place } from './place.js';
 import { placeTextures, type TextureNeed, type TexturePlan, textureBytes } from './place-textures.js';
@@ -84,13 +93,19 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
   const rootOf = findRoots(nodes);
   const known = locateLeaves([...results, ...inputs, ...nodes.flatMap((node) => node.inputs)], arenas);
   const pinned = pinStores(nodes, results, rootOf, known.places);
-  const clock = new Clock(traits);
+  const clock = new Clock();
   const planned = new Map<Tensor, Location>();
   const locate = (tensor: Tensor): Location => {
     const root = rootOf(tensor);
     const location = known.places.get(root) ?? pinned.places.get(root) ?? planned.get(root);
     if (!location) throw new ShapeError(`a tensor ${describe(tensor)} is used before it is computed`);
     return location.kind === 'planned' ? { ...location, bytes: byteLength(tensor) } : location;
+  };
+  const bindable = (place: Location, node: Node, operand: Operand): Location => {
+    if (place.kind !== 'texture' && place.bytes > traits.maxBindingBytes) {
+      throw tooLarge(nameOf(operand, node), place.bytes, traits);
+    }
+    return place;
   };
 
   const actions: Action[] = [];
@@ -104,22 +119,36 @@ export function planMemory(nodes: readonly Node[], options: PlanOptions): Plan {
     const chosen = choose(node);
     for (const output of node.outputs) {
       if (pinned.places.has(output)) continue;
-      planned.set(output, clock.addBuffer(byteLength(output), `${node.label} ${describe(output)}`));
+      const bytes = byteLength(output);
+      const pieces = bytes > traits.maxBindingBytes ? chosen.ranges : undefined;
+      planned.set(
+        output,
+        pieces ? clock.addPieces(pieces.map((range) => rowsPart(output, range))) : clock.addBuffer(bytes),
+      );
     }
     const scratch = chosen.kernel.scratch.map((need) =>
-      need.kind === 'texture'
-        ? clock.addTexture(need)
-        : clock.addBuffer(need.bytes, `scratch of ${node.label}`),
+      need.kind === 'texture' ? clock.addTexture(need) : clock.addBuffer(need.bytes),
     );
     actions.push({ kind: 'kernel', chosen, scratch });
     for (const step of chosen.kernel.steps) {
       const place = (operand: Operand) => resolve(operand, node, scratch, locate);
-      if (step.kind === 'texture-copy') clock.tick([place(step.from), at(scratch, step.to)]);
-      else {
-        const bound = step.bindings.map(({ access, operand }) => ({ access, place: place(operand) }));
-        clock.tick(bound.map((binding) => binding.place));
-        keepApart(node, bound, clock.buffers);
+      if (step.kind === 'texture-copy') {
+        clock.tick([place(step.from), at(scratch, step.to)]);
+        continue;
       }
+      const uses: readonly Pick<Binding, 'access' | 'operand'>[] =
+        step.kind === 'dispatch'
+          ? step.bindings
+          : [
+              { access: 'read', operand: step.from },
+              { access: 'read_write', operand: step.to },
+            ];
+      const bound = uses.map(({ access, operand }) => ({
+        access,
+        place: bindable(place(operand), node, operand),
+      }));
+      clock.tick(bound.map((binding) => binding.place));
+      keepApart(node, bound, clock.buffers);
     }
   }
   clock.tick([...results].map(locate));
@@ -152,19 +181,16 @@ class Clock {
   readonly textures: Mutable<TextureNeed>[] = [];
   #now = 0;
 
-  constructor(readonly traits: DeviceTraits) {}
-
   /** Something alive from the first step that touches it to the last. */
-  addBuffer(bytes: number, name: string): Location {
-    const { maxBindingBytes } = this.traits;
-    if (bytes > maxBindingBytes) {
-      throw new OutOfMemoryError(
-        `${name} needs ${formatByteSize(bytes)} at once, this adapter binds at most ${formatByteSize(maxBindingBytes)}: ` +
-          'use a smaller batch or image',
-      );
-    }
+  addBuffer(bytes: number): PlannedLocation {
     const lifetime = this.buffers.push({ bytes, from: UNTOUCHED, to: this.#now, apart: new Set() }) - 1;
-    return { kind: 'planned', lifetime, bytes };
+    return { kind: 'planned', lifetime, offset: 0, bytes };
+  }
+
+  /** One value in several pieces, each alive on its own. */
+  addPieces(parts: readonly Part[]): Location {
+    const pieces = parts.map(({ offset, bytes }) => ({ offset, place: this.addBuffer(bytes) }));
+    return { kind: 'pieces', pieces, bytes: sum(parts.map(({ bytes }) => bytes)) };
   }
 
   addTexture({ width, height, format = 'rgba32float' }: Scratch & { kind: 'texture' }): Location {
@@ -176,7 +202,7 @@ class Clock {
 
   /** The next step, which uses the values at these places. */
   tick(places: readonly Location[]): void {
-    for (const place of places) {
+    for (const place of places.flatMap(piecesOf)) {
       const life =
         place.kind === 'planned'
           ? this.buffers[place.lifetime]
@@ -212,8 +238,42 @@ export function resolve(
   scratch: readonly Location[],
   locate: (tensor: Tensor) => Location,
 ): Location {
-  if (operand.kind === 'scratch') return at(scratch, operand.index);
-  return locate(at(operand.kind === 'input' ? node.inputs : node.outputs, operand.index));
+  const { kind, index, part } = operand;
+  const whole =
+    kind === 'scratch'
+      ? at(scratch, index)
+      : locate(at(kind === 'input' ? node.inputs : node.outputs, index));
+  return locatePart(whole, part);
+}
+
+function nameOf({ kind, index }: Operand, { label, inputs, outputs }: Node): string {
+  if (kind === 'scratch') return `scratch of ${label}`;
+  return nameTensor(at(kind === 'input' ? inputs : outputs, index));
+}
+
+/** For messages. */
+export function nameTensor(tensor: Tensor): string {
+  const { source } = tensor;
+  const name =
+    source.kind === 'op'
+      ? source.node.label
+      : source.kind === 'input'
+        ? `input "${source.name}"`
+        : source.kind;
+  return `${name} ${describe(tensor)}`;
+}
+
+/** @param but why it is not computed in rows */
+export function tooLarge(
+  name: string,
+  bytes: number,
+  { maxBindingBytes }: DeviceTraits,
+  but = '',
+): OutOfMemoryError {
+  return new OutOfMemoryError(
+    `${name} needs ${formatByteSize(bytes)} at once, this adapter binds at most ${formatByteSize(maxBindingBytes)}${but}: ` +
+      'use a smaller batch or image',
+  );
 }
 
 function copyAction(node: Node, locate: (tensor: Tensor) => Location): Action {

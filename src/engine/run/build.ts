@@ -4,7 +4,7 @@ import { problemKey } from '../choose/problem-key.js';
 import { type Device, roundUp } from '../device.js';
 import { KernelError } from '../errors.js';
 import { at, byteLength, describe, type Kernel, type Tensor, type TensorSpec } from '../graph/tensor.js';
-import type { Location } from '../plan/location.js';
+import { type Location, piecesOf } from '../plan/location.js';
 import type { TextureSize } from '../plan/place-textures.js';
 import { type Plan, resolve } from '../plan/plan.js';
 import { bindStep } from './bindings.js';
@@ -37,7 +37,16 @@ export interface Built {
   /** The variant of each problem (`problemKey`) that could have had another. An exact repetition needs to know it. */
   readonly kernels: ReadonlyMap<string, string>;
   readonly owned: readonly (GPUBuffer | GPUTexture)[];
-  locate(tensor: Tensor): { buffer: GPUBuffer; offset: number };
+  /** @throws KernelError where the value is too large for one binding and lies in pieces */
+  locate(tensor: Tensor): Place;
+  /** One place, or one for each piece, in the order of its bytes. */
+  pieces(tensor: Tensor): readonly Place[];
+}
+
+export interface Place {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 /**
@@ -59,16 +68,18 @@ export async function buildCommands(
     createTexture(device, `scratch texture ${index}`, size),
   );
   const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(kernelsOf(plan)));
-  const place = (location: Location): { buffer: GPUBuffer; offset: number; bytes: number } => {
+  const place = (location: Location): Place => {
     switch (location.kind) {
       case 'arena':
         return { ...location, buffer: bufferOf(location.shard) };
       case 'leaf':
-        return { buffer: at(leaves, location.index), offset: 0, bytes: location.bytes };
+        return { ...location, buffer: at(leaves, location.index) };
       case 'planned': {
         const { buffer, offset } = at(plan.memory.places, location.lifetime);
-        return { buffer: at(buffers, buffer), offset, bytes: location.bytes };
+        return { buffer: at(buffers, buffer), offset: offset + location.offset, bytes: location.bytes };
       }
+      case 'pieces':
+        throw new KernelError('a value in pieces is bound as a whole');
       case 'texture':
         throw new KernelError('a scratch texture is bound as a buffer');
     }
@@ -97,25 +108,26 @@ export async function buildCommands(
         flops: 0,
         bytes: 2 * bytes,
       });
-      const command: Command = {
-        kind: 'copy',
-        from: from.buffer,
-        fromOffset: from.offset,
-        to: to.buffer,
-        toOffset: to.offset,
-        bytes,
-      };
-      pending.push(Promise.resolve({ row, command }));
+      pending.push(Promise.resolve({ row, command: copyCommand(from, to) }));
       continue;
     }
-    const { node, kernel, variant, by } = action.chosen;
+    const { node, kernel } = action.chosen;
     rows.push(describeRow(action.chosen));
-    if (by !== 'only') kernels.set(problemKey(node), variant);
+    for (const part of action.chosen.parts ?? [action.chosen]) {
+      if (part.by !== 'only') kernels.set(problemKey(part.node), part.variant);
+    }
     for (const step of kernel.steps) {
       if (step.kind === 'texture-copy') {
         const source = place(resolve(step.from, node, action.scratch, plan.locate));
         const copies = textureCopies(source, textureOf(action.scratch[step.to], node.label), step.box);
         pending.push(Promise.resolve({ row, command: { kind: 'texture', copies } }));
+        continue;
+      }
+      if (step.kind === 'copy') {
+        const [from, to] = [step.from, step.to].map((operand) =>
+          place(resolve(operand, node, action.scratch, plan.locate)),
+        ) as [Place, Place];
+        pending.push(Promise.resolve({ row, command: copyCommand(from, to) }));
         continue;
       }
       const resources = step.bindings.map((binding): GPUBindingResource => {
@@ -135,7 +147,19 @@ export async function buildCommands(
     rows,
     kernels,
     locate: (tensor) => place(plan.locate(tensor)),
+    pieces: (tensor) => piecesOf(plan.locate(tensor)).map(place),
     owned: [...buffers, ...leaves.filter((_, i) => !given.has(at(plan.leaves, i))), ...textures, dims.buffer],
+  };
+}
+
+function copyCommand(from: Place, to: Place): Command {
+  return {
+    kind: 'copy',
+    from: from.buffer,
+    fromOffset: from.offset,
+    to: to.buffer,
+    toOffset: to.offset,
+    bytes: from.bytes,
   };
 }
 

@@ -1,8 +1,8 @@
 import type { Device } from '../device.js';
-import { at, byteLength, elementBytes, elementCount, type Node, type Tensor } from '../graph/tensor.js';
+import { at, elementBytes, elementCount, type Node, type Tensor } from '../graph/tensor.js';
 import type { Plan } from '../plan/plan.js';
 import { bindStep } from './bindings.js';
-import type { Built } from './build.js';
+import type { Built, Place } from './build.js';
 import { recordCommands, recordDispatch } from './commands.js';
 import { DimsBuffer } from './dims-buffer.js';
 
@@ -63,18 +63,24 @@ export async function examine(
   const moments = checksOf(plan, options);
   const checks = moments.flatMap(({ before, after }) => [...before, ...after]);
   const counts = await device.createBuffer('counts of an examination', checks.length * COUNTS * 4);
-  const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(checks.map(() => COUNTING)));
+  const counted = checks.flatMap(({ tensor }) => built.pieces(tensor));
+  const dims = await DimsBuffer.create(device, DimsBuffer.bytesFor(counted.map(() => COUNTING)));
   try {
     const pending: ((encoder: GPUCommandEncoder) => void)[] = [];
     let slot = 0;
     const count = async (wanted: readonly Check[]) => {
       for (const { tensor } of wanted) {
-        const command = await countCommand(device, { tensor, slot: slot++, built, counts, dims });
-        pending.push((encoder) => {
-          const pass = encoder.beginComputePass();
-          recordDispatch(pass, command);
-          pass.end();
-        });
+        let behind = elementCount(tensor.shape);
+        for (const place of built.pieces(tensor)) {
+          behind -= place.bytes / elementBytes(tensor.dtype);
+          const command = await countCommand(device, { tensor, place, behind, slot, counts, dims });
+          pending.push((encoder) => {
+            const pass = encoder.beginComputePass();
+            recordDispatch(pass, command);
+            pass.end();
+          });
+        }
+        slot++;
       }
     };
     for (const [row, { before, after }] of moments.entries()) {
@@ -177,7 +183,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if (dims.perWord == 2u) { bits = (bits >> (16u * (i & 1u))) & 0xffffu; }
     if ((bits & dims.exponent) != dims.exponent) { continue; }
     if ((bits & dims.mantissa) != 0u) { nan++; } else { infinite++; }
-    fromEnd = max(fromEnd, dims.elements - i);
+    fromEnd = max(fromEnd, dims.behind + dims.elements - i);
   }
   if (fromEnd == 0u) { return; }
   atomicAdd(&counts[dims.at], nan);
@@ -197,32 +203,34 @@ const COUNTING = {
         { name: 'counts', operand: { kind: 'output', index: 0 }, access: 'read_write', type: 'atomic<u32>' },
       ],
       workgroups: [1, 1, 1],
-      dims: { elements: 0, at: 0, perWord: 0, exponent: 0, mantissa: 0 },
+      dims: { elements: 0, behind: 0, at: 0, perWord: 0, exponent: 0, mantissa: 0 },
     },
   ],
 } as const;
 
+/** Counts a piece of a tensor, or all of it. @param behind elements of the tensor behind the piece */
 async function countCommand(
   device: Device,
   {
     tensor,
+    place: { buffer, offset, bytes },
+    behind,
     slot,
-    built,
     counts,
     dims,
-  }: { tensor: Tensor; slot: number; built: Built; counts: GPUBuffer; dims: DimsBuffer },
+  }: { tensor: Tensor; place: Place; behind: number; slot: number; counts: GPUBuffer; dims: DimsBuffer },
 ) {
-  const elements = elementCount(tensor.shape);
+  const elements = bytes / elementBytes(tensor.dtype);
   const half = elementBytes(tensor.dtype) === 2;
   const sizes = {
     elements,
+    behind,
     at: slot * COUNTS,
     perWord: half ? 2 : 1,
     exponent: half ? 0x7c00 : 0x7f800000,
     mantissa: half ? 0x3ff : 0x7fffff,
   };
-  const { buffer, offset } = built.locate(tensor);
-  const size = Math.ceil(byteLength(tensor) / 16) * 16;
+  const size = Math.ceil(bytes / 16) * 16;
   const groups = Math.min(MOST_WORKGROUPS, Math.ceil(elements / LANES));
   const command = await bindStep(
     device,

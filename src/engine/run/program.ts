@@ -1,6 +1,6 @@
 import type { Device } from '../device.js';
 import { ShapeError } from '../errors.js';
-import { at, byteLength, describe, type Graph, type Tensor } from '../graph/tensor.js';
+import { at, byteLength, describe, elementCount, type Graph, type Tensor } from '../graph/tensor.js';
 import type { Plan, PlannedBytes, Recomputation } from '../plan/plan.js';
 import type { Built, PlanRow } from './build.js';
 import { recordCommands, recordCopy, recordDispatch } from './commands.js';
@@ -174,8 +174,16 @@ export class Program {
    * run on while the caller waits for it.
    */
   async read(tensor: Tensor): Promise<Float32Array> {
-    const { buffer, offset } = this.#built.locate(tensor);
-    return new Float32Array(await this.#device.read(buffer, offset, byteLength(tensor)));
+    const pieces = this.#built.pieces(tensor).map(({ buffer, offset, bytes }) =>
+      this.#device.read(buffer, offset, bytes),
+    );
+    const values = new Float32Array(elementCount(tensor.shape));
+    let start = 0;
+    for (const bytes of await Promise.all(pieces)) {
+      values.set(new Float32Array(bytes), start);
+      start += bytes.byteLength / 4;
+    }
+    return values;
   }
 
   /**

@@ -1,4 +1,5 @@
 import { ShapeError } from '../../engine/errors.js';
+import { share } from '../../engine/graph/rows.js';
 import {
   at,
   type DeviceTraits,
@@ -9,6 +10,7 @@ import {
   type Op,
   type Operand,
   type Problem,
+  type RowCut,
   type Scratch,
   sameShape,
   type Tensor,
@@ -16,6 +18,7 @@ import {
   type Variant,
 } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageType } from '../common/storage-type.js';
 import { directStep } from './attention-direct.js';
 import { type AttentionGeometry, placeRows } from './attention-geometry.js';
@@ -98,6 +101,7 @@ export const attentionOp: Op<AttentionGeometry> = {
     );
     return attributes.masked ? [...slopes, undefined] : slopes;
   },
+  rows: byImage,
   halves: { inputs: [0, 1, 2], outputs: [0] },
   flops: ({ attributes }) => 4 * products(attributes),
   variants: variants([FORWARD], (problem, emit) => {
@@ -119,6 +123,7 @@ export const attentionSlopeOp: Op<AttentionGeometry> = {
     inputs
       .slice(BACKWARD_FIRST, BACKWARD_FIRST + (packed ? 1 : 3))
       .map(({ shape }) => ({ shape, dtype: 'f32' })),
+  rows: byImage,
   halves: { inputs: [0, 1, 3, 4, 5], outputs: [0, 1, 2] },
   // The scores again, dy·v, and three sums.
   flops: ({ attributes }) => 14 * products(attributes),
@@ -140,6 +145,15 @@ export const attentionSlopeOp: Op<AttentionGeometry> = {
     ];
   }),
 };
+
+function byImage(problem: Problem<AttentionGeometry>): RowCut<AttentionGeometry> | undefined {
+  const { inputs, attributes } = problem;
+  return byFirstAxis(
+    problem,
+    inputs.map(() => true),
+    (range) => ({ ...attributes, n: share(attributes.n, range) }),
+  );
+}
 
 type Step = KernelStep | ((traits: DeviceTraits) => KernelStep);
 

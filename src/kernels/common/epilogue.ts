@@ -91,7 +91,7 @@ export function epilogueOf(
         return name;
       });
       names.splice(resultAt, 0, 'value');
-      const { lines: steps, libraries, result } = emitSteps(code, names, names.length, vector);
+      const { lines: steps, libraries, result } = emitSteps({ code }, names, names.length, vector);
       const none = fields.length === 0;
       return {
         bindings,
@@ -115,6 +115,11 @@ fn finish(value: T, i: u32, operands: ColumnOperands) -> T {
  */
 export function canFinish(operand: TensorSpec, shape: Shape): boolean {
   return operand.dtype !== 'u32' && extentOf(operand, shape) !== undefined;
+}
+
+/** Whether an operand that can finish has a value for each element of the result. */
+export function isDense(operand: TensorSpec, shape: Shape): boolean {
+  return extentOf(operand, shape) === 'dense';
 }
 
 function extentOf(operand: TensorSpec, shape: Shape): 'scalar' | 'row' | 'dense' | undefined {

@@ -1,3 +1,4 @@
+import { rowsShape } from '../../engine/graph/rows.js';
 import {
   at,
   elementCount,
@@ -12,7 +13,7 @@ import {
 import { compose, type Expression, expressionFlops } from '../pointwise/expression.js';
 import { pointwiseOp } from '../pointwise/pointwise.js';
 import { reshapeOp } from '../shape/reshape.js';
-import { canFinish, epilogueOf, type FinishingExpression, isFinishing } from './epilogue.js';
+import { canFinish, epilogueOf, type FinishingExpression, isDense, isFinishing } from './epilogue.js';
 
 /** An op, and the work on its result on the way to memory. */
 interface Finished<A> {
@@ -38,6 +39,22 @@ export function finishable<A>(op: Op<A>): Op<A> {
       op.flops(ownProblem(problem)) +
       expressionFlops(problem.attributes.epilogue.code) * elementCount(problem.attributes.epilogue.shape),
     ...(op.halves && { halves: { ...op.halves, inputs: 'all' } }),
+    rows(problem) {
+      const { attributes, inputs } = problem;
+      const { arity, result, epilogue } = attributes;
+      const own = op.rows?.(ownProblem(problem));
+      if (!own || own.merge) return undefined;
+      const extras = inputs.slice(arity).map((extra) => isDense(extra, epilogue.shape));
+      return {
+        inputs: [...own.inputs, ...extras],
+        attributes: (range) => ({
+          ...attributes,
+          attributes: own.attributes(range),
+          result: rowsShape(result, range),
+          epilogue: { ...epilogue, shape: rowsShape(epilogue.shape, range) },
+        }),
+      };
+    },
     absorb: ({ attributes: state, inputs }, operand, producer, limits) =>
       absorbOperand(finished, { state, inputs }, operand, producer, limits),
     finishWith: ({ attributes: state, inputs }, consumer, operand, limits) =>

@@ -1,14 +1,17 @@
 import { ShapeError } from '../../engine/errors.js';
+import { share } from '../../engine/graph/rows.js';
 import {
   applyOne,
   at,
   describe,
   type Op,
+  type RowCut,
   type Shape,
   type Tensor,
   type TensorSpec,
 } from '../../engine/graph/tensor.js';
 import { finishable } from '../common/finishable.js';
+import { mergeEach } from '../reduce/merge-ranges.js';
 import { permute } from '../shape/movement.js';
 import { reshape } from '../shape/reshape.js';
 import * as direct from './conv-direct.js';
@@ -31,6 +34,7 @@ export const convOp: Op<ConvGeometry> = finishable({
     if (!dy) return [];
     return [convInputGradient(dy, at(inputs, 1), g), convWeightGradient(at(inputs, 0), dy, g)];
   },
+  rows: ({ attributes }) => rowsOfConv(attributes, [true, false]),
   halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
@@ -52,6 +56,7 @@ export const convInputGradientOp: Op<ConvGeometry> = finishable({
     if (!ddx) return [];
     return [applyOne(convOp, [ddx, at(inputs, 1)], g), convWeightGradient(ddx, at(inputs, 0), g)];
   },
+  rows: ({ attributes }) => rowsOfConv(attributes, [true, false]),
   halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes }) => convFlops(attributes),
   variants: [
@@ -72,6 +77,10 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
   vjp({ inputs, attributes: g }, [ddw]) {
     if (!ddw) return [];
     return [convInputGradient(at(inputs, 1), ddw, g), applyOne(convOp, [at(inputs, 0), ddw], g)];
+  },
+  rows({ attributes, outputs }) {
+    const cut = rowsOfConv(attributes, [true, true]);
+    return cut && { ...cut, merge: () => mergeEach(outputs) };
   },
   // Gradients of weights stay f32.
   halves: { inputs: 'all', outputs: [] },
@@ -142,6 +151,14 @@ function convolved(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolea
     return reshape(convInputGradient(pixels(a), pixels(b), g), [a0, b0]);
   }
   return reshape(conv2d(pixels(a), pixels(b)), [a0, b1]);
+}
+
+/** By image; a product of matrices, which is one row of pixels, by pixel. */
+function rowsOfConv(g: ConvGeometry, inputs: readonly [boolean, boolean]): RowCut<ConvGeometry> | undefined {
+  if (g.n > 1) return { inputs, attributes: (range) => ({ ...g, n: share(g.n, range) }) };
+  const pixels = g.h === 1 && g.oh === 1 && g.kh === 1 && g.kw === 1 && g.w > 1 && g.w === g.ow;
+  if (!pixels || g.padLeft !== 0) return undefined;
+  return { inputs, attributes: (range) => ({ ...g, w: share(g.w, range), ow: share(g.ow, range) }) };
 }
 
 function xShape({ n, h, w, c }: ConvGeometry): Shape {

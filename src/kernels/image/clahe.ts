@@ -1,5 +1,6 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { flatGrid, flatStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { batchOf, rowOf } from './change-table.js';
 import { claheTile } from './clahe-tile.js';
 import { greyToLightness, lightnessToGrey } from './lightness.js';
@@ -46,6 +47,7 @@ fn levelOf(grey: f32) -> u32 {
 /** (grey, changes, levels) → the tables [n, tiles², 64], four levels a word; those of pictures without CLAHE are not written. */
 const tablesOp: Op<ClaheAttributes> = {
   name: 'claheTables',
+  rows: (problem) => byFirstAxis(problem, [true, true, false]),
   infer: ([grey], { tiles }) => [{ shape: [at(grey?.shape ?? [], 0), tiles * tiles, 64], dtype: 'u32' }],
   flops: ({ inputs: [grey] }) => 3 * elementCount(grey?.shape ?? []),
   variants: [
@@ -127,6 +129,7 @@ ${mirrored('column', width)}
 /** (grey, changes, levels, tables) → equalised pictures. */
 const lookupOp: Op<ClaheAttributes> = {
   name: 'claheGrey',
+  rows: (problem) => byFirstAxis(problem, [true, true, false, true]),
   infer: ([grey]) => [{ shape: grey?.shape ?? [], dtype: 'f32' }],
   flops: ({ outputs: [y] }) => 20 * elementCount(y?.shape ?? []),
   variants: [

@@ -1,6 +1,8 @@
 import { ShapeError } from '../../engine/errors.js';
+import { share } from '../../engine/graph/rows.js';
 import { applyOne, at, describe, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { streamStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { mul, sub } from '../pointwise/pointwise-table.js';
 import { reshape } from '../shape/reshape.js';
 
@@ -68,6 +70,14 @@ export const unpackGreyOp: Op<{
       );
     }
     return [{ shape, dtype: 'f32' }];
+  },
+  rows(problem) {
+    const { shape, bits } = problem.attributes;
+    const [n, h, w] = shape;
+    const whole = (h * w * bits) % 32 === 0;
+    return whole && n > 1
+      ? byFirstAxis(problem, [true], (range) => ({ shape: [share(n, range), h, w], bits }))
+      : undefined;
   },
   flops: ({ outputs: [grey] }) => elementCount(grey?.shape ?? []),
   variants: [

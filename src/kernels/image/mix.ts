@@ -1,6 +1,7 @@
 import { ShapeError } from '../../engine/errors.js';
 import { applyOne, at, describe, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { streamStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 
 /** Pictures that are mixed with a partner: blended, or with a box of it in their place (mixup and CutMix). */
 
@@ -42,6 +43,7 @@ export function mixGrey(grey: Tensor, mixes: Tensor): Tensor {
 /** Training data have no gradient. */
 export const mixGreyOp: Op<Record<string, never>> = {
   name: 'mixGrey',
+  rows: (problem) => byFirstAxis(problem, [true, true]),
   infer([grey, mixes]) {
     const [planes = 0, h = 0, w = 0] = grey?.shape ?? [];
     const fits =

@@ -1,5 +1,6 @@
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { batchOf, rowOf } from './change-table.js';
 
 /**
@@ -15,6 +16,7 @@ export function moveGrey(grey: Tensor, changes: Tensor): Tensor {
 /** (grey, changes) → moved pictures. */
 const moveOp: Op<Record<string, never>> = {
   name: 'moveGrey',
+  rows: (problem) => byFirstAxis(problem, [true, true]),
   infer: ([grey]) => [{ shape: grey?.shape ?? [], dtype: 'f32' }],
   flops: ({ outputs: [y] }) => 25 * elementCount(y?.shape ?? []),
   variants: [

@@ -2,6 +2,7 @@ import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/g
 import { COUNTER_HASH } from '../common/counter-hash.js';
 import { flatStep } from '../common/grid.js';
 import { NORMAL } from '../common/normal.js';
+import { byFirstAxis } from '../common/rows.js';
 import { batchOf, rowOf } from './change-table.js';
 
 /** Which of its changes the kernel has code for. */
@@ -19,6 +20,7 @@ export function toneGrey(grey: Tensor, changes: Tensor, attributes: ToneAttribut
 /** (grey, changes) → pictures with other values. */
 const toneOp: Op<ToneAttributes> = {
   name: 'toneGrey',
+  rows: (problem) => byFirstAxis(problem, [true, true]),
   infer: ([grey]) => [{ shape: grey?.shape ?? [], dtype: 'f32' }],
   flops: ({ outputs: [y], attributes: { noise } }) => (noise ? 45 : 5) * elementCount(y?.shape ?? []),
   variants: [

@@ -9,6 +9,7 @@ import {
   type Tensor,
 } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 
 /**
  * Pictures seen otherwise: mirrored, turned, larger or smaller. Each pixel is read at a place of its picture, bilinear; beyond
@@ -55,6 +56,7 @@ export function viewGrey(grey: Tensor, view: Tensor): Tensor {
 
 const viewGreyOp: Op<undefined> = {
   name: 'viewGrey',
+  rows: (problem) => byFirstAxis(problem, [true, false]),
 
   infer([grey, view]) {
     const [, height = 0, width = 0] = grey?.shape ?? [];

@@ -5,10 +5,13 @@ import {
   describe,
   elementCount,
   type Op,
+  type Problem,
+  type RowCut,
   type Shape,
   type Tensor,
 } from '../../engine/graph/tensor.js';
 import { flatStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 
 /** Elements along an axis by number, as PyTorch's `gather`. */
 
@@ -38,6 +41,7 @@ export const gatherOp: Op<GatherAttributes> = {
     if (!x || !index || !dy) return [];
     return [applyOne(gatherSlopeOp, [dy, index], { axis, size: at(x.shape, axis) }), undefined];
   },
+  rows: byImage,
   flops: () => 0,
   variants: [
     {
@@ -71,6 +75,7 @@ const gatherSlopeOp: Op<GatherAttributes & { readonly size: number }> = {
   infer: ([dy], { axis, size }) => [
     { shape: (dy?.shape ?? []).map((own, d) => (d === axis ? size : own)), dtype: 'f32' },
   ],
+  rows: byImage,
   flops: ({ inputs: [dy], attributes: { size } }) => size * elementCount(dy?.shape ?? []),
   variants: [
     {
@@ -103,6 +108,10 @@ const gatherSlopeOp: Op<GatherAttributes & { readonly size: number }> = {
     },
   ],
 };
+
+function byImage<A extends GatherAttributes>(problem: Problem<A>): RowCut<A> | undefined {
+  return problem.attributes.axis > 0 ? byFirstAxis(problem, [true, true]) : undefined;
+}
 
 function extents(x: Shape, index: Shape, axis: number): { size: number; inner: number; outputs: number } {
   return { size: at(x, axis), inner: elementCount(x.slice(axis + 1)), outputs: at(index, axis) };

@@ -1,7 +1,9 @@
 import { ShapeError } from '../../engine/errors.js';
 import { applyOne, at, describe, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
 import { flatStep, streamStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageType } from '../common/storage-type.js';
+import { mergeEach } from '../reduce/merge-ranges.js';
 
 /**
  * Rows of a table by number: token embeddings, or one token of each text. The gradient adds up the rows of equal numbers
@@ -23,6 +25,7 @@ export const lookupOp: Op<Record<string, never>> = {
     if (!dy || !table || !ids) return [];
     return [applyOne(lookupSlopeOp, [dy, ids], { rows: at(table.shape, 0) }), undefined];
   },
+  rows: (problem) => byFirstAxis(problem, [false, true]),
   halves: { inputs: [0], outputs: [0] },
   flops: () => 0,
   bytes: ({ outputs: [y] }) => 8 * elementCount(y?.shape ?? []),
@@ -67,6 +70,10 @@ export const lookupOp: Op<Record<string, never>> = {
 const lookupSlopeOp: Op<{ readonly rows: number }> = {
   name: 'lookupSlope',
   infer: ([dy], { rows }) => [{ shape: [rows, at(dy?.shape ?? [], -1)], dtype: 'f32' }],
+  rows(problem) {
+    const cut = byFirstAxis(problem, [true, true]);
+    return cut && { ...cut, merge: () => mergeEach(problem.outputs) };
+  },
   halves: { inputs: [0], outputs: [] },
   flops: ({ inputs: [dy] }) => elementCount(dy?.shape ?? []),
   variants: [

@@ -3,10 +3,13 @@ import {
   at,
   elementCount,
   type Op,
+  type Problem,
+  type RowCut,
   type Shape,
   type Tensor,
   type TensorSpec,
 } from '../../engine/graph/tensor.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageType } from '../common/storage-type.js';
 import { literal } from '../pointwise/expression.js';
 import { GRADIENT_SUMS, MOMENTS, normalizedSums } from '../reduce/channel-sums.js';
@@ -34,6 +37,7 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, { epsilon }: {
 export const layerNormOp: Op<{ readonly epsilon: number }> = {
   name: 'layerNorm',
   infer: ([x]) => [{ shape: x?.shape ?? [], dtype: 'f32' }, perRow(x), perRow(x)],
+  rows: (problem) => cutRows(problem, [true, false, false]),
   halves: { inputs: [0], outputs: [0] },
   flops: ({ inputs: [x] }) => 8 * elementCount(x?.shape ?? []),
   vjp({ inputs, outputs }, [dy]) {
@@ -80,6 +84,7 @@ export const layerNormOp: Op<{ readonly epsilon: number }> = {
 const layerNormSlopeOp: Op<Record<string, never>> = {
   name: 'layerNormSlope',
   infer: ([, x]) => [{ shape: x?.shape ?? [], dtype: 'f32' }],
+  rows: (problem) => cutRows(problem, [true, true, true, true, false]),
   halves: { inputs: [0, 1], outputs: [0] },
   flops: ({ inputs: [, x] }) => 15 * elementCount(x?.shape ?? []),
   variants: foldVariants(({ inputs, outputs }) => {
@@ -115,6 +120,11 @@ const layerNormSlopeOp: Op<Record<string, never>> = {
 
 function perRow(x: TensorSpec | undefined): TensorSpec {
   return { shape: [...(x?.shape ?? []).slice(0, -1), 1], dtype: 'f32' };
+}
+
+/** A single axis is a row, and no row is cut. */
+function cutRows<A>(problem: Problem<A>, inputs: readonly boolean[]): RowCut<A> | undefined {
+  return at(problem.inputs, 0).shape.length > 1 ? byFirstAxis(problem, inputs) : undefined;
 }
 
 function rowsOf(shape: Shape): { width: 1 | 4; extent: FoldExtent } {

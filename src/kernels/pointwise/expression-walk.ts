@@ -32,7 +32,7 @@ export function walkExtent(inputs: readonly TensorSpec[], shape: Shape): WalkExt
  * then load and compute at `row`, where `i` is the element, and `value` names the result.
  */
 export function emitWalk(
-  { code, shape }: Expression,
+  { code, shape, first }: Expression,
   inputs: readonly TensorSpec[],
   vector: boolean,
 ): { library: string; prepare: string; lines: string; value: string; bindings: Binding[] } {
@@ -65,7 +65,7 @@ export function emitWalk(
     }
     return `v${k}`;
   });
-  const { lines, libraries, result } = emitSteps(code, names, inputs.length, vector);
+  const { lines, libraries, result } = emitSteps({ code, first }, names, inputs.length, vector);
   return {
     library: `alias T = ${vector ? 'vec4f' : 'f32'};\n${libraries}\n`,
     prepare: prepare.join(' '),

@@ -1,4 +1,12 @@
-import type { Binding, Operand, Shape, TensorSpec } from '../../engine/graph/tensor.js';
+import { rowAxis, rowsShape, share } from '../../engine/graph/rows.js';
+import {
+  type Binding,
+  elementCount,
+  type Operand,
+  type RowRange,
+  type Shape,
+  type TensorSpec,
+} from '../../engine/graph/tensor.js';
 import { storageType } from '../common/storage-type.js';
 import { collapse, isDense, isScalar, offset, unravelIndex } from './expression-dims.js';
 
@@ -23,6 +31,8 @@ export interface ElementFunction {
    * u32 operand is the name of its array. `index` is the flat index of the (first) element, a u32 expression.
    */
   wgsl(args: readonly string[], params: readonly string[], index: string): string;
+  /** Whether `wgsl` depends on `index`. */
+  readonly indexed?: boolean;
   /** WGSL functions that `wgsl` uses, written in terms of `T`. */
   library?(vector: boolean): string;
   readonly flops?: number;
@@ -32,6 +42,26 @@ export interface Expression {
   readonly code: readonly Instruction[];
   /** Result shape; every operand broadcasts to it by NumPy's rules. */
   readonly shape: Shape;
+  /** The flat index of the first element, where these are rows of a larger result. Default 0. */
+  readonly first?: number | undefined;
+}
+
+/** The same over a range of rows of its result. */
+export function rowsOfExpression<E extends Expression>(expression: E, range: RowRange): E {
+  const { code, shape } = expression;
+  const indexed = code.some(({ fn }) => fn.indexed);
+  return {
+    ...expression,
+    shape: rowsShape(shape, range),
+    ...(indexed && { first: share(elementCount(shape), { ...range, from: 0, to: range.from }) }),
+  };
+}
+
+/** Whether an operand has rows of its own for rows of the result, and is not the same for all. */
+export function hasRows({ dtype, shape: own }: TensorSpec, shape: Shape): boolean {
+  const axis = rowAxis(shape);
+  const size = axis === undefined ? undefined : own[axis - shape.length + own.length];
+  return dtype !== 'u32' && size !== undefined && size > 1;
 }
 
 /** Whether `emitExpression` can work on four consecutive elements at a time. */
@@ -46,7 +76,7 @@ export function canVectorize(inputs: readonly TensorSpec[], shape: Shape): boole
  * bindings it reads, named `x0`, `x1`…
  */
 export function emitExpression(
-  { code, shape }: Expression,
+  { code, shape, first }: Expression,
   inputs: readonly TensorSpec[],
   vector: boolean,
 ): { code: string; bindings: Binding[] } {
@@ -76,7 +106,7 @@ export function emitExpression(
     lines.push(`let v${k} = T(${vector && !vectorLoad ? `f32(${load})` : load});`);
     return `v${k}`;
   });
-  const { lines: steps, libraries, result } = emitSteps(code, names, inputs.length, vector);
+  const { lines: steps, libraries, result } = emitSteps({ code, first }, names, inputs.length, vector);
   return {
     code: `alias T = ${vector ? 'vec4f' : 'f32'};
 ${libraries}
@@ -90,13 +120,14 @@ fn value(i: u32) -> T {
 
 /** The straight-line code of an expression whose operands are called `operands`; `i` is the element in units of T. */
 export function emitSteps(
-  code: Expression['code'],
+  { code, first = 0 }: Pick<Expression, 'code' | 'first'>,
   operands: readonly string[],
   inputs: number,
   vector: boolean,
 ): { lines: string[]; libraries: string; result: string } {
   const names = [...operands];
-  const index = vector ? '(i * 4u)' : 'i';
+  const element = vector ? '(i * 4u)' : 'i';
+  const index = first === 0 ? element : `(${element} + ${first}u)`;
   const lines: string[] = [];
   const libraries = new Set<string>();
   for (const [step, { fn, args, params }] of code.entries()) {

@@ -184,6 +184,7 @@ const table = {
   dropout: row('dropout', {
     wgsl: ([x, seed], [p, stream], index) =>
       `${x} * T(1.0 / (1.0 - ${p})) * dropoutMask(${index}, ${p}, u32(${stream}) ^ ${seed}[0], ${seed}[1])`,
+    indexed: true,
     library: DROPOUT,
     flops: 12,
     gradient: ({ gradient, args: [, seed], params: [p = 0, stream = 0] }) => [

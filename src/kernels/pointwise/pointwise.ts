@@ -1,4 +1,5 @@
 import { ShapeError } from '../../engine/errors.js';
+import { rowAxis } from '../../engine/graph/rows.js';
 import {
   applyOne,
   at,
@@ -10,7 +11,14 @@ import {
   type Tensor,
 } from '../../engine/graph/tensor.js';
 import { broadcastShape } from './broadcast.js';
-import { compose, type Expression, expressionFlops, type Instruction } from './expression.js';
+import {
+  compose,
+  type Expression,
+  expressionFlops,
+  hasRows,
+  type Instruction,
+  rowsOfExpression,
+} from './expression.js';
 import type { PointwiseFunction } from './pointwise-function.js';
 import { columnsVariant, scalarVariant, vec4Variant } from './pointwise-kernels.js';
 
@@ -48,6 +56,14 @@ export const pointwiseOp: Op<Expression> = {
   },
 
   halves: { inputs: 'all', outputs: 'all' },
+
+  rows: ({ inputs, attributes }) =>
+    rowAxis(attributes.shape) === undefined
+      ? undefined
+      : {
+          inputs: inputs.map((input) => hasRows(input, attributes.shape)),
+          attributes: (range) => rowsOfExpression(attributes, range),
+        },
 
   flops: ({ outputs: [output], attributes }) =>
     expressionFlops(attributes.code) * elementCount(output?.shape ?? []),

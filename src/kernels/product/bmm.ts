@@ -1,4 +1,5 @@
 import { ShapeError } from '../../engine/errors.js';
+import { share } from '../../engine/graph/rows.js';
 import {
   applyOne,
   at,
@@ -12,6 +13,7 @@ import {
 } from '../../engine/graph/tensor.js';
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { finishable } from '../common/finishable.js';
+import { byFirstAxis } from '../common/rows.js';
 import { direct } from './bmm-direct.js';
 import type { BmmGeometry } from './bmm-geometry.js';
 import { tileFamily } from './tile-family.js';
@@ -51,6 +53,13 @@ export const bmmOp: Op<BmmGeometry> = finishable({
         ? bmm(dy, a, { transposeA: true, transposeB: transposeA })
         : bmm(a, dy, { transposeA: !transposeA }),
     ];
+  },
+  rows(problem) {
+    const { attributes } = problem;
+    return byFirstAxis(problem, [true, true], (range) => ({
+      ...attributes,
+      batch: share(attributes.batch, range),
+    }));
   },
   halves: { inputs: 'all', outputs: 'all' },
   flops: ({ attributes: { batch, m, k, n } }) => 2 * batch * m * k * n,

@@ -1,14 +1,19 @@
+import { share } from '../../engine/graph/rows.js';
 import {
   at,
   elementCount,
   type Op,
+  type Problem,
+  type RowCut,
   type Shape,
   type Tensor,
   type TensorSpec,
 } from '../../engine/graph/tensor.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageTypeOf } from '../common/storage-type.js';
 import { literal } from '../pointwise/expression.js';
 import { aliasT, type Fold, foldExtent, foldVariants, typeT } from './fold.js';
+import { mergeEach, mergeMoments } from './merge-ranges.js';
 
 /** Sums over all axes but the last, for batch norm and layer norm: moments in one read of x, gradient sums in one of (dy, x). */
 
@@ -73,6 +78,24 @@ export const GRADIENT_SUMS: Pick<Fold, 'state' | 'empty' | 'merge'> = {
 const momentsOp: Op<{ readonly epsilon: number }> = {
   name: 'moments',
   infer: ([x]) => Array.from({ length: 3 }, () => perChannel(x)),
+  rows(problem) {
+    const cut = rowsOf(problem, [true]);
+    const { shape } = at(problem.inputs, 0);
+    const channels = at(shape, -1);
+    const count = elementCount(shape) / channels;
+    const { epsilon } = problem.attributes;
+    return (
+      cut && {
+        ...cut,
+        merge: (ranges) =>
+          mergeMoments(
+            channels,
+            ranges.map((range) => share(count, range)),
+            epsilon,
+          ),
+      }
+    );
+  },
   halves: { inputs: 'all', outputs: [] },
   flops: ({ inputs: [x] }) => 4 * elementCount(x?.shape ?? []),
   variants: foldVariants(({ inputs, attributes: { epsilon } }) => {
@@ -102,6 +125,11 @@ const momentsOp: Op<{ readonly epsilon: number }> = {
 const normalizedSumsOp: Op<Record<string, never>> = {
   name: 'normalizedSums',
   infer: ([, x]) => [perChannel(x), perChannel(x)],
+  rows(problem) {
+    const ofRows = !isOfChannels(problem);
+    const cut = rowsOf(problem, [true, true, ofRows, ofRows]);
+    return cut && { ...cut, merge: () => mergeEach(problem.outputs) };
+  },
   // The images, not the statistics.
   halves: { inputs: [0, 1], outputs: [] },
   flops: ({ inputs: [x] }) => 6 * elementCount(x?.shape ?? []),
@@ -109,7 +137,7 @@ const normalizedSumsOp: Op<Record<string, never>> = {
     const { shape } = at(inputs, 1);
     const { width, extent } = channelsOf(shape);
     // A lane stays on its channels, so their statistics are loaded once; those of rows change with every element.
-    const ofChannels = at(inputs, 2).shape.length === 1 && shape.length > 1;
+    const ofChannels = isOfChannels({ inputs });
     const type = ofChannels ? typeT(width) : 'f32';
     const types = [storageTypeOf(inputs, 0, width), storageTypeOf(inputs, 1, width), type, type];
     const statistics = (place: string) => `let center = mean[${place}]; let scale = rstd[${place}];`;
@@ -134,6 +162,16 @@ const normalizedSumsOp: Op<Record<string, never>> = {
     return { fold, extent };
   }),
 };
+
+/** By the first axis, unless that is the channels. */
+function rowsOf<A>(problem: Problem<A>, inputs: readonly boolean[]): RowCut<A> | undefined {
+  return at(problem.inputs, 0).shape.length > 1 ? byFirstAxis(problem, inputs) : undefined;
+}
+
+/** Whether the statistics of `normalizedSums` are those of channels, and not of rows. */
+function isOfChannels({ inputs }: Pick<Problem, 'inputs'>): boolean {
+  return at(inputs, 2).shape.length === 1 && at(inputs, 1).shape.length > 1;
+}
 
 function perChannel(x: TensorSpec | undefined): TensorSpec {
   return { shape: [x?.shape.at(-1) ?? 0], dtype: 'f32' };

@@ -1,4 +1,5 @@
 import { ShapeError } from '../../engine/errors.js';
+import { rowAxis, rowsShape, share } from '../../engine/graph/rows.js';
 import {
   applyOne,
   at,
@@ -14,12 +15,15 @@ import {
   type Expression,
   emitExpression,
   expressionFlops,
+  hasRows,
   literal,
+  rowsOfExpression,
 } from '../pointwise/expression.js';
 import { pointwiseOp } from '../pointwise/pointwise.js';
 import { broadcastTo, div, greater, mul, sub } from '../pointwise/pointwise-table.js';
 import { reshape } from '../shape/reshape.js';
 import { type Fold, foldExtent, foldVariants, typeT } from './fold.js';
+import { mergeEach } from './merge-ranges.js';
 
 /**
  * Sums and maxima over a contiguous group of axes: the operand is seen as [outer, size, inner] and `size` goes away.
@@ -63,6 +67,22 @@ export const reduceOp: Op<ReduceAttributes> = {
     const reached = sub(1, greater(spread(at(node.outputs, 0)), input));
     const portion = div(gradient, reduce(reached, { ...grouping, kept }));
     return [mul(spread(portion), reached)];
+  },
+
+  rows({ inputs, outputs, attributes }) {
+    const { shape, kind, outer, size, result, kept } = attributes;
+    const across = outer === 1;
+    if (rowAxis(shape) === undefined || (across && size === 1)) return undefined;
+    return {
+      inputs: inputs.map((input) => hasRows(input, shape)),
+      attributes: (range) => ({
+        ...rowsOfExpression(attributes, range),
+        ...(across
+          ? { size: share(size, range) }
+          : { outer: share(outer, range), result: rowsShape(result, range), kept: rowsShape(kept, range) }),
+      }),
+      ...(across && { merge: () => mergeEach(outputs, kind) }),
+    };
   },
 
   // Sums stay f32.

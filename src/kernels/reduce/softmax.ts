@@ -1,5 +1,6 @@
 import { ShapeError } from '../../engine/errors.js';
 import { at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageTypeOf } from '../common/storage-type.js';
 import { pointwise } from '../pointwise/pointwise.js';
 import type { PointwiseFunction } from '../pointwise/pointwise-function.js';
@@ -72,6 +73,7 @@ const exponentialSumOp: Op<{ readonly axis: number }> = {
       { shape, dtype: 'f32' },
     ];
   },
+  rows: (problem) => (problem.attributes.axis > 0 ? byFirstAxis(problem, [true]) : undefined),
   halves: { inputs: 'all', outputs: [] },
   flops: ({ inputs: [x] }) => 5 * elementCount(x?.shape ?? []),
   variants: foldVariants(({ inputs, attributes: { axis } }) => {

@@ -1,4 +1,5 @@
 import { ShapeError } from '../../engine/errors.js';
+import { rowsShape } from '../../engine/graph/rows.js';
 import {
   applyOne,
   at,
@@ -10,6 +11,7 @@ import {
   type Tensor,
 } from '../../engine/graph/tensor.js';
 import { streamStep } from '../common/grid.js';
+import { byFirstAxis } from '../common/rows.js';
 import { literal } from '../pointwise/expression.js';
 import { unravelIndex } from '../pointwise/expression-dims.js';
 import { stridedCopy } from './strided-copy.js';
@@ -66,6 +68,7 @@ export const permuteOp: Op<{ readonly axes: readonly number[] }> = {
     }
     return [{ shape: axes.map((axis) => at(x.shape, axis)), dtype: x.dtype }];
   },
+  rows: (problem) => (problem.attributes.axes[0] === 0 ? byFirstAxis(problem, [true]) : undefined),
   vjp(node, [gradient]) {
     const { axes } = node.attributes;
     return [
@@ -134,6 +137,10 @@ export const concatOp: Op<{ readonly axis: number }> = {
     const total = inputs.reduce((sum, { shape }) => sum + at(shape, axis), 0);
     return [{ shape: first.shape.map((size, d) => (d === axis ? total : size)), dtype: first.dtype }];
   },
+  rows(problem) {
+    const all = problem.inputs.map(() => true);
+    return problem.attributes.axis > 0 ? byFirstAxis(problem, all) : undefined;
+  },
   vjp({ inputs, attributes: { axis } }, [gradient]) {
     let start = 0;
     return inputs.map(({ shape }) => {
@@ -183,6 +190,11 @@ export const sliceOp: Op<{ readonly starts: readonly number[]; readonly sizes: S
     }
     return [{ shape: sizes, dtype: x.dtype }];
   },
+  rows(problem) {
+    const { starts, sizes } = problem.attributes;
+    if (at(problem.inputs, 0).shape[0] !== sizes[0]) return undefined;
+    return byFirstAxis(problem, [true], (range) => ({ starts, sizes: rowsShape(sizes, range) }));
+  },
   vjp({ inputs, attributes: { starts, sizes } }, [gradient]) {
     const { shape } = at(inputs, 0);
     const after = shape.map((size, d) => size - at(starts, d) - at(sizes, d));
@@ -231,6 +243,10 @@ export const padOp: Op<PadAttributes> = {
       );
     }
     return [{ shape: x.shape.map((size, d) => at(before, d) + size + at(after, d)), dtype: 'f32' }];
+  },
+  rows(problem) {
+    const { before, after } = problem.attributes;
+    return before[0] === 0 && after[0] === 0 ? byFirstAxis(problem, [true]) : undefined;
   },
   vjp: ({ inputs, attributes: { before } }, [gradient]) => [
     gradient && slice(gradient, before, at(inputs, 0).shape),

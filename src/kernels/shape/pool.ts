@@ -1,4 +1,14 @@
-import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
+import { share } from '../../engine/graph/rows.js';
+import {
+  applyOne,
+  at,
+  elementCount,
+  type Op,
+  type Problem,
+  type RowRange,
+  type Tensor,
+} from '../../engine/graph/tensor.js';
+import { byFirstAxis } from '../common/rows.js';
 import { storageTypeOf } from '../common/storage-type.js';
 import { typeT } from '../reduce/fold.js';
 import { mean } from '../reduce/reduce.js';
@@ -44,6 +54,7 @@ export function globalAveragePool(x: Tensor): Tensor {
  */
 export const maxPoolOp: Op<PoolWindow> = {
   name: 'maxPool2d',
+  rows: (problem) => byFirstAxis(problem, [true], windowsOf(problem)),
   // Not the positions.
   halves: { inputs: 'all', outputs: [0] },
   infer: (_inputs, window) => [
@@ -95,6 +106,7 @@ export const maxPoolOp: Op<PoolWindow> = {
 /** (dy, positions) → dx */
 const maxPoolGradientOp: Op<PoolWindow> = {
   name: 'maxPool2dGradient',
+  rows: (problem) => byFirstAxis(problem, [true, true], windowsOf(problem)),
   halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: inputShape(window), dtype: 'f32' }],
   flops: ({ attributes }) => windowElements(attributes),
@@ -135,6 +147,7 @@ export interface AverageAttributes extends PoolWindow {
 
 export const averagePoolOp: Op<AverageAttributes> = {
   name: 'averagePool2d',
+  rows: (problem) => byFirstAxis(problem, [true], windowsOf(problem)),
   halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: outputShape(window), dtype: 'f32' }],
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolGradientOp, [gradient], node.attributes)],
@@ -165,6 +178,7 @@ export const averagePoolOp: Op<AverageAttributes> = {
 /** dy → dx; linear, so its own gradient is the pooling again. */
 const averagePoolGradientOp: Op<AverageAttributes> = {
   name: 'averagePool2dGradient',
+  rows: (problem) => byFirstAxis(problem, [true], windowsOf(problem)),
   halves: { inputs: 'all', outputs: 'all' },
   infer: (_inputs, window) => [{ shape: inputShape(window), dtype: 'f32' }],
   vjp: (node, [gradient]) => [gradient && applyOne(averagePoolOp, [gradient], node.attributes)],
@@ -191,6 +205,11 @@ const averagePoolGradientOp: Op<AverageAttributes> = {
     }),
   ],
 };
+
+/** The windows of a range of images. */
+function windowsOf<A extends PoolWindow>({ attributes }: Problem<A>): (range: RowRange) => A {
+  return (range) => ({ ...attributes, batch: share(attributes.batch, range) });
+}
 
 /** Whether positions fit a byte and channels go in fours. */
 function packs({ rows, columns, channels }: PoolWindow): boolean {
