@@ -1,12 +1,12 @@
 import type { ArenaPlan } from './arena.js';
 import { choose, type KnownVariants, type Preference } from './choose/choose.js';
-import { chooseInRows, problemsInRows } from './choose/choose-in-rows.js';
+import { chooseInRows, type NodeCut, problemsInRows } from './choose/choose-in-rows.js';
 import type { Tuning } from './choose/tune.js';
 import type { Device, PlanTarget } from './device.js';
 import { type NarrowOptions, narrow, requireF16 } from './graph/narrow.js';
 import { rewrite } from './graph/rewrite.js';
 import type { Graph, Node, Tensor } from './graph/tensor.js';
-import { cutRows, type NodeCut } from './plan/cut-rows.js';
+import { cutRows } from './plan/cut-rows.js';
 import { fitPlan } from './plan/fit-plan.js';
 import { type Plan, type PlanOptions, planMemory } from './plan/plan.js';
 import { buildCommands } from './run/build.js';

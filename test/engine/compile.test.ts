@@ -6,6 +6,7 @@ import { applyOne, Graph, type Op, type TensorSpec } from '../../src/engine/grap
 import { store } from '../../src/engine/store.js';
 import { add, broadcastTo, exp, mul, relu } from '../../src/kernels/pointwise/pointwise-table.js';
 import { sum } from '../../src/kernels/reduce/reduce.js';
+import { permute } from '../../src/kernels/shape/movement.js';
 import { openDevice } from '../../src/platform/node/open-device.js';
 import { formatByteSize } from '../../src/text/byte-size.js';
 import { testDevice } from '../device.js';
@@ -231,16 +232,19 @@ describe('errors name what they are about', () => {
     );
   });
 
-  test('a value beyond the binding limit: the op, the shape and both sizes', async () => {
+  test('a value beyond the binding limit that an op needs as a whole: both, the shape and both sizes', async () => {
     const device = await testDevice();
     const elements = device.traits.maxBindingBytes / 4 + 64;
     const graph = new Graph();
-    const y = graph.scope('stem', () => broadcastTo(graph.input('x', [1]), [elements]));
+    const y = graph.scope('stem', () =>
+      permute(broadcastTo(graph.input('x', [1, 1]), [2, elements / 2]), [1, 0]),
+    );
     const refused = compile(device, { graph, outputs: [y] });
     await expect(refused).rejects.toThrow(OutOfMemoryError);
     const [needed, most] = [4 * elements, device.traits.maxBindingBytes].map(formatByteSize);
     await expect(refused).rejects.toThrow(
-      `stem.pointwise [${elements}] f32 needs ${needed} at once, this adapter binds at most ${most}: use a smaller batch`,
+      `stem.pointwise [2, ${elements / 2}] f32 needs ${needed} at once, this adapter binds at most ${most}, ` +
+        'and stem.permute cannot be computed in rows of it: use a smaller batch',
     );
   });
 

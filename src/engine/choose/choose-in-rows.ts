@@ -10,13 +10,21 @@ import {
   type Node,
   type Operand,
   type Part,
+  type RowCut,
   type RowRange,
   type Scratch,
   type Tensor,
 } from '../graph/tensor.js';
-import type { NodeCut } from '../plan/cut-rows.js';
 import { type Choices, type Chosen, choose } from './choose.js';
 import { problemKey } from './problem-key.js';
+
+/** A node that is computed in ranges of rows; see plan/cut-rows.ts. */
+export interface NodeCut {
+  readonly cut: RowCut;
+  readonly ranges: readonly RowRange[];
+  /** Operands with ranges that begin where nothing can be bound: these are copied to or from a place where it can. */
+  readonly copied: ReadonlySet<Tensor>;
+}
 
 /**
  * The kernel of a node that is computed in ranges of rows: the kernels of the ranges one after another, each over its part
@@ -86,7 +94,7 @@ export function problemsInRows(node: Node, { cut, ranges }: NodeCut, traits: Dev
 }
 
 /** The node over a range of rows alone; its tensors serve as shapes only. */
-function nodeOfRange(node: Node, cut: NodeCut['cut'], range: RowRange): Node {
+export function nodeOfRange(node: Node, cut: RowCut, range: RowRange): Node {
   const cropped = (tensor: Tensor): Tensor => ({ ...tensor, shape: rowsShape(tensor.shape, range) });
   return {
     ...node,

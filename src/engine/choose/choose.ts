@@ -82,6 +82,12 @@ export function choose(node: Node, traits: DeviceTraits, { preference, known }: 
   return chosen(best, 'rule');
 }
 
+/** Whether the rule's choice is not passed over for what it needs between its steps; also true where nothing runs. */
+export function ruleFits(node: Node, traits: DeviceTraits): boolean {
+  const [best] = candidates(node, traits).fits;
+  return !best || scratchFits(best.build(problemOf(node), traits), traits);
+}
+
 /** A variant may need more memory between its steps than its operands take. */
 function scratchFits({ scratch }: Kernel, { maxBindingBytes }: DeviceTraits): boolean {
   return scratch.every((need) => need.kind === 'texture' || need.bytes <= maxBindingBytes);

@@ -1,4 +1,5 @@
-import { problemOf } from '../choose/choose.js';
+import { problemOf, ruleFits } from '../choose/choose.js';
+import { type NodeCut, nodeOfRange } from '../choose/choose-in-rows.js';
 import { rowCount } from '../graph/rows.js';
 import {
   at,
@@ -17,15 +18,10 @@ import { findRoots, nameTensor, tooLarge } from './plan.js';
  *
  * All ops that touch a tensor must cut it at the same places, so ops and large tensors that hang together form a group with
  * one list of ranges. Operands that are small enough stay whole; an op sees a range of their rows where it lies.
- */
-export interface NodeCut {
-  readonly cut: RowCut;
-  readonly ranges: readonly RowRange[];
-  /** Operands with ranges that begin where nothing can be bound: these are copied to or from a place where it can. */
-  readonly copied: ReadonlySet<Tensor>;
-}
-
-/**
+ *
+ * An op is also cut, by itself, where its best kernel would need too large a place between its steps, such as for a copy of an
+ * image with a border.
+ *
  * @param nodes after all other rewrites
  * @returns the nodes that must be computed in ranges of rows
  * @throws OutOfMemoryError where an op cannot compute a tensor that is too large so, or where a single row is too large
@@ -34,34 +30,56 @@ export function cutRows(nodes: readonly Node[], traits: DeviceTraits): Map<Node,
   const rootOf = findRoots(nodes);
   const isLarge = (tensor: Tensor) => byteLength(tensor) > traits.maxBindingBytes;
   const cuts = new Map<Node, NodeCut>();
-  for (const group of groupsOf(nodes, (tensor) => (isLarge(tensor) ? rootOf(tensor) : undefined))) {
-    const members = group.map((node) => {
-      const cut = node.op.rows?.(problemOf(node));
-      const operands = cut ? rowOperands(node, cut) : [];
-      const large = [...node.inputs, ...node.outputs].filter(isLarge);
-      const whole = large.find((tensor) => !operands.includes(tensor));
-      if (!cut || whole) {
-        throw tooLarge(
-          nameTensor(whole ?? at(large, 0)),
-          byteLength(whole ?? at(large, 0)),
-          traits,
-          `, and ${node.label} cannot be computed in rows of it`,
-        );
-      }
-      return { node, cut, operands };
-    });
-    const operands = [...new Set(members.flatMap((member) => member.operands))];
+  const cutGroup = (members: readonly Member[]) => {
+    const operands = [...new Set(members.flatMap(rowOperands))];
     // Computed pieces have places of their own; ranges of all else lie in the middle of something.
     const views = operands.filter((tensor) => !isLarge(tensor) || rootOf(tensor).source.kind !== 'op');
-    const { ranges, copied } = rangesOf(operands, views, traits);
+    const { ranges, copied } = rangesOf(members, { operands, views }, traits);
+    if (ranges.length < 2) return;
     for (const { node, cut } of members) cuts.set(node, { cut, ranges, copied });
+  };
+  for (const group of groupsOf(nodes, (tensor) => (isLarge(tensor) ? rootOf(tensor) : undefined))) {
+    cutGroup(group.map((node) => memberOf(node, isLarge, traits)));
+  }
+  for (const node of nodes) {
+    if (cuts.has(node) || !mayOverflow(node, traits) || ruleFits(node, traits)) continue;
+    const cut = node.op.rows?.(problemOf(node));
+    if (cut) cutGroup([{ node, cut }]);
   }
   return cuts;
 }
 
+interface Member {
+  readonly node: Node;
+  readonly cut: RowCut;
+}
+
+/** @throws OutOfMemoryError where the node needs all of a large tensor */
+function memberOf(node: Node, isLarge: (tensor: Tensor) => boolean, traits: DeviceTraits): Member {
+  const cut = node.op.rows?.(problemOf(node));
+  const operands = cut ? rowOperands({ node, cut }) : [];
+  const whole = [...node.inputs, ...node.outputs].find(
+    (tensor) => isLarge(tensor) && !operands.includes(tensor),
+  );
+  if (cut && !whole) return { node, cut };
+  const tensor = whole ?? at(node.outputs, 0);
+  const but = `, and ${node.label} cannot be computed in rows of it`;
+  throw tooLarge(nameTensor(tensor), byteLength(tensor), traits, but);
+}
+
 /** The operands of which a range of rows is needed, or given. */
-function rowOperands({ inputs, outputs }: Node, cut: RowCut): Tensor[] {
+function rowOperands({ node: { inputs, outputs }, cut }: Member): Tensor[] {
   return [...inputs.filter((_, i) => cut.inputs[i]), ...(cut.merge ? [] : outputs)];
+}
+
+/** Times by which the memory between the steps of a kernel exceeds its operands at most, for a kernel that is worth asking. */
+const MOST_OVERHEAD = 16;
+
+/** Spares most nodes the making of a kernel only to see how much it needs. */
+function mayOverflow({ op, inputs, outputs }: Node, { maxBindingBytes }: DeviceTraits): boolean {
+  if (!op.rows || op.alias) return false;
+  const operands = [...inputs, ...outputs].map(byteLength);
+  return Math.max(...operands) > maxBindingBytes / MOST_OVERHEAD;
 }
 
 /** Nodes that touch large tensors, together where one tensor connects them. @param rootOf a large tensor's; else undefined */
@@ -88,8 +106,8 @@ function groupsOf(
  * @param operands all that are cut @param views those that are seen through an offset, which must be one that can be bound
  */
 function rangesOf(
-  operands: readonly Tensor[],
-  views: readonly Tensor[],
+  members: readonly Member[],
+  { operands, views }: { readonly operands: readonly Tensor[]; readonly views: readonly Tensor[] },
   traits: DeviceTraits,
 ): Pick<NodeCut, 'ranges' | 'copied'> {
   const { maxBindingBytes, bindingAlignment } = traits;
@@ -103,22 +121,34 @@ function rangesOf(
     const rowsTo = (alignment: number) =>
       alignment / greatestCommonDivisor(alignment, byteLength(tensor) / rows);
     const aligned = rowsTo(bindingAlignment);
-    if (aligned > most) copied.add(tensor);
-    unit = Math.max(unit, aligned > most ? rowsTo(COPY_ALIGNMENT) : aligned);
+    const isCopied = aligned > Math.min(most, rows / 2);
+    if (isCopied) copied.add(tensor);
+    unit = Math.max(unit, isCopied ? rowsTo(COPY_ALIGNMENT) : aligned);
   }
   if (unit > most) {
-    const some = `, and ${unit} of its ${rows} rows are too large already`;
-    throw tooLarge(nameTensor(largest), byteLength(largest), traits, some);
+    const but = `, and ${unit} of its ${rows} rows are too large already`;
+    throw tooLarge(nameTensor(largest), byteLength(largest), traits, but);
   }
   const units = Math.ceil(rows / unit);
-  const count = Math.ceil(units / Math.floor(most / unit));
-  const size = Math.ceil(units / count) * unit;
-  const ranges = Array.from({ length: Math.ceil(rows / size) }, (_, i) => ({
+  const fits = (ranges: readonly RowRange[]) =>
+    members.every(({ node, cut }) => ruleFits(nodeOfRange(node, cut, at(ranges, 0)), traits));
+  const fewest = Math.ceil(units / Math.floor(most / unit));
+  for (let count = fewest; count <= units; count++) {
+    const ranges = divided(rows, unit, count);
+    if (fits(ranges)) return { ranges, copied };
+  }
+  // A kernel that needs too much whatever the rows is passed over by the choice.
+  return { ranges: divided(rows, unit, fewest), copied };
+}
+
+/** @param count of the ranges, or a little fewer @param unit rows that are not divided */
+function divided(rows: number, unit: number, count: number): RowRange[] {
+  const size = Math.ceil(rows / unit / count) * unit;
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => ({
     from: i * size,
     to: Math.min(rows, (i + 1) * size),
     of: rows,
   }));
-  return { ranges, copied };
 }
 
 /** Bytes that the offset and the length of a copy from buffer to buffer are multiples of. */

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { formatModels } from '../../../src/cli/text/model-table.js';
-import { OutOfMemoryError } from '../../../src/engine/errors.js';
 import { assumedGpu } from '../../../src/platform/assumed-gpu.js';
 import { parseRecipe } from '../../../src/recipe/recipe.js';
 import { lossOf } from '../../../src/recipe/recipe-loss.js';
@@ -44,17 +43,20 @@ describe('the memory of a training is known before', () => {
     expect(state('optimizer.groups={backbone: {freeze: true}}')).toBeLessThan(0.3 * state());
   });
 
-  test('where a value is larger than a binding, the largest batch is found', () => {
+  test('a value that is larger than a binding is computed in rows; a single image of it cannot be', () => {
     const recipe: Recipe = {
       ...tinyRecipe('model={arch: convnext_atto}', 'preprocessing.size=[512, 512]'),
-      batchSize: Math.ceil(device.traits.maxBindingBytes / (128 * 128 * 160 * 4)) + 1,
+      batchSize: 4,
     };
-    const largest = largestPlannedBatch(device, recipe, 3);
-    expect(largest).toBeGreaterThan(0);
-    expect(largest).toBeLessThan(recipe.batchSize);
-    planTrainingMemory(device, { ...recipe, batchSize: largest }, 3);
-    expect(() => planTrainingMemory(device, { ...recipe, batchSize: largest + 1 }, 3)).toThrow(
-      OutOfMemoryError,
+    const [image, batch] = [128 * 128 * 160 * 4, 4 * 128 * 128 * 160 * 4];
+    const plans = [batch, image].map((bytes) => planTrainingMemory(assumedGpu(bytes), recipe, 3));
+    expect(plans[1]!.state).toBe(plans[0]!.state);
+    // Pieces live on their own, and merging takes little.
+    expect(plans[1]!.step / plans[0]!.step).toBeCloseTo(1, 1);
+    expect(largestPlannedBatch(assumedGpu(image), recipe, 3)).toBe(4);
+    expect(largestPlannedBatch(assumedGpu(image - 256), recipe, 3)).toBe(0);
+    expect(() => planTrainingMemory(assumedGpu(image - 256), recipe, 3)).toThrow(
+      /needs 40\.0 MiB at once.* 1 of its 4 rows are too large already/,
     );
   });
 });
