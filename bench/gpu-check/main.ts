@@ -88,7 +88,14 @@ async function checkInside(work: string, flags: Flags): Promise<void> {
   writeFileSync(join(folder, 'check.json'), `${JSON.stringify(about, null, 2)}\n`);
   const path = join(flags.out, `tailray-${name}.tar.gz`);
   mkdirSync(flags.out, { recursive: true });
-  const bytes = await writeArchive(results, path);
+  const bytes = await writeArchive(
+    results,
+    path,
+    new Map([
+      [work, 'work'],
+      [ROOT.replace(/\/$/, ''), '.'],
+    ]),
+  );
   print(`written    ${path} (${formatByteSize(bytes)}): to be unpacked in bench/results`);
   process.exitCode = parts.every(({ status }) => status === 'done') ? 0 : 1;
 }
@@ -109,7 +116,9 @@ async function findAdapter(work: string, { adapter: choice }: Flags) {
 function adapterIn(stdout: string): Adapter | undefined {
   try {
     const { chosen, adapters } = JSON.parse(stdout) as { chosen: string | null; adapters: Adapter[] };
-    return adapters.find(({ name }) => name === chosen);
+    const found = adapters.find(({ name }) => name === chosen);
+    // the rest is in adapter.json
+    return found && { name: found.name, description: found.description, kind: found.kind };
   } catch {
     return undefined;
   }

@@ -113,12 +113,12 @@ describe('parity', () => {
 
 test('the archive holds paths that begin where bench/results begins', async () => {
   mkdirSync(join(folder, 'results/2026-11-24-card'), { recursive: true });
-  writeFileSync(join(folder, 'results/2026-11-24-card/check.json'), '{}');
+  writeFileSync(join(folder, 'results/2026-11-24-card/check.json'), `{"at":"${folder}/x"}`);
   const path = join(folder, 'all.tar.gz');
-  const bytes = await writeArchive(join(folder, 'results'), path);
+  const bytes = await writeArchive(join(folder, 'results'), path, new Map([[folder, 'work']]));
   const archive = readFileSync(path);
   expect(archive).toHaveLength(bytes);
   const [only, ...others] = await parseTarGzip(archive);
-  expect(only).toMatchObject({ name: '2026-11-24-card/check.json', text: '{}' });
+  expect(only).toMatchObject({ name: '2026-11-24-card/check.json', text: '{"at":"work/x"}' });
   expect(others).toEqual([]);
 });

@@ -33,10 +33,13 @@ export function narrow(
   { copies }: NarrowOptions,
 ): Node[] {
   const narrowed = new Map<Tensor, Tensor>();
-  for (const group of storageGroups(nodes)) {
+  const hasCopy = (tensor: Tensor) =>
+    tensor.source.kind === 'variable' && Object.hasOwn(copies, tensor.source.arena) && worthwhile(tensor);
+  for (const group of storageGroups(nodes, hasCopy)) {
     if (group.tensors.some((tensor) => results.has(tensor)) || !group.fits) continue;
     for (const tensor of group.tensors) narrowed.set(tensor, { ...tensor, dtype: 'f16' });
   }
+  const aliasNarrowed = ({ op, outputs }: Node) => op.alias === true && narrowed.has(at(outputs, 0));
   const copyOf = (tensor: Tensor): Tensor => {
     const { source, graph, shape } = tensor;
     const arena = source.kind === 'variable' ? copies[source.arena] : undefined;
@@ -46,7 +49,9 @@ export function narrow(
   return nodes.map((node) => ({
     ...node,
     inputs: node.inputs.map(
-      (tensor, i) => narrowed.get(tensor) ?? (accepts(node.op.halves?.inputs, i) ? copyOf(tensor) : tensor),
+      (tensor, i) =>
+        narrowed.get(tensor) ??
+        (accepts(node.op.halves?.inputs, i) || aliasNarrowed(node) ? copyOf(tensor) : tensor),
     ),
     outputs: node.outputs.map((tensor) => narrowed.get(tensor) ?? tensor),
   }));
@@ -58,11 +63,13 @@ interface StorageGroup {
   fits: boolean;
 }
 
-function storageGroups(nodes: readonly Node[]): Iterable<StorageGroup> {
+/** @param hasCopy whether a variable can be read as f16, which its aliases then are: a weight that was reshaped */
+function storageGroups(nodes: readonly Node[], hasCopy: (tensor: Tensor) => boolean): Iterable<StorageGroup> {
   const groups = new Map<Tensor, StorageGroup>();
   const sums = statistics(nodes);
   for (const { op, inputs, outputs } of nodes) {
-    const source = op.alias ? groups.get(at(inputs, 0)) : undefined;
+    const copied = op.alias && hasCopy(at(inputs, 0)) ? { tensors: [], fits: true } : undefined;
+    const source = op.alias ? (groups.get(at(inputs, 0)) ?? copied) : undefined;
     if (op.alias && !source) continue;
     for (const [i, output] of outputs.entries()) {
       const narrowable = worthwhile(output) && accepts(op.halves?.outputs, i) && !sums.has(output);

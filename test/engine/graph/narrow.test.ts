@@ -111,4 +111,18 @@ describe('what is kept as f16', () => {
     expect(storage).toEqual(['conv2d: f32 f16 → f16', 'conv2d: f16 f32 f32 → f32', 'copyAsF16: f16 f32 → ']);
     expect(nodes[0]!.inputs[1]!.source).toEqual({ kind: 'variable', arena: 'halfParams', name: 'w' });
   });
+
+  it('weights of linear layers, which reach their kernel reshaped; not where some reader cannot', () => {
+    const graph = new Graph();
+    const w = graph.variable('params', 'w', [64, 64]);
+    const y = matmul(graph.input('x', [8, 64]), w);
+    const { storage } = narrowed(graph, [y], { params: 'halfParams' });
+    expect(storage).toContain('reshape: f16 → f16');
+    expect(storage).toContain('conv2d: f32 f16 → f32');
+    expect(narrowed(graph, [y]).storage).toContain('conv2d: f32 f32 → f32');
+    const kept = reshape(w, [4096]);
+    const both = narrowed(graph, [y, kept], { params: 'halfParams' });
+    expect(both.storage).toContain('conv2d: f32 f16 → f32');
+    expect(both.storage).toContain('reshape: f32 → f32');
+  });
 });
