@@ -174,9 +174,9 @@ export class Program {
    * run on while the caller waits for it.
    */
   async read(tensor: Tensor): Promise<Float32Array> {
-    const pieces = this.#built.pieces(tensor).map(({ buffer, offset, bytes }) =>
-      this.#device.read(buffer, offset, bytes),
-    );
+    const pieces = this.#built
+      .pieces(tensor)
+      .map(({ buffer, offset, bytes }) => this.#device.read(buffer, offset, bytes));
     const values = new Float32Array(elementCount(tensor.shape));
     let start = 0;
     for (const bytes of await Promise.all(pieces)) {
