@@ -67,7 +67,12 @@ export const weightGradient: Variant<ConvGeometry> = {
     const elements = (g.kh * g.kw * g.c * g.o) / g.groups;
     const perSplit = elements / width;
     const rows = g.n * g.oh;
-    const splits = Math.max(1, Math.min(rows, Math.ceil(16384 / perSplit), Math.ceil((rows * g.ow) / 128)));
+    // The shares' partial sums must fit a binding: this variant is what is left where others' do not.
+    const most = Math.floor(traits.maxBindingBytes / (4 * elements));
+    const splits = Math.max(
+      1,
+      Math.min(rows, Math.ceil(16384 / perSplit), Math.ceil((rows * g.ow) / 128), most),
+    );
     const dims = {
       ...g,
       lanes: perSplit * splits,
