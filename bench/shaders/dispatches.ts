@@ -9,7 +9,7 @@ import {
 } from '#src/engine/graph/tensor.js';
 import type { Plan } from '#src/engine/plan/plan.js';
 import { bindStep } from '#src/engine/run/bindings.js';
-import type { Shader } from './spirv.js';
+import type { Shader } from './driver/spirv.js';
 
 /** Every dispatch of a plan with its WGSL, exactly as the engine would make it, and with what it should cost at least. */
 export interface Dispatch {

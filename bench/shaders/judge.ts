@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { BenchError } from '../bench-error.js';
 import { type Dispatch, dispatchesOf } from './dispatches.js';
+import type { NullDevice } from './driver/null-device.js';
+import { radvEnvironment } from './driver/radv.js';
+import { assemble, type Shader, type SpirvModule, translate, usesMatrices } from './driver/spirv.js';
 import type { GpuProfile } from './gpu.js';
+import { readCode } from './isa/walk.js';
 import { type Kernel, type Modelled, model } from './model.js';
-import type { NullDevice } from './null-device.js';
 import { PROGRAMS } from './programs.js';
-import { radvEnvironment } from './radv.js';
-import { assemble, type Shader, type SpirvModule, translate, usesMatrices } from './spirv.js';
-import { readCode } from './walk.js';
 
 /** Programs, with every dispatch compiled and modelled. */
 export interface JudgedProgram {
@@ -15,6 +15,8 @@ export interface JudgedProgram {
   readonly dispatches: readonly JudgedDispatch[];
   /** What the GPU's rates allow: each op's arithmetic or its bytes, whichever takes longer. */
   readonly roofSeconds: number;
+  /** Dispatches that are missing among these, since they do not compile. */
+  readonly refused: number;
 }
 
 export interface JudgedDispatch {
@@ -80,7 +82,12 @@ export async function judge(names: readonly string[], options: JudgeOptions): Pr
       known.set(work, modelled);
       judged.push({ dispatch, key, kernel, modelled, roofSeconds: 0 });
     }
-    return { program, dispatches: withRoofs(judged, gpu), roofSeconds };
+    return {
+      program,
+      dispatches: withRoofs(judged, gpu),
+      roofSeconds,
+      refused: dispatches.length - judged.length,
+    };
   });
   return { programs, refused };
 }

@@ -4,11 +4,11 @@ import { positiveNumber } from '#src/cli/options/number-option.js';
 import { nodeGpuGlobals } from '#src/platform/node/dawn.js';
 import { BenchError } from '../bench-error.js';
 import { changes, check, chosen } from './check.js';
+import { openNullDevice } from './driver/null-device.js';
 import { gpuOf } from './gpu.js';
+import { listing } from './isa/listing.js';
 import { judge } from './judge.js';
 import { keptPath, readKept, summarise, writeKept } from './kept.js';
-import { listing } from './listing.js';
-import { openNullDevice } from './null-device.js';
 import { judgeFile } from './one-file.js';
 import { selectPrograms } from './programs.js';
 import { idleUnits, programTable, programTotals, refusedLines, rowsOf } from './table.js';
@@ -83,6 +83,8 @@ async function shaders(flags: Flags): Promise<void> {
   for (const line of refusedLines(refused)) print(line);
   if (refused.length > 0) process.exitCode = 1;
   if (flags.keep !== undefined) {
+    if (refused.length > 0)
+      throw new BenchError('--keep keeps kernels that compile, and some do not, see above.');
     if (kernels !== '') throw new BenchError('--keep keeps whole programs: leave out --kernels.');
     const path = kept(flags.keep === true ? 'kept' : flags.keep);
     writeKept(path, now);

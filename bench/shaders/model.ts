@@ -1,10 +1,10 @@
-import { WaveClock } from './clock.js';
-import { addCost, type Cost, costOfBlock, NO_COST } from './cost.js';
+import type { Compiled } from './driver/null-device.js';
+import type { SpirvBinding } from './driver/spirv.js';
 import type { GpuProfile } from './gpu.js';
-import { beginWave, knownMemory, type WaveAt } from './launch.js';
-import type { Compiled } from './null-device.js';
-import type { SpirvBinding } from './spirv.js';
-import { type WalkedCode, Walker } from './walk.js';
+import { WaveClock } from './isa/clock.js';
+import { addCost, type Cost, costOfBlock, NO_COST } from './isa/cost.js';
+import { beginWave, knownMemory, type WaveAt } from './isa/launch.js';
+import { type WalkedCode, Walker } from './isa/walk.js';
 
 /**
  * The time that a dispatch should take on a GPU, from its machine code. A few waves of the grid are walked through the

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { BenchError } from '../bench-error.js';
+import type { NullDevice } from './driver/null-device.js';
 import type { GpuProfile } from './gpu.js';
+import { listing } from './isa/listing.js';
 import { compileAll } from './judge.js';
-import { listing } from './listing.js';
 import { model } from './model.js';
-import type { NullDevice } from './null-device.js';
 
 /** A kernel by hand: one file of WGSL, bindings and all, with the sizes that it would be told. */
 export interface FileRequest {

@@ -59,7 +59,7 @@ export function programTable({ dispatches }: JudgedProgram, top: number): string
 }
 
 /** A program in one line, and its time by op. */
-export function programTotals({ program, dispatches, roofSeconds }: JudgedProgram): string[] {
+export function programTotals({ program, dispatches, roofSeconds, refused }: JudgedProgram): string[] {
   const seconds = sum(dispatches, ({ modelled }) => modelled.seconds);
   const guessed = dispatches.filter(({ modelled }) => modelled.guesses > 0).length;
   const families = new Map<string, { seconds: number; roof: number; count: number }>();
@@ -73,6 +73,7 @@ export function programTotals({ program, dispatches, roofSeconds }: JudgedProgra
   const rows = [...families].sort(([, a], [, b]) => b.seconds - a.seconds);
   return [
     `${program}: modelled ${milli(seconds)}, roof ${milli(roofSeconds)} (${share(roofSeconds, seconds)}), ${dispatches.length} dispatches` +
+      (refused > 0 ? `, WITHOUT ${refused} that do not compile` : '') +
       (guessed > 0 ? `, ${guessed} of them with guessed branches` : ''),
     ...paddedTable(
       rows.map(([op, { seconds: time, roof, count }]) => [
@@ -107,7 +108,8 @@ export function idleUnits({ dispatches }: JudgedProgram, gpu: GpuProfile): strin
 }
 
 export function refusedLines(refused: readonly Refused[]): string[] {
-  return refused.map(
+  const once = new Map(refused.map((each) => [JSON.stringify(each), each]));
+  return [...once.values()].map(
     ({ program, op, variant, reason }) => `${program}: ${op} (${variant}) was refused: ${reason}`,
   );
 }

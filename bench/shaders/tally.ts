@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Findings } from './check.js';
-import { radvManifest } from './radv.js';
-import { HOW_TO_INSTALL, spirvAsIsThere, translatingDriver } from './spirv.js';
+import { radvManifest } from './driver/radv.js';
+import { HOW_TO_INSTALL, spirvAsIsThere, translatingDriver } from './driver/spirv.js';
 
 /** What verify counts: as its reporter of tests writes it. */
 export interface Tally {

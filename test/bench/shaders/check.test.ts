@@ -32,7 +32,7 @@ function judged(statistics: Record<string, number>, shares = 100): JudgedDispatc
 }
 
 function judgement(...dispatches: JudgedDispatch[]): Judgement {
-  return { programs: [{ program: 'net', dispatches, roofSeconds: 1e-6 }], refused: [] };
+  return { programs: [{ program: 'net', dispatches, roofSeconds: 1e-6, refused: 0 }], refused: [] };
 }
 
 const keptOf = (old: Judgement): Kept => ({ mesa: '1.2.3', family: 'NAVI31', programs: summarise(old) });

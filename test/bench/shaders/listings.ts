@@ -1,5 +1,5 @@
+import { readCode } from '../../../bench/shaders/isa/walk.js';
 import type { Kernel } from '../../../bench/shaders/model.js';
-import { readCode } from '../../../bench/shaders/walk.js';
 
 /** Machine code by hand, for tests of the model. */
 

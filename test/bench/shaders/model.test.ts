@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { parseAssembly } from '../../../bench/shaders/assembly.js';
-import { LATENCY } from '../../../bench/shaders/clock.js';
-import { costOfBlock } from '../../../bench/shaders/cost.js';
 import { NAVI31 } from '../../../bench/shaders/gpu.js';
+import { parseAssembly } from '../../../bench/shaders/isa/assembly.js';
+import { LATENCY } from '../../../bench/shaders/isa/clock.js';
+import { costOfBlock } from '../../../bench/shaders/isa/cost.js';
 import { groupsAtOnce, model } from '../../../bench/shaders/model.js';
 import { ADD_UP, DIVERGENT, kernelOf } from './listings.js';
 

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { BenchError } from '../../../bench/bench-error.js';
 import { check } from '../../../bench/shaders/check.js';
+import { type NullDevice, openNullDevice } from '../../../bench/shaders/driver/null-device.js';
 import { gpuOf } from '../../../bench/shaders/gpu.js';
 import { compileAll, judge } from '../../../bench/shaders/judge.js';
 import { type Kernel, model } from '../../../bench/shaders/model.js';
-import { type NullDevice, openNullDevice } from '../../../bench/shaders/null-device.js';
 import { obstacleHere } from '../../../bench/shaders/tally.js';
 import { nodeGpuGlobals } from '../../../src/platform/node/dawn.js';
 
@@ -79,7 +79,7 @@ describe.skipIf(obstacle !== undefined)(
       };
       const dispatches = [{ dispatch, key: 'planted', kernel, modelled, roofSeconds: 0 }];
       const { failures } = check(
-        { programs: [{ program: 'net', dispatches, roofSeconds: 0 }], refused: [] },
+        { programs: [{ program: 'net', dispatches, roofSeconds: 0, refused: 0 }], refused: [] },
         undefined,
       );
       expect(failures).toEqual([expect.stringMatching(/^net: planted spilling .*Spilled VGPRs: [1-9]/)]);

@@ -1,24 +1,20 @@
 import { readFileSync } from 'node:fs';
-import koffi, { type LibraryHandle, type TypeObject } from 'koffi';
-
-import { BenchError } from '../bench-error.js';
+import koffi, { type TypeObject } from 'koffi';
+import { BenchError } from '../../bench-error.js';
+import { type OpenedVulkan, openVulkan } from './open-vulkan.js';
 import { radvEnvironment } from './radv.js';
 import type { SpirvModule } from './spirv.js';
+import { check, type Pointer, stored, type VulkanCall } from './vulkan-memory.js';
 import {
-  ApplicationInfo,
   ComputePipelineCreateInfo,
   DescriptorSetLayoutBinding,
   DescriptorSetLayoutCreateInfo,
-  DeviceCreateInfo,
   ExecutableInfo,
   ExecutableProperties,
   ExecutableRepresentation,
   ExecutableStatistic,
-  featureStruct,
-  InstanceCreateInfo,
   PipelineInfo,
   PipelineLayoutCreateInfo,
-  QueueCreateInfo,
   RequiredSubgroupSize,
   ShaderModuleCreateInfo,
   TYPE,
@@ -55,32 +51,12 @@ export interface NullDevice {
   placeOf(call: string): { readonly library: string; readonly offset: number };
 }
 
-type Pointer = unknown;
-type TypeSpec = Parameters<typeof koffi.sizeof>[0];
-type VulkanCall = (...values: unknown[]) => number;
-
-/** How many switches the structures of features have: Vulkan 1.0, 1.1, 1.2, 1.3 and those of extensions. */
-const FEATURES: readonly (readonly [type: number, switches: number])[] = [
-  [TYPE.physicalDeviceFeatures2, 55],
-  [49, 12],
-  [51, 47],
-  [53, 15],
-  [TYPE.executableFeatures, 1],
-  [1_000_286_000, 3],
-  [TYPE.cooperativeMatrixFeatures, 2],
-];
-const EXTENSIONS = [
-  'VK_KHR_pipeline_executable_properties',
-  'VK_EXT_robustness2',
-  'VK_KHR_cooperative_matrix',
-];
 const COMPUTE_STAGE = 0x20;
 const UNIFORM_BUFFER = 6;
 const STORAGE_BUFFER = 7;
 const STORAGE_IMAGE = 3;
 /** Statistics and internal representations are kept for the asking. */
 const CAPTURE = 0x40 | 0x80;
-const VULKAN_1_3 = (1 << 22) | (3 << 12);
 
 /**
  * Opens the null device of an AMD family, in this process's environment: it keeps the first that it opens.
@@ -88,35 +64,7 @@ const VULKAN_1_3 = (1 << 22) | (3 << 12);
  */
 export function openNullDevice(family: string): NullDevice {
   Object.assign(process.env, radvEnvironment(family));
-  const library = koffi.load('libvulkan.so.1');
-  const call = (name: string, ...parameters: TypeSpec[]): VulkanCall => library.func(name, 'int', parameters);
-  const address = 'void *';
-  const instance = createInstance(call('vkCreateInstance', address, address, address));
-  const physical = firstDevice(call('vkEnumeratePhysicalDevices', address, address, address), instance);
-  const features = featureChain();
-  library.func('vkGetPhysicalDeviceFeatures2', 'void', [address, address])(physical, features);
-  const device = createDevice(call('vkCreateDevice', address, address, address, address), physical, features);
-  const find = library.func('vkGetDeviceProcAddr', address, [address, 'str']);
-  const own = (name: string, ...parameters: TypeSpec[]): VulkanCall => {
-    const type = koffi.proto('int', parameters);
-    const pointer = find(device, name);
-    if (!pointer) throw new BenchError(`the driver has no ${name}.`);
-    return (...values) => koffi.call(pointer, type, ...values);
-  };
-  const lists = [address, address, address, address];
-  return new RadvNullDevice(
-    device,
-    {
-      module: call('vkCreateShaderModule', ...lists),
-      setLayout: call('vkCreateDescriptorSetLayout', ...lists),
-      layout: call('vkCreatePipelineLayout', ...lists),
-      pipelines: call('vkCreateComputePipelines', address, 'uint64', 'uint32', address, address, address),
-      statistics: own('vkGetPipelineExecutableStatisticsKHR', ...lists),
-      properties: own('vkGetPipelineExecutablePropertiesKHR', ...lists),
-      representations: own('vkGetPipelineExecutableInternalRepresentationsKHR', ...lists),
-    },
-    { ...identityOf(library, physical), family, find: (call) => find(device, call) },
-  );
+  return new RadvNullDevice(openVulkan(), family);
 }
 
 interface Calls {
@@ -129,28 +77,31 @@ interface Calls {
   readonly properties: VulkanCall;
 }
 
-interface Driver {
-  readonly family: string;
-  readonly name: string;
-  readonly version: string;
-  readonly find: (call: string) => Pointer;
-}
-
 class RadvNullDevice implements NullDevice {
   readonly name: string;
   readonly family: string;
   readonly version: string;
   readonly #device: Pointer;
+  readonly #find: OpenedVulkan['find'];
   readonly #calls: Calls;
-  readonly #find: Driver['find'];
 
-  constructor(device: Pointer, calls: Calls, { name, family, version, find }: Driver) {
+  constructor({ device, name, version, find, call, own }: OpenedVulkan, family: string) {
+    const address = 'void *';
+    const lists = [address, address, address, address];
     this.#device = device;
-    this.#calls = calls;
     this.#find = find;
     this.name = name;
     this.family = family;
     this.version = version;
+    this.#calls = {
+      module: call('vkCreateShaderModule', ...lists),
+      setLayout: call('vkCreateDescriptorSetLayout', ...lists),
+      layout: call('vkCreatePipelineLayout', ...lists),
+      pipelines: call('vkCreateComputePipelines', address, 'uint64', 'uint32', address, address, address),
+      statistics: own('vkGetPipelineExecutableStatisticsKHR', ...lists),
+      properties: own('vkGetPipelineExecutablePropertiesKHR', ...lists),
+      representations: own('vkGetPipelineExecutableInternalRepresentationsKHR', ...lists),
+    };
   }
 
   placeOf(call: string): { library: string; offset: number } {
@@ -291,95 +242,7 @@ class RadvNullDevice implements NullDevice {
   }
 }
 
-function createInstance(create: VulkanCall): Pointer {
-  const application = {
-    sType: TYPE.applicationInfo,
-    pNext: null,
-    applicationName: 'tailray shaders',
-    applicationVersion: 1,
-    engineName: '',
-    engineVersion: 1,
-    apiVersion: VULKAN_1_3,
-  };
-  const info = {
-    sType: TYPE.instanceCreateInfo,
-    pNext: null,
-    flags: 0,
-    applicationInfo: stored(ApplicationInfo, application),
-    layerCount: 0,
-    layers: null,
-    extensionCount: 0,
-    extensions: null,
-  };
-  const handle = koffi.alloc('void *', 1);
-  check(create(stored(InstanceCreateInfo, info), null, handle), 'a Vulkan instance');
-  return koffi.decode(handle, 'void *');
-}
-
-function firstDevice(enumerate: VulkanCall, instance: Pointer): Pointer {
-  const count = stored('uint32', 1);
-  const handle = koffi.alloc('void *', 1);
-  enumerate(instance, count, handle);
-  if (Number(koffi.decode(count, 'uint32')) === 0) {
-    throw new BenchError('the radeon driver shows no null device; is RADV_FORCE_FAMILY a family it knows?');
-  }
-  return koffi.decode(handle, 'void *');
-}
-
-function featureChain(): Pointer {
-  return FEATURES.reduceRight<Pointer>((next, [sType, switches]) => {
-    const enabled = new Array<number>(switches).fill(0);
-    return stored(featureStruct(switches), { sType, pNext: next, enabled });
-  }, null);
-}
-
-/** With all that the driver has: the features that it told are the ones asked for. */
-function createDevice(create: VulkanCall, physical: Pointer, features: Pointer): Pointer {
-  const queue = { sType: TYPE.queueCreateInfo, pNext: null, flags: 0, family: 0, count: 1 };
-  const names = koffi.alloc('str', EXTENSIONS.length);
-  EXTENSIONS.forEach((name, i) => {
-    koffi.encode(names, i * koffi.sizeof('str'), 'str', name);
-  });
-  const info = {
-    sType: TYPE.deviceCreateInfo,
-    pNext: features,
-    flags: 0,
-    queueCount: 1,
-    queues: stored(QueueCreateInfo, { ...queue, priorities: stored('float', 1) }),
-    layerCount: 0,
-    layers: null,
-    extensionCount: EXTENSIONS.length,
-    extensions: names,
-    features: null,
-  };
-  const handle = koffi.alloc('void *', 1);
-  check(create(physical, stored(DeviceCreateInfo, info), null, handle), 'the null device');
-  return koffi.decode(handle, 'void *');
-}
-
-/** A VkPhysicalDeviceProperties begins with five numbers, the second being the driver's version; then comes the name. */
-function identityOf(library: LibraryHandle, physical: Pointer): { name: string; version: string } {
-  const bytes = 4096;
-  const properties = koffi.alloc('char', bytes);
-  library.func('vkGetPhysicalDeviceProperties', 'void', ['void *', 'void *'])(physical, properties);
-  const type = koffi.struct({ numbers: koffi.array('uint32', 5), name: koffi.array('char', 256, 'String') });
-  const { name, numbers } = koffi.decode(properties, type);
-  const packed = Number(numbers[1]);
-  return { name, version: `${packed >>> 22}.${(packed >>> 12) & 0x3ff}.${packed & 0xfff}` };
-}
-
 function readMapping(line: string): { from: bigint; to: bigint; path: string } {
   const [, from = '0', to = '0', path = ''] = /^(\w+)-(\w+) \S+ \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
   return { from: BigInt(`0x${from}`), to: BigInt(`0x${to}`), path };
-}
-
-/** A value in memory that the library may point to; it stays for as long as the process. */
-function stored(type: TypeSpec, value: unknown): Pointer {
-  const place = koffi.alloc(type, 1);
-  koffi.encode(place, type, value);
-  return place;
-}
-
-function check(result: number, what: string): void {
-  if (result < 0) throw new BenchError(`the null device refused ${what} (VkResult ${result}).`);
 }

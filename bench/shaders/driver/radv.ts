@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { driverManifests } from '#src/platform/node/vulkan-drivers.js';
 import { onlyDrivers, quietMesa } from '#src/platform/node/vulkan-loader.js';
-import { BenchError } from '../bench-error.js';
+import { BenchError } from '../../bench-error.js';
 
 /**
  * The environment in which AMD's Vulkan driver (RADV, part of Mesa) is a process's only one, with a device of the family that

@@ -1,5 +1,5 @@
+import type { SpirvBinding } from '../driver/spirv.js';
 import type { KnownMemory } from './execute.js';
-import type { SpirvBinding } from './spirv.js';
 import { type Address, WaveState } from './wave-state.js';
 
 /** How RADV hands a compute shader its arguments: which register holds what when a wave begins. */

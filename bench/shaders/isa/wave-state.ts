@@ -9,6 +9,9 @@ export interface Address {
   readonly offset: number;
 }
 
+/** Carries out an instruction. */
+export type Action = (wave: WaveState) => void;
+
 /** The registers of one wave. Lanes of a vector register are known together or not at all. */
 export class WaveState {
   readonly lanes: number;

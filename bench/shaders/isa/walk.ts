@@ -1,8 +1,8 @@
 import { type Block, type Instruction, parseAssembly } from './assembly.js';
 import type { WaveClock } from './clock.js';
 import { decidingInstructions } from './dataflow.js';
-import { type Action, actionOf, type KnownMemory } from './execute.js';
-import type { WaveState } from './wave-state.js';
+import { actionOf, type KnownMemory } from './execute.js';
+import type { Action, WaveState } from './wave-state.js';
 
 /** How often a wave runs each block of its program. */
 export interface Walk {

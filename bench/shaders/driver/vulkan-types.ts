@@ -47,6 +47,8 @@ export const DeviceCreateInfo = koffi.struct({
   features: 'void *',
 });
 
+export const ExtensionProperties = koffi.struct({ name: text, version: 'uint32' });
+
 /** A structure of features: nothing but switches. */
 export function featureStruct(switches: number) {
   return koffi.struct({ ...head, enabled: koffi.array('uint32', switches) });

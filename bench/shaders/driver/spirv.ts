@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { findSwiftShader } from '#src/platform/node/swiftshader.js';
 import { driverManifests } from '#src/platform/node/vulkan-drivers.js';
 import { onlyDrivers, quietMesa } from '#src/platform/node/vulkan-loader.js';
-import { BenchError } from '../bench-error.js';
+import { BenchError } from '../../bench-error.js';
 
 /**
  * WGSL as the SPIR-V that Dawn gives to a driver. Dawn prints it as text, on any adapter that can be opened; `spirv-as` of

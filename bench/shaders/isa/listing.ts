@@ -1,6 +1,6 @@
+import type { Kernel, Modelled } from '../model.js';
 import { parseAssembly } from './assembly.js';
 import { costOfBlock } from './cost.js';
-import type { Kernel, Modelled } from './model.js';
 
 /** A kernel's machine code, with how often a wave runs each block and its cycles on the vector unit. */
 export function listing({ compiled }: Kernel, { visits }: Pick<Modelled, 'visits'>): string[] {
