@@ -20,8 +20,10 @@ export interface TilePlan {
 /** Workgroups of 256 lanes and 16 KiB that a processor holds at once. */
 export const GROUPS_A_PROCESSOR = 4;
 
-/** Lanes at which a processor does half of what it could: by then a lane waits as often as it computes. */
-export const HALF_BUSY_LANES = 48;
+/** The part of its time that a processor with this many lanes computes: with few, all of them wait at once. */
+export function busyFraction(lanes: number): number {
+  return 1 - Math.exp(-lanes / 160);
+}
 
 /** A workgroup's beginning and end, in which it only addresses, loads and stores: as if its depth were more by this. */
 const ENDS = 24;
@@ -31,7 +33,7 @@ const BYTE_FROM_CACHE = 2;
 export const BYTE_FROM_MEMORY = 24;
 
 /** A dispatch more, which waits for the one before it. */
-export const DISPATCH = 400_000;
+export const DISPATCH = 150_000;
 
 /** Shares of the depth below this are not worth their partial sums. */
 const LEAST_SHARE = 64;
@@ -100,7 +102,7 @@ function timeOf(
   const each = Math.ceil(groups / processors);
   const work = Math.max(longest, each * (depths / groups)) * shape.rows * shape.columns;
   const lanes = Math.min(each, heldBy(shape)) * shape.lanes;
-  const computing = work / shape.speed / (lanes / (lanes + HALF_BUSY_LANES));
+  const computing = work / shape.speed / busyFraction(lanes);
   const staged = (depths * (shape.rows + shape.columns) * 4) / processors;
   const time = Math.max(computing, staged * BYTE_FROM_CACHE);
   if (!summed) return time;

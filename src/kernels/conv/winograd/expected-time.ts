@@ -1,9 +1,9 @@
 import type { DeviceTraits } from '../../../engine/graph/tensor.js';
 import {
   BYTE_FROM_MEMORY,
+  busyFraction,
   DISPATCH,
   GROUPS_A_PROCESSOR,
-  HALF_BUSY_LANES,
   processorsOf,
 } from '../../product/tile-plan.js';
 import type { Gather } from '../conv-gather.js';
@@ -27,7 +27,7 @@ export function speedOfTiles(gather: Gather, traits: DeviceTraits): number {
   const [across, down] = gridOf(gather);
   const groups = Math.ceil((across * down) / processors);
   const lanes = Math.min(groups, GROUPS_A_PROCESSOR) * TILE_LANES;
-  const busy = lanes / (lanes + HALF_BUSY_LANES);
+  const busy = busyFraction(lanes);
   const computing = (groups * (depthOf(gather) + ENDS) * TILE_MULTIPLICATIONS) / LOOP_SPEED / busy;
   const pixels = image.n * outH * outW;
   const moved = 4 * (image.n * image.h * image.w * image.c + pixels * channels);
