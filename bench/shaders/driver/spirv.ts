@@ -167,8 +167,8 @@ function inNumbers(line: string): string {
   const operands = rest.split(/\s+/).map((operand) => MATRIX_FLAGS[operand] ?? operand);
   if (result !== undefined) operands.splice(name.startsWith('OpType') ? 0 : 1, 0, result);
   const words = [`!${((operands.length + 1) << 16) | code}`, ...operands].join(' ');
-  // else an instruction before it with operands to choose from would take the number for one of them
-  return name.startsWith('OpType') ? words : `OpNop\n${words}`;
+  // else an instruction before it that takes any number of operands would take the number for one of them
+  return `OpNoLine\n${words}`;
 }
 
 function readModule(text: string): Omit<SpirvModule, 'words'> {
