@@ -93,8 +93,11 @@ function scratchFits({ scratch }: Kernel, { maxBindingBytes }: DeviceTraits): bo
   return scratch.every((need) => need.kind === 'texture' || need.bytes <= maxBindingBytes);
 }
 
-/** How many variants of one family are worth measuring. */
-const OF_A_FAMILY = 5;
+/**
+ * How many variants of one family are worth measuring. On software adapters a kernel in workgroup memory takes seconds to
+ * compile and hardly ever wins.
+ */
+const OF_A_FAMILY = { gpu: 5, software: 1 } as const;
 
 /** As `fitting`, but of each family only the variants that rank best. */
 export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[]; refusals: string[] } {
@@ -104,7 +107,7 @@ export function candidates(node: Node, traits: DeviceTraits): { fits: Variant[];
     if (family === undefined) return true;
     const number = (seen.get(family) ?? 0) + 1;
     seen.set(family, number);
-    return number <= OF_A_FAMILY;
+    return number <= OF_A_FAMILY[traits.kind];
   });
   return { fits: best, refusals };
 }
