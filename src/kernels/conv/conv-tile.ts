@@ -50,9 +50,9 @@ function variants(
     },
 
     rank(problem, traits) {
-      // Barriers and workgroup memory cost a software adapter more than they save.
-      if (traits.kind === 'software') return 200;
       const shape = kernel.shape(traits);
+      // Barriers and workgroup memory cost a software adapter more than they save. Small tiles compile faster there.
+      if (traits.kind === 'software') return 200 + shape.rows * shape.columns;
       return rankOf(planTiles(productOf(problem, shape.slice), shape, traits));
     },
 

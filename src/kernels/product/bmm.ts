@@ -143,8 +143,8 @@ export function tiled(kernel: TileKernel): FinishingVariant<BmmGeometry> {
     },
 
     rank(problem, traits) {
-      if (traits.kind === 'software') return kernel === tileRegisters ? 1 : 200;
       const { shape, product } = tilesFor(problem, traits);
+      if (traits.kind === 'software') return kernel === tileRegisters ? 1 : 200 + shape.rows * shape.columns;
       return rankOf(planTiles(product, shape, traits, problem.attributes.batch));
     },
 
