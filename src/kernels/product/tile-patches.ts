@@ -140,9 +140,12 @@ export function patchesAcross(dtype: DType, g: ConvGeometry, slice: number): Til
     sliceX: (slice % ow) * strideX,
     sliceOffset: offset(Math.floor(lines / oh), (lines % oh) * strideY, (slice % ow) * strideX),
   };
-  const exists = (n * oh * ow) % slice === 0 ? 'on' : 'on && at.z < dims.end';
-  const Run = runType({ dtype, vector });
   const channels = inUnits(vector, 'dims.c');
+  // With a border, pixels of the last image may lie behind its end in memory, though some of their taps do not.
+  const behind = (oh - 1) * strideY * w + (ow - 1) * strideX >= h * w;
+  const end = behind ? `dims.end + (at.y * dims.w + at.x) * ${channels}` : 'dims.end';
+  const exists = (n * oh * ow) % slice === 0 ? 'on' : `on && at.z < ${end}`;
+  const Run = runType({ dtype, vector });
   const tapSpot = (name: string, whole: boolean) => `fn ${name}(row: u32) -> Spot {
   let tap = row / dims.c;
   let y = i32((tap / dims.kw) * dims.dilationY) - i32(dims.padTop);
