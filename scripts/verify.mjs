@@ -22,6 +22,24 @@ import {
 const ADAPTER_TESTS = ['test/kernels', 'test/engine', 'test/platform', 'test/losses', 'test/models'];
 const SECOND_ADAPTER = 'swiftshader';
 
+/** Tests that run once more with the kernels that a GPU would get. What takes minutes so is left out. */
+const GPU_TESTS = [
+  'test/kernels/conv',
+  'test/kernels/product',
+  'test/kernels/reduce',
+  'test/kernels/norm',
+  'test/kernels/attention',
+  'test/kernels/shape',
+  'test/kernels/loss',
+  'test/kernels/pytorch-ops.test.ts',
+  'test/losses',
+  'test/models/heads/csra.test.ts',
+  'test/models/backbones/drop-path.test.ts',
+  'test/train/step',
+];
+/** These force their kernels by name, whatever the rules are, or take minutes. */
+const NOT_FOR_GPU_RULES = ['tile-matrix', 'tile-family', 'winograd', 'step/rows', 'training-memory'];
+
 /** @type {import('./tally-reporter.mjs').Tally} */
 const total = { passed: 0, failed: [], skipped: [] };
 
@@ -48,6 +66,12 @@ try {
       ADAPTER_TESTS,
     );
   }
+  await test(
+    'Kernels, losses and training steps with the kernels of a GPU',
+    chosen ?? '',
+    [...GPU_TESTS, ...NOT_FOR_GPU_RULES.map((name) => `--exclude=**/${name}.test.ts`)],
+    { TAILRAY_RULES: 'gpu' },
+  );
 } catch (error) {
   total.failed.push(
     error instanceof StepFailed ? error.message : String(error instanceof Error ? error.stack : error),
@@ -76,10 +100,11 @@ async function checkKernels() {
  * @param {string} title
  * @param {string} adapter
  * @param {string[]} folders all of them when empty
+ * @param {Record<string, string>} [settings] further environment variables
  */
-async function test(title, adapter, folders) {
+async function test(title, adapter, folders, settings = {}) {
   const reporters = ['--reporter=default', '--reporter=./scripts/tally-reporter.mjs'];
-  const environment = { TAILRAY_ADAPTER: adapter, CI: 'true' };
+  const environment = { TAILRAY_ADAPTER: adapter, CI: 'true', ...settings };
   await tallied(title, [TOOLS.vitest, 'run', ...reporters, ...folders], environment);
 }
 

@@ -16,6 +16,8 @@ export interface DeviceOptions {
    * `mapAsync` spins the event loop; src/platform/node passes a throttled wait.
    */
   readonly wait?: <T>(promise: Promise<T>) => Promise<T>;
+  /** Choose and plan kernels as for a GPU, whatever the adapter: to test what a GPU would run. */
+  readonly asGpu?: boolean;
   /** See `DeviceTraits.residentGroups`; absent: the usual number of such an adapter. */
   readonly residentGroups?: number;
 }
@@ -230,12 +232,16 @@ export function roundUp(value: number, multiple: number): number {
 function readTraits(
   gpu: GPUDevice,
   info: GPUAdapterInfo,
-  { kind: adapter, residentGroups = adapter === 'gpu' ? USUAL_RESIDENT_GROUPS : 2 }: DeviceOptions,
+  {
+    kind: adapter,
+    asGpu = adapter === 'gpu',
+    residentGroups = asGpu ? USUAL_RESIDENT_GROUPS : 2,
+  }: DeviceOptions,
 ): DeviceTraits {
   const fixedSubgroups = gpu.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize;
   const { limits } = gpu;
   return {
-    kind: adapter === 'gpu' ? 'gpu' : 'software',
+    kind: asGpu ? 'gpu' : 'software',
     adapter,
     subgroupSize: fixedSubgroups ? info.subgroupMinSize : 0,
     maxBindings: limits.maxStorageBuffersPerShaderStage,

@@ -44,14 +44,15 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     },
   });
   const wait = throttledWait(throttleFor(report.kind));
-  // So that what a GPU would do can be tested where there is none.
-  const kind = process.env.TAILRAY_RULES === 'gpu' ? 'gpu' : report.kind;
-  const device = new Device(gpu, adapter.info, { kind, wait });
-  if (report.kind !== 'gpu') return device;
+  const { kind } = report;
+  // So that what a GPU would run can be tested where there is none.
+  const asGpu = kind === 'gpu' || process.env.TAILRAY_RULES === 'gpu';
+  const device = new Device(gpu, adapter.info, { kind, asGpu, wait });
+  if (kind !== 'gpu') return device;
   const facts = await keptFacts({ device: device.description }, async () => ({
     residentGroups: await measureResidentGroups(device),
   }));
-  return facts ? new Device(gpu, adapter.info, { kind, wait, ...facts }) : device;
+  return facts ? new Device(gpu, adapter.info, { kind, asGpu, wait, ...facts }) : device;
 }
 
 /** @throws AdapterError for a value with no meaning */

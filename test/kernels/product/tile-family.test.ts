@@ -65,6 +65,32 @@ describe('tile128x128x16of8x8', () => {
   );
 });
 
+/** What a GPU runs; a software adapter's compiler takes ten seconds for the large ones. */
+test('with the inner loop written out', async () => {
+  const { traits } = await testDevice();
+  const { adapter } = traits;
+  Object.assign(traits, { adapter: 'gpu' });
+  try {
+    await checkOp({
+      shapes: [
+        [36, 68],
+        [68, 44],
+      ],
+      build: ([a, b]) => matmul(a!, b!),
+      reference: ([a, b]) =>
+        Float64Array.from({ length: 36 * 44 }, (_, at) => {
+          let total = 0;
+          for (let q = 0; q < 68; q++) total += a![Math.floor(at / 44) * 68 + q]! * b![q * 44 + (at % 44)]!;
+          return total;
+        }),
+      differentiable: [],
+      preferences: [{ conv2d: 'tile32x32x32of4x4' }],
+    });
+  } finally {
+    Object.assign(traits, { adapter });
+  }
+});
+
 test('a deep sum for a GPU with room is split, and ends with the epilogue', async () => {
   const { traits } = await testDevice();
   const variant = 'tile32x32x32of4x4';
