@@ -29,16 +29,15 @@ const GPU_TESTS = [
   'test/kernels/reduce',
   'test/kernels/norm',
   'test/kernels/attention',
-  'test/kernels/shape',
   'test/kernels/loss',
   'test/kernels/pytorch-ops.test.ts',
-  'test/losses',
   'test/models/heads/csra.test.ts',
   'test/models/backbones/drop-path.test.ts',
-  'test/train/step',
+  'test/train/step/step-program.test.ts',
+  'test/train/step/lora.test.ts',
 ];
-/** These force their kernels by name, whatever the rules are, or take minutes. */
-const NOT_FOR_GPU_RULES = ['tile-matrix', 'tile-family', 'winograd', 'step/rows', 'training-memory'];
+/** These force their kernels by name, whatever the rules are. */
+const NOT_FOR_GPU_RULES = ['tile-matrix', 'matrix-syntax', 'tile-family'];
 
 /** @type {import('./tally-reporter.mjs').Tally} */
 const total = { passed: 0, failed: [], skipped: [] };
