@@ -46,13 +46,16 @@ function variants(
       const reason = kernel.unfit(productOf(problem, 1), traits);
       if (reason !== undefined) return reason;
       const shape = kernel.shape(traits);
-      return unfitProduct(productOf(problem, shape.slice), shape, traits);
+      const product = productOf(problem, shape.slice);
+      const inFours = product.left.vector && product.right.vector;
+      if (traits.adapter === 'swiftshader' && !inFours) return "takes SwiftShader's compiler minutes";
+      return unfitProduct(product, shape, traits);
     },
 
     rank(problem, traits) {
       const shape = kernel.shape(traits);
       // Barriers and workgroup memory cost a software adapter more than they save. Small tiles compile faster there.
-      if (traits.kind === 'software') return 200 + shape.rows * shape.columns;
+      if (traits.kind === 'software') return 200 + shape.rows * shape.columns * shape.slice;
       return rankOf(planTiles(productOf(problem, shape.slice), shape, traits));
     },
 

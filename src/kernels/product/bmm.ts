@@ -144,7 +144,9 @@ export function tiled(kernel: TileKernel): FinishingVariant<BmmGeometry> {
 
     rank(problem, traits) {
       const { shape, product } = tilesFor(problem, traits);
-      if (traits.kind === 'software') return kernel === tileRegisters ? 1 : 200 + shape.rows * shape.columns;
+      if (traits.kind === 'software') {
+        return kernel === tileRegisters ? 1 : 200 + shape.rows * shape.columns * shape.slice;
+      }
       return rankOf(planTiles(product, shape, traits, problem.attributes.batch));
     },
 

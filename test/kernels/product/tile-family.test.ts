@@ -55,14 +55,17 @@ describe('tile128x128x16of8x8', () => {
     'a stride, whole slices of channels': { x: [2, 6, 7, 16], w: [3, 3, 16, 48], padding: 1, stride: 2 },
     'pixels that no tap meets': { x: [2, 6, 5, 4], w: [1, 1, 4, 32], stride: 2 },
   };
-  test.each(Object.entries(cases))('%s', (_, { x, w, ...options }) =>
-    checkOp({
+  test.each(Object.entries(cases))('%s', async (_, { x, w, ...options }) => {
+    const { traits } = await testDevice();
+    // Without vectors, its compiler takes minutes.
+    if (traits.adapter === 'swiftshader' && x[3]! % 4 !== 0) return;
+    await checkOp({
       shapes: [x, w],
       build: ([image, weights]) => conv2d(image!, weights!, options),
       reference: convReference(convGeometry(x, w, options)),
       preferences: forced('tile128x128x16of8x8'),
-    }),
-  );
+    });
+  });
 });
 
 /** What a GPU runs; a software adapter's compiler takes ten seconds for the large ones. */
