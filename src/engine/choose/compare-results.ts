@@ -32,7 +32,7 @@ export async function fillRandom(device: Device, tensor: Placed, seed: number): 
   const words = Math.ceil(byteLength(tensor.spec) / 4);
   await runOnce(device, [tensor], {
     code: FILL_CODE,
-    access: ['read_write'],
+    bindings: [{ access: 'read_write', type: 'u32' }],
     dims: { words, kind: KINDS[tensor.spec.dtype], seed },
     items: words,
   });
@@ -46,7 +46,11 @@ export async function differenceOf(device: Device, result: Placed, reference: Pl
   try {
     await runOnce(device, [result, reference, out], {
       code: COMPARE_CODE,
-      access: ['read', 'read', 'read_write'],
+      bindings: [
+        { access: 'read', type: 'u32' },
+        { access: 'read', type: 'u32' },
+        { access: 'read_write', type: 'atomic<u32>' },
+      ],
       dims: { elements, kind: KINDS[reference.spec.dtype] },
       items: elements,
     });
@@ -76,7 +80,7 @@ const MOST_WORKGROUPS = 1024;
 interface OneStep {
   readonly code: string;
   /** Of each tensor. */
-  readonly access: readonly ('read' | 'read_write')[];
+  readonly bindings: readonly Pick<Binding, 'access' | 'type'>[];
   readonly dims: Readonly<Record<string, number>>;
   /** That lanes take in turn. */
   readonly items: number;
@@ -85,20 +89,18 @@ interface OneStep {
 async function runOnce(
   device: Device,
   tensors: readonly Placed[],
-  { code, access, dims, items }: OneStep,
+  { code, bindings, dims, items }: OneStep,
 ): Promise<void> {
   const sizes = await DimsBuffer.create(device, 256);
   try {
     const groups = Math.min(MOST_WORKGROUPS, Math.ceil(items / LANES));
-    const bindings = access.map((each, index): Binding => {
-      const counted = code === COMPARE_CODE && each === 'read_write';
-      const operand = { kind: 'input', index } as const;
-      return { name: `t${index}`, operand, access: each, type: counted ? 'atomic<u32>' : 'u32' };
+    const named = bindings.map((binding, index): Binding => {
+      return { ...binding, name: `t${index}`, operand: { kind: 'input', index } };
     });
     const command = await bindStep(
       device,
       'comparison of kernels',
-      { kind: 'dispatch', code, bindings, workgroups: [groups, 1, 1], dims },
+      { kind: 'dispatch', code, bindings: named, workgroups: [groups, 1, 1], dims },
       [
         ...tensors.map(({ spec, buffer, offset }) => ({
           buffer,

@@ -13,6 +13,16 @@ import { convReference } from '../conv/conv-reference.js';
 /** All three directions by one member of the family. */
 const forced = (name: string) => [{ conv2d: name, conv2dInputGradient: name, conv2dWeightGradient: name }];
 
+/** a·b in float64. */
+const productOf =
+  (m: number, k: number, n: number) =>
+  ([a, b]: readonly Float64Array[]) =>
+    Float64Array.from({ length: m * n }, (_, at) => {
+      let total = 0;
+      for (let q = 0; q < k; q++) total += a![Math.floor(at / n) * k + q]! * b![q * n + (at % n)]!;
+      return total;
+    });
+
 const members = tileFamily.map(({ name, shape }) => ({ name, ...shape(RDNA3) }));
 
 describe.each(members)('$name', ({ name, rows, columns, slice }) => {
@@ -23,12 +33,7 @@ describe.each(members)('$name', ({ name, rows, columns, slice }) => {
         [k, n],
       ],
       build: ([a, b]) => matmul(a!, b!),
-      reference: ([a, b]) =>
-        Float64Array.from({ length: m * n }, (_, at) => {
-          let total = 0;
-          for (let q = 0; q < k; q++) total += a![Math.floor(at / n) * k + q]! * b![q * n + (at % n)]!;
-          return total;
-        }),
+      reference: productOf(m, k, n),
       preferences: forced(name),
     });
 
@@ -55,10 +60,9 @@ describe('tile128x128x16of8x8', () => {
     'a stride, whole slices of channels': { x: [2, 6, 7, 16], w: [3, 3, 16, 48], padding: 1, stride: 2 },
     'pixels that no tap meets': { x: [2, 6, 5, 4], w: [1, 1, 4, 32], stride: 2 },
   };
-  test.each(Object.entries(cases))('%s', async (_, { x, w, ...options }) => {
+  test.for(Object.entries(cases))('%s', async ([, { x, w, ...options }], { skip }) => {
     const { traits } = await testDevice();
-    // Without vectors, its compiler takes minutes.
-    if (traits.adapter === 'swiftshader' && x[3]! % 4 !== 0) return;
+    skip(traits.adapter === 'swiftshader' && x[3]! % 4 !== 0, "SwiftShader's compiler takes minutes for it");
     await checkOp({
       shapes: [x, w],
       build: ([image, weights]) => conv2d(image!, weights!, options),
@@ -80,12 +84,7 @@ test('with the inner loop written out', async () => {
         [68, 44],
       ],
       build: ([a, b]) => matmul(a!, b!),
-      reference: ([a, b]) =>
-        Float64Array.from({ length: 36 * 44 }, (_, at) => {
-          let total = 0;
-          for (let q = 0; q < 68; q++) total += a![Math.floor(at / 44) * 68 + q]! * b![q * 44 + (at % 44)]!;
-          return total;
-        }),
+      reference: productOf(36, 68, 44),
       differentiable: [],
       preferences: [{ conv2d: 'tile32x32x32of4x4' }],
     });
@@ -109,12 +108,8 @@ test('a deep sum for a GPU with room is split, and ends with the epilogue', asyn
     await checkOp({
       shapes: [[m, k], [k, n], [n]],
       build: ([a, b, bias]) => relu(add(matmul(a!, b!), bias!)),
-      reference: ([a, b, bias]) =>
-        Float64Array.from({ length: m * n }, (_, at) => {
-          let total = bias![at % n]!;
-          for (let q = 0; q < k; q++) total += a![Math.floor(at / n) * k + q]! * b![q * n + (at % n)]!;
-          return Math.max(0, total);
-        }),
+      reference: (operands) =>
+        productOf(m, k, n)(operands).map((value, at) => Math.max(0, value + operands[2]![at % n]!)),
       preferences: [{ conv2d: variant, conv2dInputGradient: variant, conv2dWeightGradient: variant }],
     });
   } finally {
