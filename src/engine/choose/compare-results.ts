@@ -1,3 +1,4 @@
+import { COUNTER_HASH } from '../counter-hash.js';
 import { type Device, roundUp } from '../device.js';
 import { type Binding, byteLength, type DType, elementCount, type TensorSpec } from '../graph/tensor.js';
 import { bindStep } from '../run/bindings.js';
@@ -122,20 +123,14 @@ async function runOnce(
 const MAIN = `@compute @workgroup_size(${LANES})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u)`;
 
-/** Bits are mixed by a permutation of PCG (O'Neill 2014), twice, so that neighbours have nothing in common. */
-const FILL_CODE = `fn mixed(x: u32) -> u32 {
-  let state = x * 747796405u + 2891336453u;
-  let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
-  return (word >> 22u) ^ word;
-}
-fn signed(x: u32) -> f32 { return f32(mixed(x) >> 8u) * 0x1p-23 - 1.0; }
+const FILL_CODE = `${COUNTER_HASH}
+fn signed(i: u32) -> f32 { return f32(counterHash(i, dims.seed, 0u) >> 8u) * 0x1p-23 - 1.0; }
 ${MAIN} {
-  let seed = mixed(dims.seed);
   for (var i = id.x; i < dims.words; i += groups.x * ${LANES}u) {
     var word = 0u;
-    if (dims.kind == 0u) { word = bitcast<u32>(signed(mixed(i) ^ seed)); }
+    if (dims.kind == 0u) { word = bitcast<u32>(signed(i)); }
     if (dims.kind == 1u) {
-      word = pack2x16float(vec2f(signed(mixed(2u * i) ^ seed), signed(mixed(2u * i + 1u) ^ seed)));
+      word = pack2x16float(vec2f(signed(2u * i), signed(2u * i + 1u)));
     }
     t0[i] = word;
   }

@@ -1,5 +1,5 @@
+import { COUNTER_HASH } from '../../engine/counter-hash.js';
 import { applyOne, at, elementCount, type Op, type Tensor } from '../../engine/graph/tensor.js';
-import { COUNTER_HASH } from '../common/counter-hash.js';
 import { flatStep } from '../common/grid.js';
 import { NORMAL } from '../common/normal.js';
 import { byFirstAxis } from '../common/rows.js';

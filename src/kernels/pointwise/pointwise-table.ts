@@ -1,5 +1,5 @@
+import { COUNTER_HASH } from '../../engine/counter-hash.js';
 import type { Tensor } from '../../engine/graph/tensor.js';
-import { COUNTER_HASH } from '../common/counter-hash.js';
 import type { ElementFunction } from './expression.js';
 import { ADD, pointwise } from './pointwise.js';
 import type { PointwiseFunction } from './pointwise-function.js';
