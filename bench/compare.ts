@@ -12,16 +12,22 @@ export interface Comparison {
   readonly costs: readonly Cost[];
   /** tailray first, in the order of `CONTENDERS`. */
   readonly timings: readonly Timing[];
-  /** Libraries that could not do the work, with what they said. */
-  readonly failures: readonly { readonly who: Peer; readonly reason: string }[];
+  /** Libraries that are not timed: they could not do the work, or did other work. */
+  readonly failures: readonly Failure[];
+}
+
+export interface Failure {
+  readonly who: Peer;
+  readonly reason: string;
+  /** The library gives other results than tailray, so one of the two is wrong. */
+  readonly disagrees: boolean;
 }
 
 export type OpenHosts = Pick<Hosts, 'tailray'> & Partial<Hosts>;
 
-/** @throws DisagreementError if a library gives other results than tailray */
 export async function compare(workload: Workload, hosts: OpenHosts, rounds: number): Promise<Comparison> {
   const turns: Turn[] = [];
-  const failures: Comparison['failures'][number][] = [];
+  const failures: Failure[] = [];
   let reference: readonly Float32Array[] = [];
   try {
     for (const who of CONTENDERS) {
@@ -36,9 +42,10 @@ export async function compare(workload: Workload, hosts: OpenHosts, rounds: numb
         else requireAgreement(workload, who, reference, results);
         turns.splice(-1, 1, { who, entrant, repeats: await warmUp(entrant) });
       } catch (error) {
-        if (who === 'tailray' || error instanceof DisagreementError) throw error;
+        if (who === 'tailray') throw error;
         if (turns.at(-1)?.who === who) await turns.pop()?.entrant.dispose();
-        failures.push({ who, reason: error instanceof Error ? error.message : String(error) });
+        const reason = error instanceof Error ? error.message : String(error);
+        failures.push({ who, reason, disagrees: error instanceof DisagreementError });
       }
     }
     const times = await timedRounds(`${workload.name} ${workload.direction}`, turns, rounds);

@@ -8,6 +8,7 @@ import { openDevice } from '#src/platform/node/open-device.js';
 import { tailrayVersion } from '#src/storage/version.js';
 import { counted } from '#src/text/numbers.js';
 import { padCell } from '#src/text/padded-table.js';
+import { DisagreementError } from './agreement.js';
 import { type Comparison, compare, type OpenHosts } from './compare.js';
 import { shareAdapter } from './contenders/shared-adapter.js';
 import type { TailrayHost } from './contenders/tailray.js';
@@ -58,7 +59,11 @@ interface Request {
   readonly adapter: string;
 }
 
-/** Prints each workload as soon as it is measured, and keeps all of them where that was asked for. */
+/**
+ * Prints each workload as soon as it is measured, and keeps all of them where that was asked for.
+ *
+ * @throws DisagreementError in the end, if a library gave other results than tailray
+ */
 async function measure(
   workloads: readonly Workload[],
   tailray: TailrayHost,
@@ -88,8 +93,8 @@ async function measure(
       measurements.push(measurement);
       if (flags.json) print(JSON.stringify(measurement));
     }
-    for (const { who, reason } of comparison.failures) {
-      notes.push(`${who} failed at ${fullName(workload)}: ${reason}`);
+    for (const { who, reason, disagrees } of comparison.failures) {
+      notes.push(disagrees ? reason : `${who} failed at ${fullName(workload)}: ${reason}`);
     }
     say(tableLine(comparison, peers, { roofline, adapter }));
     // each time, so that what was measured stays when the rest cannot be
@@ -103,6 +108,12 @@ async function measure(
   if (kept !== undefined) notes.push(`Kept in ${kept}`);
   say(tableFoot(workloads));
   for (const note of notes) remark(flags, note);
+  const disagreeing = comparisons.flatMap(({ failures }) => failures).filter(({ disagrees }) => disagrees);
+  if (disagreeing.length > 0) {
+    throw new DisagreementError(
+      `${counted(disagreeing.length, 'result')} of other libraries differ from tailray's.`,
+    );
+  }
 }
 
 function runHeader(hosts: OpenHosts, roofline: Roofline, adapter: string): RunHeader {
