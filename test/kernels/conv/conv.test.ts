@@ -64,6 +64,18 @@ describe('conv2d, its input gradient and its weight gradient', () => {
     },
     'rows of weights that share cache sets': { x: [1, 4, 10, 4], w: [1, 2, 4, 1024] },
     'channels that fill no panel': { x: [1, 7, 7, 72], w: [2, 2, 72, 72] },
+    'so many pixels that gradients take transposed weights': {
+      x: [1, 13, 11, 72],
+      w: [3, 2, 72, 20],
+      padding: 1,
+    },
+    'the same in groups and passes': {
+      x: [1, 25, 23, 64],
+      w: [3, 3, 32, 64],
+      padding: 1,
+      stride: 2,
+      groups: 2,
+    },
     'two pixels': { x: [1, 1, 2, 72], w: [3, 3, 72, 36], padding: 1 },
     'many columns': { x: [1, 3, 5, 4], w: [3, 3, 4, 132], padding: 1 },
   };

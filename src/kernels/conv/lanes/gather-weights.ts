@@ -6,10 +6,10 @@ import { copiedTexture, matrixInBuffer, matrixInTexture, type PanelMatrix, panel
 import { packWeights } from './weight-panels.js';
 
 /**
- * The weights of a gather (conv-gather.ts) where the kernels of conv-lanes.ts want them: as they lie wherever that can
- * be. A forward convolution reads texels of four outputs. An input gradient, whose outputs are the rows of the same
- * matrix, reads texels of four inputs and transposes them in its registers, which costs nothing where a vector of lanes
- * holds one component; writing the matrix out transposed took as long as the rest of it.
+ * The weights of a gather (conv-gather.ts) where the kernels of conv-lanes.ts want them. A forward convolution reads texels
+ * of four outputs, as they lie. An input gradient, whose outputs are the rows of the same matrix, has it written out
+ * transposed, unless it has so few pixels that this would take longer than it saves: then it reads texels of four inputs,
+ * from lines of memory that lie far apart, and transposes them in its registers.
  */
 export interface GatherWeights extends PanelMatrix {
   /** Whether the four values of a texel belong to four output or four input channels. */
@@ -31,7 +31,7 @@ const SOURCE: Operand = { kind: 'input', index: 1 };
 /** Whether the weights fit where they are wanted. */
 export function weightsFit(gather: Gather, stored: Stored, traits: DeviceTraits): boolean {
   if (readAsTheyLie(gather, traits)) return true;
-  if (liesByInputs(gather)) return copiedTexture(inputShape(gather, stored), traits) !== undefined;
+  if (liesByInputs(gather, traits)) return copiedTexture(inputShape(gather, stored), traits) !== undefined;
   const taps = Math.max(...gather.passes.map(({ y, x }) => y.taps.length * x.taps.length));
   const shape = outputShape(gather, taps, stored, traits);
   return (liesByOutputs(gather) ? copiedTexture(shape, traits) : panelLayout(shape, traits)) !== undefined;
@@ -40,7 +40,7 @@ export function weightsFit(gather: Gather, stored: Stored, traits: DeviceTraits)
 /** Adds the steps that bring the weights in place. @returns the weights of each pass */
 export function stageWeights(staging: Staging): (y: TapAxis, x: TapAxis) => GatherWeights {
   const { gather, stored, traits, addScratch, steps } = staging;
-  if (liesByInputs(gather)) {
+  if (liesByInputs(gather, traits)) {
     const shape = inputShape(gather, stored);
     const panels = readAsTheyLie(gather, traits)
       ? matrixInBuffer({ ...shape, operand: SOURCE })
@@ -57,17 +57,30 @@ export function stageWeights(staging: Staging): (y: TapAxis, x: TapAxis) => Gath
 /** Few rows read each weight once: a copy would only add to that. Some drivers read buffers as fast anyway. */
 function readAsTheyLie(gather: Gather, traits: DeviceTraits): boolean {
   const { columnsIn, rows } = laneStyle(traits);
-  const most = Math.max(...gather.passes.map(({ y, x }) => gather.image.n * y.count * x.count));
-  return (liesByInputs(gather) || liesByOutputs(gather)) && (columnsIn === 'buffer' || most <= rows);
+  const lie = liesByInputs(gather, traits) || liesByOutputs(gather);
+  return lie && (columnsIn === 'buffer' || mostPixels(gather) <= rows);
 }
 
-function liesByInputs({ transposed, groups, image, channels }: Gather): boolean {
-  return transposed && (image.c / groups) % 4 === 0 && (channels / groups) % 4 === 0;
+function liesByInputs(gather: Gather, traits: DeviceTraits): boolean {
+  if (laneStyle(traits).columnsIn === 'texture' && mostPixels(gather) > MOST_UNPACKED) return false;
+  return gather.transposed && inFours(gather);
 }
 
-function liesByOutputs({ transposed, groups, image, channels }: Gather): boolean {
-  return !transposed && (image.c / groups) % 4 === 0 && (channels / groups) % 4 === 0;
+function liesByOutputs(gather: Gather): boolean {
+  return !gather.transposed && inFours(gather);
 }
+
+function inFours({ groups, image, channels }: Gather): boolean {
+  return (image.c / groups) % 4 === 0 && (channels / groups) % 4 === 0;
+}
+
+/** Of a pass. */
+function mostPixels({ image, passes }: Gather): number {
+  return Math.max(...passes.map(({ y, x }) => image.n * y.count * x.count));
+}
+
+/** Pixels of a pass up to which it does not pay to write its weights out transposed. */
+const MOST_UNPACKED = 128;
 
 /** [tap, output channel] × [input channel]: lanes walk along the rows, and panels are as wide as a row of the texture. */
 function inputShape({ channels, groups, image, kh, kw }: Gather, stored: Stored) {
