@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Roofline } from '#src/engine/roofline.js';
 import type { Comparison } from './compare.js';
@@ -33,13 +33,28 @@ export function saveRun(
   measurements: readonly Measurement[],
   comparisons: readonly Comparison[],
 ): string {
-  const folder = join(parent, `${runFolderName(header)}${what === 'scaling' ? '-scaling' : ''}`);
-  mkdirSync(folder, { recursive: true });
+  const folder = folderOf(
+    join(parent, `${runFolderName(header)}${what === 'scaling' ? '-scaling' : ''}`),
+    header,
+  );
   const lines = [{ run: header }, ...measurements].map((line) => `${JSON.stringify(line)}\n`);
   writeFileSync(join(folder, 'results.jsonl'), lines.join(''));
   const plot = what === 'scaling' ? scalingPlot(measurements, header) : speedupPlot(comparisons, header);
   writeFileSync(join(folder, `${what === 'scaling' ? 'scaling' : 'speedup'}.svg`), plot);
   return folder;
+}
+
+/** Makes the folder, with a number behind its name where the results of another run have that name already. */
+function folderOf(name: string, { date }: RunHeader): string {
+  for (let i = 1; ; i++) {
+    const folder = i === 1 ? name : `${name}-run${i}`;
+    mkdirSync(folder, { recursive: true });
+    const results = join(folder, 'results.jsonl');
+    if (!existsSync(results)) return folder;
+    const [first = ''] = readFileSync(results, 'utf8').split('\n', 1);
+    // each workload writes again what came before it
+    if (first.includes(JSON.stringify(date))) return folder;
+  }
 }
 
 /** Day and adapter, e.g. `2026-11-24-llvmpipe-mesa-25.0.7`. */

@@ -24,7 +24,7 @@ export const networks: readonly Workload[] = [
   hostSideOf(RESNET18),
   trainingStep(convnext({ arch: 'convnext_atto', image: 64, batch: 8, ...FINDINGS })),
   trainingStep({
-    ...resnet({ ...INFERENA, loss: 'cross-entropy', learningRate: 1e-4 }),
+    ...resnet({ ...INFERENA, loss: 'cross-entropy', learningRate: 1e-5 }),
     // half a minute a step on two cores
     onlyOnGpu: ['tfjs-webgpu'],
   }),

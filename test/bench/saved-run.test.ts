@@ -42,6 +42,15 @@ function save(what: 'speed' | 'scaling', comparisons: readonly Comparison[]): st
 }
 
 describe('a kept run', () => {
+  test('of the same day stays beside the next one, and grows with its own workloads', () => {
+    const [one, two] = [measured(WORKLOADS[0]!, 4), measured(WORKLOADS[1]!, 5)];
+    const first = save('speed', [one]);
+    expect(save('speed', [one, two])).toBe(first);
+    const later = saveRun(folder, 'speed', { ...header, date: '2026-11-24T13:00:00.000Z' }, [], []);
+    expect(later).toBe(`${first}-run2`);
+    expect(readFileSync(join(first, 'results.jsonl'), 'utf8').trim().split('\n')).toHaveLength(5);
+  });
+
   test('is a folder named after day and adapter, with what was measured a line each', () => {
     const kept = save('speed', [measured(WORKLOADS[0]!, 4)]);
     expect(kept).toBe(join(folder, '2026-11-24-llvmpipe-mesa-25.0.7'));
