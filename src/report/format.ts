@@ -8,6 +8,13 @@ export function range({ low, high }: Interval): string {
   return Number.isFinite(low) && Number.isFinite(high) ? `${decimals(low)}–${decimals(high)}` : NOTHING;
 }
 
+/** A probability with the digits that tell small ones apart: `0.93`, `0.042`, `0.0017`. */
+export function score(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return NOTHING;
+  if (value === 0 || value >= 0.1) return value.toFixed(2);
+  return value >= 0.01 ? value.toFixed(3) : value >= 1e-4 ? value.toFixed(4) : 'below 0.0001';
+}
+
 /** Why there is no interval, in words; null where there is one. */
 export function noInterval({ whyMissing }: Interval): string | null {
   return whyMissing === null ? null : `no interval: ${whyMissing}`;

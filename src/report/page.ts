@@ -1,43 +1,75 @@
 import { htmlDocument } from './document.js';
 import type { ExaminedRun } from './examine-run.js';
 import { type Html, html } from './html.js';
+import type { LookAt } from './samples/looked.js';
 import { classCurves } from './sections/class-curves.js';
 import { classTable } from './sections/class-table.js';
 import { comparison } from './sections/comparison.js';
+import { confusion } from './sections/confusion.js';
 import { curves } from './sections/curves.js';
 import { dataSection } from './sections/data.js';
 import { headline } from './sections/headline.js';
 import { provenance } from './sections/provenance.js';
 import { samples } from './sections/samples.js';
+import { scoreHistograms } from './sections/score-histograms.js';
+import { time } from './sections/time.js';
+import { viewerDialog, viewerScript } from './viewer/dialog.js';
 
 /** The whole page, in the order in which a reader asks. */
 
 export interface PageOptions {
   /** Leave the sample images out. */
   readonly pictures: boolean;
+  /** Where the model of a run looked; absent or null where there are no maps. */
+  readonly lookAt?: ((run: ExaminedRun) => Promise<LookAt | null>) | undefined;
   /** Bootstrap draws for differences between runs. */
   readonly resamples?: number | undefined;
 }
+
+/** Characters of all pictures in the page: with plots and tables of 36 classes it stays below 8 MB. */
+const PICTURE_BUDGET = 5.2e6;
 
 /** The text of the HTML file; the same runs give the same text. */
 export async function renderPage(runs: readonly ExaminedRun[], options: PageOptions): Promise<string> {
   const articles: Html[] = [];
   for (const [i, run] of runs.entries()) {
-    articles.push(html`<article id="run-${i + 1}">
-${headline(run)}
-${curves(run)}
-${classTable(run)}
-${classCurves(run)}
-${options.pictures && (await samples(run))}
-${dataSection(run)}
-${provenance(run)}
-</article>`);
+    articles.push(await article(run, `run-${i + 1}`, { ...options, budget: PICTURE_BUDGET / runs.length }));
   }
   const title = runs.map(({ record }) => record.name).join(', ');
   const body = html`${banner(runs)}
 ${runs.length > 1 && comparison(runs, options.resamples)}
-${articles}`;
-  return htmlDocument({ title: `${title} · tailray report`, heading: 'tailray training report', body }).text;
+${articles}
+${options.pictures && viewerDialog()}`;
+  return htmlDocument({
+    title: `${title} · tailray report`,
+    heading: 'tailray training report',
+    body,
+    scripts: options.pictures ? [viewerScript()] : [],
+  }).text;
+}
+
+async function article(
+  run: ExaminedRun,
+  id: string,
+  { pictures, lookAt, budget }: PageOptions & { budget: number },
+): Promise<Html> {
+  const look = pictures ? ((await lookAt?.(run)) ?? null) : null;
+  const sections = [
+    classTable(run),
+    pictures ? await samples(run, { id, budget, lookAt: look }) : null,
+    scoreHistograms(run),
+    classCurves(run),
+    confusion(run),
+    curves(run),
+    time(run),
+    dataSection(run),
+    provenance(run),
+  ].flatMap((section) => (section === null ? [] : { ...section, id: `${id}-${section.key}` }));
+  return html`<article id="${id}" aria-labelledby="${id}-name">
+${headline(run, id)}
+<nav class="jump" aria-label="Sections of ${run.record.name}"><ul>${sections.map((section) => html`<li><a href="#${section.id}">${section.title}</a></li>`)}</ul></nav>
+${sections.map((section) => html`<section id="${section.id}" aria-labelledby="${section.id}-title"><h3 id="${section.id}-title">${section.title}</h3>\n${section.content}\n</section>`)}
+</article>`;
 }
 
 function banner(runs: readonly ExaminedRun[]): Html {

@@ -3,6 +3,7 @@ import { writeAtomically } from '../storage/atomic-file.js';
 import { type ExaminedRun, type ExamineOptions, examineRun } from './examine-run.js';
 import { renderPage } from './page.js';
 import { ReportError } from './report-error.js';
+import type { LookAt } from './samples/looked.js';
 
 /** From run directories to one HTML file that needs nothing else to be read. */
 
@@ -11,6 +12,8 @@ export interface ReportOptions extends ExamineOptions {
   readonly out?: string | undefined;
   /** Put sample images into the file; default true. */
   readonly pictures?: boolean | undefined;
+  /** Where the model of a run looked, for maps over its pictures; absent or null: there are none. */
+  readonly lookAt?: ((run: ExaminedRun) => Promise<LookAt | null>) | undefined;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function writeReport(
   const runs: ExaminedRun[] = [];
   for (const path of runDirs) runs.push(await examineRun(path, options));
   const path = options.out ?? (runDirs.length === 1 ? join(first, 'report.html') : 'report.html');
-  const { pictures = true, resamples } = options;
-  await writeAtomically(path, await renderPage(runs, { pictures, resamples }));
+  const { pictures = true, lookAt, resamples } = options;
+  await writeAtomically(path, await renderPage(runs, { pictures, lookAt, resamples }));
   return { path };
 }

@@ -55,7 +55,7 @@ svg .tick,svg .label,svg .note{fill:var(--muted)}
 svg .note{font-size:10px;paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 svg .value{font-size:10px}
 svg .divide{stroke:var(--rule);stroke-width:1}
-svg .group{fill:var(--c);font-size:10px;font-weight:600}
+svg .group{fill:var(--muted);font-size:10px;font-weight:600}
 svg .axis,svg .tickmark{stroke:var(--muted);stroke-width:1}
 svg .grid{stroke:var(--grid);stroke-width:1}
 svg .reference{stroke:var(--muted);stroke-width:1;stroke-dasharray:4 3}
@@ -66,12 +66,16 @@ svg .line{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}
 svg .line.strong{stroke:var(--ink);stroke-width:1.8}
 svg .band{fill:var(--c);opacity:.18}
 svg .bar,svg .dot{fill:var(--c)}
+svg .negatives{--c:var(--none);opacity:.6}
+svg .whisker{fill:none;stroke:var(--ink);stroke-width:1.2}
 .head{--c:var(--head)}.medium{--c:var(--medium)}.tail{--c:var(--tail)}.none{--c:var(--none)}.series{--c:var(--series)}
+.waiting{--c:var(--tail)}
 .run0{--c:var(--run0)}.run1{--c:var(--run1)}.run2{--c:var(--run2)}.run3{--c:var(--run3)}.run4{--c:var(--run4)}.run5{--c:var(--run5)}
-.chip{display:inline-block;font-size:.78rem;font-weight:600;color:var(--c);white-space:nowrap}
+.chip{display:inline-block;font-size:.78rem;font-weight:600;white-space:nowrap}
 .chip::before,.key::before{content:"";display:inline-block;width:.65em;height:.65em;border-radius:2px;background:var(--c);margin-right:.35em}
 .key::before{border-radius:50%}
 .guess-key{display:inline-block;width:2px;height:.9em;background:var(--ink);vertical-align:-.1em;margin:0 .3em 0 1em}
+.whisker-key{display:inline-block;width:1.1em;height:.55em;border:solid var(--ink);border-width:0 1.5px;background:linear-gradient(var(--ink),var(--ink)) center/100% 1.5px no-repeat;margin:0 .3em 0 1em}
 .legend{font-size:.85rem;margin:.5rem 0 1.25rem}
 .legend .chip{margin-right:1rem}
 .legend .key{margin-left:1rem}
@@ -97,26 +101,91 @@ svg .cell-value.light{fill:var(--paper)}
 .findings li{border-left:4px solid var(--c);background:var(--card);padding:.55rem .9rem;margin:.5rem 0;border-radius:0 6px 6px 0}
 .findings span{display:block}
 .serious{--c:var(--alarm)}.warning{--c:var(--tail)}.note{--c:var(--none)}
-.samples{display:grid;grid-template-columns:repeat(2,1fr);gap:1rem}
-@media (min-width:34rem){.samples{grid-template-columns:repeat(3,1fr)}}
-@media (min-width:60rem){.samples{grid-template-columns:repeat(6,1fr)}}
+.samples{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1rem}
+@media (min-width:46rem){.samples{grid-template-columns:repeat(3,minmax(0,1fr))}}
+.samples.three{grid-template-columns:repeat(3,minmax(0,1fr));gap:.5rem}
 .sample{font-size:.8rem}
 .sample img,.no-picture{display:block;width:100%;height:auto;border-radius:4px;background:#000}
-.no-picture{aspect-ratio:1;display:grid;place-content:center;color:#aaa}
+.no-picture{aspect-ratio:1;display:grid;place-content:center;color:#bbb}
 .sample figcaption{font-size:.8rem;font-weight:400;margin:.35rem 0 0}
-.sample ul{list-style:none;margin:.15rem 0;padding:0}
-.sample li{display:block}
 .sample .id{font-size:.72rem;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.5rem 2rem;margin:0}
+h5{font-size:.82rem;margin:.25rem 0 .4rem;color:var(--muted);font-weight:600}
+.outcomes{display:grid;gap:1rem 1.25rem;align-items:start}
+@media (min-width:46rem){.outcomes{grid-template-columns:repeat(3,minmax(0,1fr))}}
+.outcomes>div{display:grid;gap:1rem}
+.class-images{margin-top:1.75rem;padding-top:.25rem;border-top:1px solid var(--grid)}
+.case{font-size:.82rem}
+.case figcaption{font-size:inherit;font-weight:400;margin:.4rem 0 0}
+.case p,.viewer-text p{margin:0}
+.case ul,.viewer-text ul{list-style:none;margin:.3rem 0;padding:0}
+.case-title .n,.case li .n,.viewer-text li .n{float:right}
+.outcome{font-weight:600;white-space:nowrap}
+[data-outcome=right] .outcome,.good{color:var(--good)}
+[data-outcome=wrong] .outcome,[data-outcome=missed] .outcome,.bad{color:var(--alarm)}
+.case .id,.viewer-text .id{font-size:.75rem;color:var(--muted);overflow-wrap:anywhere}
+.enlarge{display:block;width:100%;padding:0;border:0;border-radius:4px;background:#000;cursor:zoom-in;overflow:hidden}
+.radiograph{overflow:hidden;background:#000}
+.enlarge .map{display:none}
+.beside-map{display:grid;grid-template-columns:6.5rem 1fr;gap:.6rem;align-items:center;margin:.4rem 0}
+.inset{overflow:hidden;background:#000;border-radius:3px}
+.map-key{display:inline-block;width:6em;height:.7em;border:1px solid var(--rule);vertical-align:-.05em;margin:0 .35em}
+.unseen{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap;border:0}
+.store{position:absolute;width:0;height:0;overflow:hidden}
+.skip{position:absolute;left:-100vw;top:0;background:var(--paper);padding:.5rem 1rem;border:2px solid var(--ink);z-index:1}
+.skip:focus{left:.5rem}
+:focus-visible{outline:3px solid var(--series);outline-offset:2px}
+main:focus,[id=viewer-title]:focus{outline:none}
+.jump{margin:1rem 0}
+.jump ul{list-style:none;margin:0;padding:0;display:flex;flex-wrap:wrap;gap:.35rem}
+.jump a{display:block;padding:.3rem .7rem;border:1px solid var(--rule);border-radius:1rem;background:var(--card);font-size:.82rem;text-decoration:none}
+.jump a:hover{border-color:var(--ink)}
+.numbers{font-size:.82rem;margin-top:.25rem}
+.numbers summary{cursor:pointer;color:var(--muted);padding:.2rem 0;width:fit-content}
+.numbers .scroll{margin:.25rem 0;max-height:22rem;overflow:auto}
+.numbers table{width:auto}
+.numbers thead th{position:sticky;top:0;background:var(--paper)}
+.histograms{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(14.5rem,100%),1fr));gap:1rem 1.25rem}
+.plot>.scroll{margin:0}
+.plot>.scroll>svg{min-width:34rem}
+button{font:inherit;color:inherit}
+kbd{font:.78em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;border:1px solid var(--rule);border-radius:3px;padding:0 .3em;background:var(--paper)}
+.viewer{width:100vw;height:100dvh;max-width:100vw;max-height:100dvh;margin:0;border:0;padding:0;background:var(--paper);color:var(--ink)}
+.viewer[open]{display:grid;grid-template-rows:auto minmax(0,1fr) auto}
+.viewer::backdrop{background:#000c}
+.viewer-head,.viewer-foot{display:flex;gap:1rem;align-items:center;justify-content:space-between;padding:.6rem 1rem}
+.viewer h2{font-size:1.1rem;margin:0;min-width:0}
+.viewer h2 .n{margin-left:.5rem}
+.viewer button,.viewer .check{border:1px solid var(--rule);border-radius:6px;background:var(--card);padding:.35rem .8rem;cursor:pointer;min-height:2.25rem}
+.viewer button:hover:enabled{border-color:var(--ink)}
+.viewer button:disabled{color:var(--muted);cursor:default}
+.viewer button[aria-pressed=true]{background:var(--ink);color:var(--paper)}
+.viewer-body{overflow:auto;display:grid;align-content:start;gap:1rem;padding:0 1rem}
+.stage{position:relative;background:#000;border-radius:4px;aspect-ratio:1;max-height:70dvh;width:100%;touch-action:none;cursor:crosshair;user-select:none}
+.stage-picture{position:absolute;inset:0}
+.stage-picture svg{width:100%;height:100%}
+.side{position:absolute;top:.4rem;z-index:1;color:#fff;font-weight:700;text-shadow:0 0 3px #000,0 0 3px #000;pointer-events:none}
+.side:first-child{left:.6rem}.side:last-child{right:.6rem}
+.viewer-panel{font-size:.88rem}
+.viewer-panel .beside-map{display:none}
+.viewer fieldset{border:1px solid var(--rule);border-radius:6px;margin:.75rem 0;padding:.5rem .8rem .8rem;min-width:0}
+.viewer fieldset[hidden]{display:none}
+.viewer label{display:block;margin:.35rem 0}
+.viewer label output{float:right;font-variant-numeric:tabular-nums}
+.viewer input[type=range]{width:100%;accent-color:var(--series);display:block;height:1.5rem}
+.viewer .buttons{display:flex;gap:.5rem;margin-top:.5rem}
+.viewer .check{display:inline-block}
+@media (min-width:52rem){.viewer-body{grid-template-columns:minmax(0,1fr) 20rem;overflow:hidden;align-content:stretch;grid-template-rows:minmax(0,1fr)}
+.stage{aspect-ratio:auto;max-height:none;height:100%}.viewer-panel{overflow:auto;padding-right:.25rem}}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.5rem 2rem;margin:0}
 dt{font-size:.8rem;color:var(--muted)}
 dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.75rem 1rem;font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:.25rem 0}
 pre.recipe{columns:19rem;column-gap:2rem}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule)}
-.samples.three{grid-template-columns:repeat(3,1fr);gap:.5rem}
 @media print{@page{margin:14mm}body{padding:0;max-width:none;font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 section{margin-top:1.5rem}figure,tr,.tile,.class-row,.callout{break-inside:avoid}h2,h3,h4{break-after:avoid}
 .scroll{overflow:visible}tfoot{display:table-row-group}table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}tbody th{position:static}
 .tiles{grid-template-columns:repeat(4,1fr)}.grid2{grid-template-columns:1fr 1fr}.grid3{grid-template-columns:repeat(3,1fr)}
-.samples{grid-template-columns:repeat(6,1fr)}.samples.three{grid-template-columns:repeat(3,1fr)}}
+.samples{grid-template-columns:repeat(6,1fr)}.samples.three,.outcomes{grid-template-columns:repeat(3,1fr)}.histograms{grid-template-columns:repeat(4,1fr)}
+.jump,.skip,.viewer,.numbers{display:none}.class-images,.case{break-inside:avoid}.plot>.scroll>svg{min-width:0}}
 `;

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DataPart, resolveDataSource } from '../../src/data/tables/data-source.js';
 import { patientsOf } from '../../src/data/tables/split.js';
@@ -25,25 +25,38 @@ export interface MadeUpDataset {
   readonly images?: number;
   /** Share of test patients; 0 writes no test.csv. */
   readonly test?: number;
+  /** Classes from one to half as common a one; 1 when absent. */
+  readonly halving?: number;
+  /** As many different pictures of that size, smooth and noisy as radiographs are; absent: small noise, each its own. */
+  readonly pictures?: { readonly different: number; readonly size: number };
+  /** Of a picture's file; its number when absent. */
+  readonly nameOf?: (i: number) => string;
 }
 
-/** A folder with train.csv, perhaps test.csv, and small pictures; class c is present with probability 0.5 / 2^c, NEVER never. */
+/**
+ * A folder with train.csv, perhaps test.csv, and pictures; class c is present with probability 0.5 / 2^c (unless it halves
+ * more slowly), NEVER never.
+ */
 export async function writeDataset(
   folder: string,
-  { classes, images = 240, test = 0.4 }: MadeUpDataset,
+  { classes, images = 240, test = 0.4, halving = 1, pictures, nameOf = String }: MadeUpDataset,
 ): Promise<string> {
   await mkdir(join(folder, 'images'), { recursive: true });
   const rows = { train: [] as string[], test: [] as string[] };
   for (let i = 0; i < images; i++) {
     const random = new Random(5, 'made-up image', i);
-    const pixels = Uint16Array.from({ length: 64 }, () => random.int(65536));
-    await writeFile(join(folder, 'images', `${i}.png`), await png16(pixels, 8, 8));
+    const file = join(folder, 'images', `${nameOf(i)}.png`);
+    if (pictures === undefined) {
+      const pixels = Uint16Array.from({ length: 64 }, () => random.int(65536));
+      await writeFile(file, await png16(pixels, 8, 8));
+    } else if (i < pictures.different) await writeFile(file, await radiographLike(i, pictures.size));
+    else await link(join(folder, 'images', `${nameOf(i % pictures.different)}.png`), file);
     const labels = classes.map((name, c) =>
-      random.chance(0.02) ? '' : Number(name !== NEVER && random.chance(0.5 / 2 ** c)),
+      random.chance(0.02) ? '' : Number(name !== NEVER && random.chance(0.5 / 2 ** (c / halving))),
     );
     const patient = i >> 1;
     const part = new Random(5, 'made-up patient', patient).chance(test) ? 'test' : 'train';
-    rows[part].push([`${i}.png`, `p${patient}`, ...labels].join(','));
+    rows[part].push([`${nameOf(i)}.png`, `p${patient}`, ...labels].join(','));
   }
   const header = ['ImageID', 'PatientID', ...classes.map((name) => `"${name.replaceAll('"', '""')}"`)].join(
     ',',
@@ -54,6 +67,19 @@ export async function writeDataset(
   return folder;
 }
 
+/** Two dark fields in a bright one, under the noise of a detector: no radiograph, but as hard to compress. */
+async function radiographLike(seed: number, size: number): Promise<Buffer> {
+  const random = new Random(seed, 'made-up radiograph');
+  const pixels = Uint16Array.from({ length: size * size }, (_, i) => {
+    const [y, x] = [Math.floor(i / size) / size - 0.5, (i % size) / size - 0.5];
+    const lung = Math.exp(-(((Math.abs(x) - 0.2) / 0.12) ** 2) - (y / 0.3) ** 2);
+    const rib = Math.sin(60 * (y + 0.6 * x * x) + seed) * 0.05;
+    const bright = 0.75 - 0.5 * lung + rib - 0.6 * Math.max(0, Math.abs(x) - 0.4);
+    return Math.max(0, Math.min(65535, Math.round(65535 * (bright + 0.02 * random.normal()))));
+  });
+  return png16(pixels, size, size);
+}
+
 export interface MadeUpRun {
   readonly data: string;
   readonly overrides?: readonly string[];
@@ -62,6 +88,8 @@ export interface MadeUpRun {
   readonly seed?: number;
   /** Identifiers to be taken as unreadable. */
   readonly unreadable?: readonly string[];
+  /** As of the data set. */
+  readonly halving?: number;
 }
 
 const STEPS_PER_EPOCH = 6;
@@ -69,7 +97,7 @@ const BEST_EPOCH = 4;
 
 /** Writes a finished run of 5 epochs. @returns the run directory */
 export async function writeRun(folder: string, options: MadeUpRun): Promise<string> {
-  const { data, overrides = [], skill = 1.5, seed = 0, unreadable = [] } = options;
+  const { data, overrides = [], skill = 1.5, seed = 0, unreadable = [], halving = 1 } = options;
   await mkdir(folder, { recursive: true });
   const recipe = parseRecipe(RECIPE, {
     path: 'made-up.yaml',
@@ -80,7 +108,7 @@ export async function writeRun(folder: string, options: MadeUpRun): Promise<stri
   const rows: Prediction[] = [];
   const scored = (part: DataPart | null, split: string) => {
     if (part === null) return { scores: null, leftOut: [] };
-    const predicted = predictRandomly(part, { split, seed, skill, unreadable });
+    const predicted = predictRandomly(part, { split, seed, skill, unreadable, halving });
     rows.push(...predicted.map(({ row }) => row));
     const readable = predicted.filter(({ row }) => row.probabilities !== null);
     const summary = scoreDataset(
@@ -168,7 +196,8 @@ function predictRandomly(
     seed,
     skill,
     unreadable,
-  }: { split: string; seed: number; skill: number; unreadable: readonly string[] },
+    halving,
+  }: { split: string; seed: number; skill: number; unreadable: readonly string[]; halving: number },
 ): { row: Prediction; labels: Float32Array }[] {
   const width = part.table.classes.length;
   return Array.from(part.indices, (index) => {
@@ -179,7 +208,7 @@ function predictRandomly(
     }
     const random = new Random(seed, 'made-up score', image);
     const probabilities = Float32Array.from(labels, (label, c) => {
-      const logit = -0.7 - 0.6 * c + (label === 1 ? skill : 0) + random.normal();
+      const logit = -0.7 - (0.6 * c) / halving + (label === 1 ? skill : 0) + random.normal();
       return 1 / (1 + Math.exp(-logit));
     });
     return { row: { image, probabilities, split, note: '' }, labels };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -78,28 +79,49 @@ describe('the report of a finished run', () => {
       'Validation AUROC',
       'How common in training',
       'Average precision against a prevalence guess',
+      'AUROC',
       'Reliability, the labels of all classes together',
+      'effusion',
+      'Labelled as well, where the finding of the row was missed',
+      'Raised wrongly, where the finding of the row was missed',
+      'Time of each epoch, validation included',
     ]) {
       const figure = page.split(`<figcaption>${caption}</figcaption>`)[1]?.split('</figure>')[0] ?? '';
-      expect(figure, caption).toMatch(/<path class="line|<rect class="bar|<circle/);
+      expect(figure, caption).toMatch(
+        /<path class="line|<path class="bar|<rect class="bar|<rect class="cell|<circle/,
+      );
+      expect(figure, caption).toMatch(/<details class="numbers">.*<tbody><tr>/s);
     }
+    // nor does any other plot lack its numbers
+    const plots = page.match(/<figure class="plot">.*?<\/figure>/gs) ?? [];
+    expect(plots.length).toBeGreaterThan(15);
+    expect(plots.filter((plot) => !/<tbody><tr>/.test(plot))).toEqual([]);
+    expect(page.match(/<figure>.{200}/s)?.[0]).toBeUndefined();
     const drawings = page.match(/<svg.*?<\/svg>/gs)?.join('') ?? '';
     expect(drawings.match(/.{20}(?:NaN|Infinity|undefined|\[object).{20}/)?.[0]).toBeUndefined();
   });
 
   test('shows pictures with their labels, unreadable ones by name and reason', () => {
-    const pictures = page.match(/src="data:image\/png;base64,[A-Za-z0-9+/=]+"/g) ?? [];
+    const pictures = page.match(/ href="data:image\/jpeg;base64,[A-Za-z0-9+/=]+"/g) ?? [];
     expect(pictures.length).toBeGreaterThan(5);
+    expect(new Set(pictures).size).toBe(pictures.length);
     expect(text(page)).not.toContain('picture not found');
     expect(text(page)).toContain(` ${unreadable} (test): truncated: the file ends early`);
   });
 
-  test('needs nothing but itself and runs nothing', () => {
+  test('needs nothing but itself and runs nothing but its own program', () => {
+    const [script = '', ...others] = page.match(/(?<=<script type="module">).*?(?=<\/script>)/gs) ?? [];
+    expect(others).toEqual([]);
+    const digest = createHash('sha256').update(script).digest('base64');
     expect(page.slice(0, 500)).toContain(
-      `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`,
+      `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; script-src 'sha256-${digest}'"`,
     );
-    expect(page.match(/<script|<link|<iframe|@import|url\(|<[^>]*\son\w+=/i)?.[0]).toBeUndefined();
-    expect(page.match(/(?:src|href)="(?!data:|#).{20}/)?.[0]).toBeUndefined();
+    const markup = page.replace(script, '');
+    expect(
+      markup.match(/<script(?! type="module"><)|<link|<iframe|@import|url\(|<[^>]*\son\w+=/i)?.[0],
+    ).toBeUndefined();
+    expect(markup.match(/(?:src|href)="(?!data:|#).{20}/)?.[0]).toBeUndefined();
+    expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacent|document\.write|eval|fetch/);
     expect(text(page)).toContain('<script>alert(1)</script>');
   });
 
@@ -124,7 +146,9 @@ describe('the report of a finished run', () => {
   test('does without pictures when told to', async () => {
     const out = join(run, '..', 'without.html');
     await writeReport([run], { ...QUICK, out, pictures: false });
-    expect((await readFile(out, 'utf8')).includes('data:image')).toBe(false);
+    const without = await readFile(out, 'utf8');
+    expect(without.match(/data:image|<script|<dialog/)?.[0]).toBeUndefined();
+    expect(without.slice(0, 500)).toContain(`form-action 'none'"`);
   });
 });
 
@@ -314,6 +338,7 @@ describe('what is no run', () => {
 function text(page: string): string {
   const body = page
     .replace(/<style>.*?<\/style>/s, '')
+    .replace(/<script.*?<\/script>/s, '')
     .replace(/<(?:\/?)(?:p|h\d|td|th|tr|li|span|div|dt|dd|pre|section|b|a)\b[^>]*>/g, ' ');
   return body
     .replace(/<[^>]*>/g, '')
@@ -335,10 +360,12 @@ function escaped(name: string): string {
 
 /** Tags that are closed out of order or not at all. */
 function unbalanced(page: string): string[] {
-  const empty = new Set(['meta', 'img', 'br', '!doctype']);
+  const empty = new Set(['meta', 'img', 'br', 'input', '!doctype']);
   const open: string[] = [];
   const wrong: string[] = [];
-  for (const [, slash, name = '', rest = ''] of page.matchAll(/<(\/?)([a-z!][a-z0-9]*)([^<>]*)>/gi)) {
+  for (const [, slash, name = '', rest = ''] of page
+    .replace(/<script.*?<\/script>/s, '')
+    .matchAll(/<(\/?)([a-z!][a-z0-9]*)([^<>]*)>/gi)) {
     const tag = name.toLowerCase();
     if (empty.has(tag) || rest.endsWith('/')) continue;
     if (slash === '') open.push(tag);

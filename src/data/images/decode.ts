@@ -63,10 +63,7 @@ export async function decodeImageBytes(
   path: string,
   options: DecodeOptions = {},
 ): Promise<GreyImage> {
-  const decoder = decoders.find((each) => each.owns(bytes));
-  if (decoder === undefined) {
-    throw new ImageError('notAnImage', path, `is neither PNG, JPEG nor DICOM (${describe(bytes)}).`);
-  }
+  const decoder = decoderOf(bytes, path);
   const { lenient = false, seconds = 120, pixelLimit = defaultPixelLimit, memory = decodeMemory } = options;
   try {
     const header = decoder.readHeader(bytes);
@@ -81,6 +78,24 @@ export async function decodeImageBytes(
     if (!(cause instanceof ImageDamage)) throw cause;
     throw new ImageError(cause.kind, path, cause.message, undefined, { cause });
   }
+}
+
+/** The size of a picture as its header gives it; nothing is decoded. @throws ImageError */
+export async function readImageSize(path: string): Promise<{ width: number; height: number }> {
+  const bytes = await readImageBytes(path);
+  try {
+    const { width, height } = decoderOf(bytes, path).readHeader(bytes);
+    return { width, height };
+  } catch (cause) {
+    if (!(cause instanceof ImageDamage)) throw cause;
+    throw new ImageError(cause.kind, path, cause.message, undefined, { cause });
+  }
+}
+
+function decoderOf(bytes: Uint8Array, path: string): ImageDecoder {
+  const decoder = decoders.find((each) => each.owns(bytes));
+  if (decoder !== undefined) return decoder;
+  throw new ImageError('notAnImage', path, `is neither PNG, JPEG nor DICOM (${describe(bytes)}).`);
 }
 
 /** A damaged file is decoded strictly first, so that `lenient` changes nothing for sound files and knows what to note. */

@@ -1,7 +1,7 @@
 import { hasNpzPicture, readNpzPicture } from '../npz/npz-pictures.js';
 import { isNpz } from '../npz/npz-sheet.js';
 import { resolveImage } from '../tables/image-path.js';
-import { type DecodeOptions, decodeImage, type GreyImage, greyOf } from './decode.js';
+import { type DecodeOptions, decodeImage, type GreyImage, greyOf, readImageSize } from './decode.js';
 import { ImageError } from './image-error.js';
 
 /** From an identifier in a table to its picture, in a folder of image files or in a MedMNIST archive. */
@@ -21,6 +21,11 @@ export async function readPicture(
   if (isNpz(root)) return { name: image, picture: greyOf(await readNpzPicture(root, image)) };
   const name = await resolveImage(root, image);
   return { name, picture: await decodeImage(name, options) };
+}
+
+/** The size of a picture, without decoding it where it is a file. @throws ImageError */
+export async function pictureSize(root: string, image: string): Promise<{ width: number; height: number }> {
+  return isNpz(root) ? readNpzPicture(root, image) : readImageSize(await resolveImage(root, image));
 }
 
 /** Whether there is such a picture, readable or not. */

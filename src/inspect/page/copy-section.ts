@@ -1,6 +1,6 @@
 import type { Preprocessing } from '../../data/images/preprocessing.js';
 import { type Html, html } from '../../report/html.js';
-import { Thumbnails } from '../../report/thumbnail.js';
+import { type Picture, readPictures } from '../../report/samples/pictures.js';
 import { count, decimals } from '../../text/numbers.js';
 import type { CopyGroup } from '../copies.js';
 import type { Inspection } from '../inspection.js';
@@ -8,6 +8,9 @@ import type { Inspection } from '../inspection.js';
 /** Groups that are shown, and members of each. */
 const GROUPS = 9;
 const MEMBERS = 3;
+/** Of the longer side of a picture, and the characters of all in the page. */
+const PIXELS = 256;
+const BUDGET = 1e6;
 
 /** Radiographs under several names, side by side: whether they are copies is for a person to see. */
 export async function copySection(
@@ -19,9 +22,11 @@ export async function copySection(
   if (copies.length === 0) {
     return html`<section><h3>Copies</h3><p class="right">No radiograph occurs twice.</p><p class="fine">${HOW}</p></section>`;
   }
-  const thumbnails = new Thumbnails(imageRoot, preprocessing);
-  const shown: Html[] = [];
-  for (const group of copies.slice(0, GROUPS)) shown.push(await groupFigure(group, thumbnails, idsShown));
+  const groups = copies.slice(0, GROUPS);
+  const images = groups.flatMap(({ members }) => members.slice(0, MEMBERS).map(({ image }) => image));
+  const options = { root: imageRoot, preprocessing, longest: PIXELS, budget: BUDGET };
+  const files = await readPictures(images, options);
+  const shown = groups.map((group) => groupFigure(group, files, idsShown));
   return html`<section><h3>Copies (${count(copies.length)})</h3>
 <div class="grid3">${shown}</div>
 ${copies.length > GROUPS && html`<p class="fine">and ${count(copies.length - GROUPS)} more: --json names them all.</p>`}
@@ -33,13 +38,12 @@ const HOW =
   'Identical: the same grey values. Near: a 64-bit hash of the low frequencies within 8 bits, and the detail of 32 × 32 ' +
   'pixels that correlates at 0.955 or more. Cropped, turned, mirrored or locally equalised copies are not found.';
 
-async function groupFigure(
+function groupFigure(
   { kind, members, parts, patients, labelsDiffer, correlation }: CopyGroup,
-  thumbnails: Thumbnails,
+  files: ReadonlyMap<string, Picture | null>,
   idsShown: boolean,
-): Promise<Html> {
+): Html {
   const first = members.slice(0, MEMBERS);
-  const uris = await Promise.all(first.map(({ image }) => thumbnails.uri(image)));
   const remarks = [
     kind === 'identical' ? 'identical' : `near, correlation ${decimals(correlation, 4)}`,
     ...(parts.length > 1 ? [`in ${parts.join(' and ')}`] : []),
@@ -47,7 +51,14 @@ async function groupFigure(
     ...(labelsDiffer ? ['labels differ'] : []),
   ];
   return html`<figure><figcaption>${remarks.join('; ')}</figcaption><div class="samples three">${first.map(
-    ({ image, part, patient }, i) =>
-      html`<figure class="sample">${uris[i] === null ? html`<div class="no-picture">picture not found</div>` : html`<img src="${uris[i]}" alt="Radiograph ${image}" loading="lazy">`}<figcaption class="id">${image}<br>${part}${idsShown && patient !== null && `, patient ${patient}`}</figcaption></figure>`,
+    ({ image, part, patient }) =>
+      html`<figure class="sample">${pictureOf(image, files)}<figcaption class="id">${image}<br>${part}${idsShown && patient !== null && `, patient ${patient}`}</figcaption></figure>`,
   )}</div>${members.length > MEMBERS && html`<p class="fine">and ${members.length - MEMBERS} more</p>`}</figure>`;
+}
+
+function pictureOf(image: string, files: ReadonlyMap<string, Picture | null>): Html {
+  const picture = files.get(image) ?? null;
+  if (picture === null) return html`<div class="no-picture">picture not found</div>`;
+  const { uri, width, height } = picture;
+  return html`<img src="${uri}" width="${width}" height="${height}" alt="Radiograph ${image}" loading="lazy">`;
 }

@@ -10,6 +10,8 @@ export interface ClassBar {
   readonly value: number;
   /** A tick across the bar, such as the value of a guess; null for none. */
   readonly tick: number | null;
+  /** Drawn as a line from end to end; absent or not finite: none. */
+  readonly interval?: { readonly low: number; readonly high: number };
   /** Written behind the bar. */
   readonly note: string;
   /** Class of the bar's colour. */
@@ -39,12 +41,17 @@ ${bars.map((bar, row) => {
   const middle = y + ROW / 2;
   const finite = Number.isFinite(bar.value);
   const end = finite ? clamp(bar.value) : NAMES;
-  const beyond = bar.tick === null ? end : Math.max(end, clamp(bar.tick));
+  const { low, high } = bar.interval ?? { low: Number.NaN, high: Number.NaN };
+  const known = finite && Number.isFinite(low) && Number.isFinite(high);
+  const beyond = Math.max(end, bar.tick === null ? end : clamp(bar.tick), known ? clamp(high) : end);
   return html`<g><title>${bar.name}: ${bar.note}</title><text class="name" x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end">${shorten(bar.name, LONGEST_NAME)}</text>
 ${finite && html`<rect class="bar ${bar.style}" x="${NAMES}" y="${y + 3}" width="${round(end - NAMES)}" height="${ROW - 6}"/>`}${
   finite &&
   bar.tick !== null &&
   html`<line class="guess" x1="${clamp(bar.tick)}" x2="${clamp(bar.tick)}" y1="${y + 1}" y2="${y + ROW - 1}"/>`
+}${
+  known &&
+  html`<path class="whisker" d="M${clamp(low)} ${round(middle - 3)}v6M${clamp(low)} ${middle}H${clamp(high)}m0 -3v6"/>`
 }<text class="value" x="${beyond + 5}" y="${middle}" dy=".34em">${bar.note}</text></g>`;
 })}
 <line class="axis" x1="${NAMES}" x2="${NAMES}" y1="${top - 5}" y2="${bottom}"/>

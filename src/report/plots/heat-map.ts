@@ -2,11 +2,12 @@ import { shorten } from '../../text/shorten.js';
 import { type Html, html } from '../html.js';
 import { natural, round } from './frame.js';
 
-/** A square table of shares as shades: which classes come with which others. */
+/** A table of shares as shades: which classes come with which others. */
 
 export interface HeatMap {
-  /** Of rows and columns alike. */
+  /** Of the columns, and of the rows where they have no names of their own. */
   readonly names: readonly string[];
+  readonly rows?: readonly string[];
   /** Share in row `i`, column `j`, in [0, 1]; null draws no cell. */
   value(i: number, j: number): number | null;
   /** The text of a cell when it is pointed at. */
@@ -26,13 +27,13 @@ const NUMBERED = 18;
 const LONGEST_NAME = 22;
 
 /** Rows from top to bottom, columns under slanted names; numbers are percentages from 5 % on, where there is room. */
-export function heatMap({ names, value, title, description }: HeatMap): Html {
+export function heatMap({ names, rows = names, value, title, description }: HeatMap): Html {
   const side = (WIDTH - NAMES - MARGIN) / Math.max(1, names.length);
   const top = 96;
-  const height = top + side * names.length + 4;
+  const height = top + side * rows.length + 4;
   const at = (i: number) => round(NAMES + i * side);
   const letters = round(Math.min(10.5, Math.max(5, side - 1)));
-  const cells = names.flatMap((_, i) => names.map((__, j) => cell(i, j)));
+  const cells = rows.flatMap((_, i) => names.map((__, j) => cell(i, j)));
   function cell(i: number, j: number): Html | null {
     const share = value(i, j);
     if (share === null) return null;
@@ -45,10 +46,10 @@ export function heatMap({ names, value, title, description }: HeatMap): Html {
     return html`<g><title>${title(i, j)}</title><rect class="cell s${shade}" x="${x}" y="${y}" width="${round(side - 0.7)}" height="${round(side - 0.7)}"/>${number}</g>`;
   }
   return html`<svg viewBox="0 0 ${WIDTH} ${round(height)}" style="max-width:${natural(WIDTH)}px" role="img" aria-label="${description}">
+${rows.map((name, i) => html`<text x="${NAMES - 6}" y="${round(top + (i + 0.5) * side)}" dy=".34em" text-anchor="end" style="font-size:${letters}px">${shorten(name, LONGEST_NAME)}</text>`)}
 ${names.map((name, i) => {
-  const middle = round(top + (i + 0.5) * side);
   const column = round(NAMES + (i + 0.5) * side);
-  return html`<text x="${NAMES - 6}" y="${middle}" dy=".34em" text-anchor="end" style="font-size:${letters}px">${shorten(name, LONGEST_NAME)}</text><text x="${column}" y="${top - 6}" style="font-size:${letters}px" transform="rotate(-48 ${column} ${top - 6})">${shorten(name, LONGEST_NAME)}</text>`;
+  return html`<text x="${column}" y="${top - 6}" style="font-size:${letters}px" transform="rotate(-48 ${column} ${top - 6})">${shorten(name, LONGEST_NAME)}</text>`;
 })}
 ${cells}
 </svg>`;

@@ -1,4 +1,4 @@
-import type { LabelledPart } from './run-labels.js';
+import type { LabelledPart } from '../run-labels.js';
 
 /** Images worth looking at: the model is surest about them and right, or surest about them and wrong. */
 
@@ -20,7 +20,7 @@ export interface SampleCase {
  * The `most` images with the largest margins and the `most` with the smallest. Each patient and each set of findings
  * is shown once, so that ten normal chests don't fill the page. Images without a labelled finding are not chosen.
  */
-export function chooseCases(part: LabelledPart, most: number): { best: SampleCase[]; worst: SampleCase[] } {
+export function extremeCases(part: LabelledPart, most: number): { best: SampleCase[]; worst: SampleCase[] } {
   const cases = Array.from({ length: part.n }, (_, i) => caseOf(part, i)).filter(
     ({ sample }) => sample.present.length > 0 && Number.isFinite(sample.margin),
   );
@@ -40,6 +40,12 @@ interface Candidate {
 }
 
 function caseOf(part: LabelledPart, row: number): Candidate {
+  const sample = sampleCase(part, row);
+  return { row, patient: part.patients[row] ?? `image ${sample.image}`, sample };
+}
+
+/** One image of a part with its labels and scores. */
+export function sampleCase(part: LabelledPart, row: number): SampleCase {
   const classes = part.scores.length / part.n;
   const scores = part.scores.subarray(row * classes, (row + 1) * classes);
   const targets = part.targets.subarray(row * classes, (row + 1) * classes);
@@ -47,18 +53,13 @@ function caseOf(part: LabelledPart, row: number): Candidate {
   const score = (column: number) => scores[column] ?? 0;
   const present = columns.filter((column) => targets[column] === 1);
   const absent = columns.filter((column) => targets[column] === 0);
-  const image = part.images[row] ?? '';
   return {
-    row,
-    patient: part.patients[row] ?? `image ${image}`,
-    sample: {
-      image,
-      present,
-      ranked: columns.sort((a, b) => score(b) - score(a)),
-      scores,
-      targets,
-      margin: Math.min(...present.map(score)) - Math.max(...absent.map(score)),
-    },
+    image: part.images[row] ?? '',
+    present,
+    ranked: columns.sort((a, b) => score(b) - score(a)),
+    scores,
+    targets,
+    margin: Math.min(...present.map(score)) - Math.max(...absent.map(score)),
   };
 }
 

@@ -2,7 +2,7 @@ import { scaleLinear } from 'd3-scale';
 import { type ReliabilityBin, reliability } from '../../eval/metrics/calibration-error.js';
 import { precisionRecallCurve } from '../../eval/metrics/precision-recall.js';
 import { rocCurve } from '../../eval/metrics/roc.js';
-import { counted, decimals } from '../../text/numbers.js';
+import { count, counted, decimals } from '../../text/numbers.js';
 import {
   type ClassFact,
   classColumn,
@@ -14,17 +14,18 @@ import {
 import { type Html, html } from '../html.js';
 import { type Axis, frame } from '../plots/frame.js';
 import { diagonalMark, dotMark, lineMark, type Point, referenceMark } from '../plots/marks.js';
+import { type Numbers, plotFigure } from '../plots/plot-figure.js';
 import { spaced } from '../plots/thin.js';
+import type { Section } from './section.js';
 
 /** Ranking and calibration of a few classes, two from each group, and the calibration of all labels together. */
-export function classCurves({ primary, classes }: ExaminedRun): Html | null {
+export function classCurves({ primary, classes }: ExaminedRun): Section | null {
   if (primary === null) return null;
   const chosen = chooseClasses(classes, primary);
-  return html`<section><h3>Ranking and calibration</h3>
-<div class="grid2">${pooledReliability(primary)}${scoreHistogram(primary)}</div>
+  const content = html`<div class="grid2">${pooledReliability(primary)}${labelCounts(primary)}</div>
 <p class="fine">From each group, the two classes with the most positives on ${primary.name}. With few positives, a curve is a staircase of luck: their number stands above it.</p>
-${chosen.map((fact) => classRow(fact, primary))}
-</section>`;
+${chosen.map((fact) => classRow(fact, primary))}`;
+  return { key: 'ranking', title: 'Ranking and calibration', content };
 }
 
 const PER_GROUP = 2;
@@ -74,16 +75,35 @@ function classRow(fact: ClassFact, part: EvaluatedPart): Html {
   const bins = Number.isFinite(ece) ? reliability(scores, targets) : [];
   return html`<div class="class-row"><h4><span class="chip ${style}">${fact.group}</span> ${fact.name} <span class="muted">${counted(positives, 'positive')} of ${counted(known, 'image')}</span></h4>
 <div class="grid3">
-<figure><figcaption>Precision and recall, AP ${decimals(ap)}</figcaption>${precisionRecall}</figure>
-<figure><figcaption>ROC, area ${decimals(auroc)}</figcaption>${roc}</figure>
-<figure><figcaption>Reliability, ECE ${decimals(ece)}</figcaption>${reliabilityPlot(bins, style, small, fact.name)}</figure>
+${plotFigure({
+  caption: `Precision and recall, AP ${decimals(ap)}`,
+  name: `Precision and recall, ${fact.name}`,
+  plot: precisionRecall,
+  numbers: pairsTable('Recall', 'Precision', recall, precision),
+})}
+${plotFigure({
+  caption: `ROC, area ${decimals(auroc)}`,
+  name: `ROC, ${fact.name}`,
+  plot: roc,
+  numbers: pairsTable('False positive rate', 'True positive rate', falsePositiveRate, truePositiveRate),
+})}
+${plotFigure({
+  caption: `Reliability, ECE ${decimals(ece)}`,
+  name: `Reliability, ${fact.name}`,
+  plot: reliabilityPlot(bins, style, small, fact.name),
+  numbers: binsTable(bins),
+})}
 </div></div>`;
 }
 
 function pooledReliability(part: EvaluatedPart): Html {
   const bins = pooledBins(part);
   const plot = reliabilityPlot(bins, 'series', { width: 440, height: 260 }, 'all labels');
-  return html`<figure><figcaption>Reliability, the labels of all classes together</figcaption>${plot}</figure>`;
+  return plotFigure({
+    caption: 'Reliability, the labels of all classes together',
+    plot,
+    numbers: binsTable(bins),
+  });
 }
 
 /**
@@ -134,7 +154,7 @@ function reliabilityPlot(
 }
 
 /** How many labels each bin of the reliability diagram rests on. */
-function scoreHistogram(part: EvaluatedPart): Html {
+function labelCounts(part: EvaluatedPart): Html {
   const filled = pooledBins(part).filter(({ count }) => count > 0);
   const most = Math.max(1, ...filled.map(({ count }) => count));
   const plot = frame(
@@ -152,12 +172,44 @@ function scoreHistogram(part: EvaluatedPart): Html {
           html`<rect class="bar series" x="${x(low) + 0.75}" y="${y(count)}" width="${x(high) - x(low) - 1.5}" height="${bottom - y(count)}"><title>${counted(count, 'label')}</title></rect>`,
       ),
   );
-  return html`<figure><figcaption>How many labels each point rests on</figcaption>${plot}</figure>`;
+  return plotFigure({
+    caption: 'How many labels each point rests on',
+    plot,
+    numbers: {
+      columns: ['Predicted from', 'to', 'Labels'].map((title) => ({ title })),
+      rows: filled.map(({ low, high, count: labels }) => [decimals(low), decimals(high), count(labels)]),
+    },
+  });
 }
 
 function pooledBins({ scores, targets }: EvaluatedPart): ReliabilityBin[] {
   const probable = scores.every((score) => score >= 0 && score <= 1);
   return probable ? reliability(scores, targets) : [];
+}
+
+/** A curve at steps of a twentieth, as the drawing has a point for every image. */
+function pairsTable(x: string, y: string, a: Float64Array, b: Float64Array): Numbers {
+  const points = spaced(
+    Array.from(a, (value, i): Point => [value, b[i] ?? Number.NaN]),
+    0.05,
+  );
+  return {
+    columns: [x, y].map((title) => ({ title })),
+    rows: points.map(([from, to]) => [decimals(from), decimals(to)]),
+  };
+}
+
+function binsTable(bins: readonly ReliabilityBin[]): Numbers {
+  return {
+    columns: ['Predicted, mean', 'Share of positives', 'Labels'].map((title) => ({ title })),
+    rows: bins
+      .filter((bin) => bin.count > 0)
+      .map(({ meanScore, positiveRate, count: labels }) => [
+        decimals(meanScore, 4),
+        decimals(positiveRate, 4),
+        count(labels),
+      ]),
+  };
 }
 
 function unitAxis(label: string): Axis {

@@ -8,6 +8,7 @@ import { type Content, type Html, html } from '../html.js';
 import { type ClassDots, classDots } from '../plots/class-dots.js';
 import { frame } from '../plots/frame.js';
 import { lineMark, type Point } from '../plots/marks.js';
+import { plotFigure, scrolling } from '../plots/plot-figure.js';
 import { recordedStages, validatedAlike } from '../recorded-stages.js';
 import { primaryScores } from '../run-scores.js';
 
@@ -16,10 +17,23 @@ export function comparison(runs: readonly ExaminedRun[], resamples?: number): Ht
   const [first] = runs;
   const losses = distinguishLosses(runs.map(({ record }) => record.final));
   const parts = new Set(runs.map((run) => primaryScores(run)?.part ?? 'nothing'));
+  const interval = html`<span class="below">95 % interval</span>`;
+  const columns: Content[] = [
+    'Seed',
+    html`mAP ${interval}`,
+    '× guess',
+    ...GROUPS.map((group) => html`mAP <span class="chip ${group}">${group}</span>`),
+    html`AUROC ${interval}`,
+    'mAP, against the first',
+    'Tail mAP, against the first',
+  ];
   return html`<section id="comparison"><h2>${runs.length} runs compared</h2>
-<div class="scroll"><table>
-<thead><tr><th>Run</th><th>Loss</th><th class="n">Seed</th><th class="n">mAP <span class="below">95 % interval</span></th><th class="n">× guess</th>${GROUPS.map((group) => html`<th class="n">mAP <span class="chip ${group}">${group}</span></th>`)}<th class="n">AUROC <span class="below">95 % interval</span></th><th class="n">mAP, against the first</th><th class="n">Tail mAP, against the first</th></tr></thead>
-<tbody>${runs.map((run, i) => row(run, i, { first, loss: losses[i] ?? '', resamples }))}</tbody></table></div>
+${scrolling(
+  'The runs',
+  html`<table>
+<thead><tr><th scope="col">Run</th><th scope="col">Loss</th>${columns.map((title) => html`<th scope="col" class="n">${title}</th>`)}</tr></thead>
+<tbody>${runs.map((run, i) => row(run, i, { first, loss: losses[i] ?? '', resamples }))}</tbody></table>`,
+)}
 <p class="fine">Scored on ${[...parts].join(' and ')}. Differences: on the same images and the same bootstrap draws of patients; an interval without zero (bold) is unlikely to be luck of these patients, which says nothing about the luck of a seed.</p>
 ${parts.size > 1 && html`<p class="warn">These runs were not scored on the same part of the split: their scores don’t compare.</p>`}
 <p class="legend">${runs.map(({ record }, i) => html`<span class="key run${i % RUN_COLOURS}"></span>${record.name} `)}</p>
@@ -69,7 +83,18 @@ function tailPicture(runs: readonly ExaminedRun[]): Html | null {
       }),
     }),
   );
-  return html`<figure><figcaption>Average precision from the most to the least common class</figcaption>${classDots(rows)}</figure>`;
+  return plotFigure({
+    caption: 'Average precision from the most to the least common class',
+    plot: classDots(rows),
+    numbers: {
+      columns: ['Class', 'Guess', ...scored.map(({ run }) => run.record.name)].map((title) => ({ title })),
+      rows: rows.map(({ name, guess, dots }) => [
+        name,
+        decimals(guess),
+        ...scored.map(({ run }) => decimals(dots.find(({ label }) => label === run.record.name)?.value)),
+      ]),
+    },
+  });
 }
 
 function validationCurves(runs: readonly ExaminedRun[]): Html | null {
@@ -104,7 +129,18 @@ function validationCurves(runs: readonly ExaminedRun[]): Html | null {
         lineMark(area, line, `run${i % RUN_COLOURS}`, { title: runs[i]?.record.name ?? '' }),
       ),
   );
-  return html`<figure><figcaption>Validation mAP by epoch</figcaption>${plot}</figure>`;
+  const epochs = [...new Set(points.map(([epoch]) => epoch))].sort((a, b) => a - b);
+  return plotFigure({
+    caption: 'Validation mAP by epoch',
+    plot,
+    numbers: {
+      columns: ['Epoch', ...runs.map(({ record }) => record.name)].map((title) => ({ title })),
+      rows: epochs.map((epoch) => [
+        epoch,
+        ...lines.map((line) => decimals(line.find(([at]) => at === epoch)?.[1])),
+      ]),
+    },
+  });
 }
 
 /** Colours that the style sheet has for runs (`run0` …). */

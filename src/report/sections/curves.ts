@@ -13,12 +13,14 @@ import {
   referenceMark,
   uprightMark,
 } from '../plots/marks.js';
-import { binned } from '../plots/thin.js';
+import { type Numbers, plotFigure } from '../plots/plot-figure.js';
+import { type Bin, binned } from '../plots/thin.js';
 import { type RecordedStage, recordedStages, validatedAlike } from '../recorded-stages.js';
 import type { RunRecord } from '../run-record.js';
+import type { Section } from './section.js';
 
 /** How training went: loss, gradient norm and learning rate by step, validation by epoch, all over the same axis. */
-export function curves({ record }: ExaminedRun): Html {
+export function curves({ record }: ExaminedRun): Section {
   const { steps, epochs, rollbacks } = record;
   if (steps.length === 0 && epochs.length === 0) {
     return section(html`<p class="muted">No step was logged.</p>`);
@@ -194,7 +196,18 @@ function plot(
       over?.(area),
     ],
   );
-  return html`<figure><figcaption>${title}</figcaption>${picture}</figure>`;
+  return plotFigure({ caption: title, plot: picture, numbers: pointsTable(bins, x.label, label) });
+}
+
+/** Single values, or of several steps that share a point their mean and extremes. */
+function pointsTable(bins: readonly Bin[], x: string, y: string): Numbers {
+  const shared = bins.some(({ low, high }) => high > low);
+  const titles = [x, y, ...(shared ? ['least', 'largest'] : [])];
+  const at = (value: number) => significant(value, 4);
+  return {
+    columns: titles.map((title) => ({ title })),
+    rows: bins.map((bin) => [at(bin.x), at(bin.y), ...(shared ? [at(bin.low), at(bin.high)] : [])]),
+  };
 }
 
 /** Steps as epochs, where it is known how many steps an epoch has; stages may differ in that. */
@@ -239,6 +252,6 @@ function inside({ y }: Area, value: number): boolean {
   return value >= low && value <= high;
 }
 
-function section(content: Html): Html {
-  return html`<section><h3>How training went</h3>${content}</section>`;
+function section(content: Html): Section {
+  return { key: 'training', title: 'How training went', content };
 }

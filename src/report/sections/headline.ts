@@ -4,16 +4,17 @@ import { describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun, PrimaryPart } from '../examine-run.js';
 import { noInterval, range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
+import { scrolling } from '../plots/plot-figure.js';
 import { type PartScores, partScores, primaryScores } from '../run-scores.js';
 
-/** The model, its data and its scores: the part for readers who read nothing else. */
-export function headline(run: ExaminedRun): Html {
+/** The model, its data and its scores: the part for readers who read nothing else. @param id of the run's article */
+export function headline(run: ExaminedRun, id: string): Html {
   const { record } = run;
   const { final, recipe } = record;
   const scores = primaryScores(run);
   const other = scores?.part === 'test' ? partScores(run, 'validation') : null;
   return html`<header>
-<h2>${record.name}</h2>
+<h2 id="${id}-name">${record.name}</h2>
 <p class="lead">${describeModel(final)} trained with the loss <b>${lossName(final)}</b>, seed ${recipe.seed}, on ${trainedOn(run)}.</p>
 ${scores === null ? html`<p>No image has been scored yet.</p>` : tiles(run, scores, other)}
 ${scores !== null && html`<p class="fine">${reading(run, scores)}</p>`}
@@ -90,13 +91,17 @@ function reading({ primary }: ExaminedRun, { part, intervals }: PartScores): str
 
 function groupTable({ groups, name }: PrimaryPart): Html | null {
   if (groups.length === 0) return null;
-  return html`<div class="scroll"><table>
+  const columns = ['Classes', 'mAP', '95 % interval', 'Guess', '× guess', 'AUROC'];
+  return scrolling(
+    'By frequency in training',
+    html`<table>
 <caption>By frequency in training, on ${name}</caption>
-<thead><tr><th>Group</th><th class="n">Classes</th><th class="n">mAP</th><th class="n">95 % interval</th><th class="n">Guess</th><th class="n">× guess</th><th class="n">AUROC</th></tr></thead>
+<thead><tr><th scope="col">Group</th>${columns.map((title) => html`<th scope="col" class="n">${title}</th>`)}</tr></thead>
 <tbody>${groups.map(
-    ({ name: group, classes, means, mAP }) =>
-      html`<tr><th scope="row"><span class="chip ${group}">${group}</span> <span class="muted">${BOUNDS[group]}</span></th><td class="n">${classes}</td><td class="n"><b>${decimals(means.mAP)}</b></td><td class="n">${range(mAP)}</td><td class="n">${decimals(means.prevalenceGuess)}</td><td class="n">${times(means.mAP, means.prevalenceGuess)}</td><td class="n">${decimals(means.auroc)}</td></tr>`,
-  )}</tbody></table></div>`;
+      ({ name: group, classes, means, mAP }) =>
+        html`<tr><th scope="row"><span class="chip ${group}">${group}</span> <span class="muted">${BOUNDS[group]}</span></th><td class="n">${classes}</td><td class="n"><b>${decimals(means.mAP)}</b></td><td class="n">${range(mAP)}</td><td class="n">${decimals(means.prevalenceGuess)}</td><td class="n">${times(means.mAP, means.prevalenceGuess)}</td><td class="n">${decimals(means.auroc)}</td></tr>`,
+    )}</tbody></table>`,
+  );
 }
 
 /** As `frequencyGroup` of data/findings divides them. */

@@ -2,24 +2,19 @@ import { parameterCount } from '../../models/model.js';
 import { formatRecipe } from '../../recipe/recipe.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import { stageRecipes } from '../../recipe/recipe-stages.js';
-import { formatByteSize } from '../../text/byte-size.js';
-import { formatSeconds } from '../../text/duration.js';
-import { count, counted, NOTHING, percent } from '../../text/numbers.js';
+import { count, counted, NOTHING } from '../../text/numbers.js';
 import { networkOf } from '../../weights/checkpoint.js';
 import { describeLoss, describeModel, lossName } from '../describe-run.js';
 import type { ExaminedRun } from '../examine-run.js';
 import { shellWord } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
-import { imagesTaken, recordedStages } from '../recorded-stages.js';
+import { recordedStages } from '../recorded-stages.js';
 import type { RunRecord } from '../run-record.js';
+import type { Section } from './section.js';
 
 /** How the run was computed and how to compute it again. */
-export function provenance({ record }: ExaminedRun): Html {
-  const { recipe, final, summary, checkpoint, saved, epochs } = record;
-  const seconds = epochs.reduce((sum, line) => sum + line.seconds, 0);
-  // not there in runs of before
-  const waited = epochs.reduce((sum, line) => sum + (line.dataWaitSeconds ?? Number.NaN), 0);
-  const images = imagesTaken(record);
+export function provenance({ record }: ExaminedRun): Section {
+  const { recipe, final, summary, checkpoint } = record;
   const [height, width] = final.preprocessing.size;
   const parameters = checkpoint === null ? null : parameterCount(networkOf(checkpoint));
   const facts: [string, Content][] = [
@@ -36,25 +31,13 @@ export function provenance({ record }: ExaminedRun): Html {
         ? NOTHING
         : `${checkpoint.weights === 'average' ? 'moving average' : 'as trained'}, epoch ${checkpoint.epoch}, step ${count(checkpoint.step)}`,
     ],
-    ['Adapter', summary?.adapter ?? saved?.adapter ?? NOTHING],
     ['Trained with', `tailray ${summary?.tailray ?? checkpoint?.tailray ?? NOTHING}`],
-    ['Time of the epochs', epochs.length === 0 ? NOTHING : `${formatSeconds(seconds)}, validation included`],
-    [
-      'Waiting for pictures',
-      seconds > 0 && waited >= 0 ? `${percent(waited / seconds)} of that time` : NOTHING,
-    ],
-    ['Pace', seconds > 0 ? `${count(images / seconds)} images/s, validation included` : NOTHING],
-    [
-      'Peak memory on the adapter',
-      summary?.peakBytes === undefined ? 'not recorded' : formatByteSize(summary.peakBytes),
-    ],
   ];
-  return html`<section><h3>How to compute it again</h3>
-<dl>${facts.map(([term, value]) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
+  const content = html`<dl>${facts.map(([term, value]) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
 ${commands(record)}
 <h4>The complete recipe</h4>
-<pre class="recipe">${formatRecipe(keptIn(record.path, recipe))}</pre>
-</section>`;
+<pre class="recipe">${formatRecipe(keptIn(record.path, recipe))}</pre>`;
+  return { key: 'again', title: 'How to compute it again', content };
 }
 
 /** Of a run in stages: what each was, in a line. */

@@ -1,60 +1,108 @@
-import { decimals } from '../../text/numbers.js';
-import { type ClassFact, type ExaminedRun, inColumnOrder } from '../examine-run.js';
+import { counted } from '../../text/numbers.js';
+import { type ClassFact, classSummary, type ExaminedRun, type PrimaryPart } from '../examine-run.js';
+import { score } from '../format.js';
 import { type Html, html } from '../html.js';
-import { chooseCases, type SampleCase } from '../sample-cases.js';
-import { Thumbnails } from '../thumbnail.js';
+import { type CaseFigure, caseFigure, type PagePictures, pictureStore } from '../samples/case-figure.js';
+import { classCases, OUTCOMES, type Outcome } from '../samples/class-cases.js';
+import { extremeCases, type SampleCase, sampleCase } from '../samples/extreme-cases.js';
+import type { LookAt } from '../samples/looked.js';
+import { readPictures } from '../samples/pictures.js';
+import { thresholdOf } from '../thresholds.js';
+import type { Section } from './section.js';
 
-/** Images with their labels and their predictions: the best cases and the worst. */
-export async function samples({ record, data, classes, primary }: ExaminedRun): Promise<Html | null> {
+/** Images with their labels and their predictions: the clearest of all, then of each class right, wrong and missed. */
+
+export interface SamplesOptions {
+  /** Of the run's article: pictures and headings have ids below it. */
+  readonly id: string;
+  /** Characters that pictures may take in the page. */
+  readonly budget: number;
+  /** Null where there are no maps. */
+  readonly lookAt: LookAt | null;
+}
+
+/** Of all classes together, in each row. */
+const EXTREMES = 6;
+/** Of each class and outcome: one where there are many classes, so that it can be large. */
+const MANY_CLASSES = 12;
+
+const TITLES: Readonly<Record<Outcome, string>> = {
+  right: 'Right: labelled and found, highest score',
+  wrong: 'Wrong: not labelled, highest score',
+  missed: 'Missed: labelled, lowest score',
+};
+
+type Shown = Omit<CaseFigure, 'looked'>;
+
+export async function samples(run: ExaminedRun, options: SamplesOptions): Promise<Section | null> {
+  const { record, data, classes, primary } = run;
   if (data === null || primary === null) return null;
-  const { best, worst } = chooseCases(primary, CASES);
-  const thumbnails = new Thumbnails(data.source.imageRoot, record.final.preprocessing);
-  const ofColumn = inColumnOrder(classes);
-  const cards = async (cases: readonly SampleCase[]) => {
-    const uris = await Promise.all(cases.map(({ image }) => thumbnails.uri(image)));
-    return cases.map((sample, i) => card(sample, uris[i] ?? null, ofColumn));
-  };
-  return html`<section><h3>Images, best and worst</h3>
-<h4>Right: every labelled finding above every absent one, by the widest margin</h4>
-${await group(cards, best)}
-<h4>Wrong: an absent finding above a labelled one, by the widest margin</h4>
-${await group(cards, worst)}
-<p class="fine">From ${primary.name}; each patient and each set of findings at most once in a row. In bold what is labelled, below it the highest probabilities: ✓ labelled, ✗ absent but above a labelled one, · absent and below, ? unknown; # is the rank of a finding further down. Windowed as for the network. These pictures are part of this file: pass it on only as the data’s terms allow.</p>
-</section>`;
+  const extremes = extremeCases(primary, EXTREMES);
+  const best = extremes.best.flatMap((sample) => shownFor(sample, 'right', classes));
+  const worst = extremes.worst.flatMap((sample) => shownFor(sample, 'wrong', classes));
+  const byClass = classes.map((fact) => ({ fact, shown: shownOfClass(run, primary, fact) }));
+  const all = [...best, ...worst, ...byClass.flatMap(({ shown }) => OUTCOMES.flatMap((each) => shown[each]))];
+  const pictures = await readPictures(
+    all.map(({ sample }) => sample.image),
+    { root: data.source.imageRoot, preprocessing: record.final.preprocessing, budget: options.budget },
+  );
+  const maps = await options.lookAt?.(
+    all.map(({ sample, fact }) => ({ image: sample.image, column: fact.index })),
+  );
+  const page: PagePictures = { pictures, prefix: `${options.id}-picture` };
+  const figure = (shown: Shown) =>
+    caseFigure({ ...shown, looked: maps?.[all.indexOf(shown)] ?? null }, classes, page);
+  const row = (shown: readonly Shown[]) =>
+    shown.length === 0
+      ? html`<p class="muted">There is no such image.</p>`
+      : html`<div class="samples">${shown.map(figure)}</div>`;
+  const content = html`${pictureStore(page)}
+<p class="fine">From ${primary.name}. Enlarge a picture to set its window and level. ${KEY}</p>
+<h4>Clearest of all: every labelled finding above every absent one, by the widest margin</h4>
+${row(best)}
+<h4>Furthest off: an absent finding above a labelled one, by the widest margin</h4>
+${row(worst)}
+<nav class="jump" aria-label="Images of a class"><ul>${byClass.map(({ fact }, i) => html`<li><a href="#${options.id}-class-${i + 1}">${fact.name}</a></li>`)}</ul></nav>
+${byClass.map(({ fact, shown }, i) => classBlock(run, fact, shown, { id: `${options.id}-class-${i + 1}`, figure }))}
+<p class="fine">Found is an image whose score for the class reaches its threshold: the one that gives the best F1 on validation, or where validation has none, on these images. Each patient is shown at most once in a row. Pictures are windowed as for the network${maps === undefined ? '' : MAPS}, and are part of this file: pass it on only as the data’s terms allow.</p>`;
+  return { key: 'images', title: 'Images', content };
 }
 
-/** In each row. */
-const CASES = 6;
-/** Predictions shown of each image. */
-const SHOWN = 3;
+const KEY =
+  'Below each are the highest scores and those of labelled findings: ✓ labelled, ✗ absent but above a labelled one, · absent and below, ? unknown; # is the rank of a finding further down.';
 
-async function group(
-  cards: (cases: readonly SampleCase[]) => Promise<Html[]>,
-  cases: readonly SampleCase[],
-): Promise<Html> {
-  if (cases.length === 0) return html`<p class="muted">There is no such image.</p>`;
-  return html`<div class="samples">${await cards(cases)}</div>`;
+const MAPS =
+  '. Where the model looked: pale yellow most, violet little, clear not at all; R and L are the shares on either side of the patient on a frontal view, whose right is on the image’s left. A map says what moved the score, not that the model saw a finding there';
+
+function shownOfClass(run: ExaminedRun, primary: PrimaryPart, fact: ClassFact): Record<Outcome, Shown[]> {
+  const most = run.classes.length > MANY_CLASSES ? 1 : 2;
+  const cases = classCases(primary, fact.index, thresholdOf(run, fact).value, most);
+  const shown = (outcome: Outcome) =>
+    cases[outcome].map(({ row }): Shown => ({ sample: sampleCase(primary, row), fact, outcome }));
+  return { right: shown('right'), wrong: shown('wrong'), missed: shown('missed') };
 }
 
-function card(sample: SampleCase, uri: string | null, classes: readonly ClassFact[]): Html {
-  const { image, present, ranked, targets, scores } = sample;
-  const name = (column: number) => classes[column]?.name ?? '';
-  const shown = ranked.slice(0, SHOWN);
-  const missed = present.filter((column) => !shown.includes(column));
-  const lowest = Math.max(...present.map((column) => ranked.indexOf(column)));
-  const item = (column: number) => {
-    const target = targets[column];
-    const mistaken = target === 0 && ranked.indexOf(column) < lowest;
-    const [mark, style] =
-      target === 1 ? ['✓', 'right'] : mistaken ? ['✗', 'wrong'] : [target === 0 ? '·' : '?', 'muted'];
-    const rank = shown.includes(column)
-      ? null
-      : html` <span class="muted">#${ranked.indexOf(column) + 1}</span>`;
-    return html`<li><span class="${style}">${mark}</span> ${name(column)}${rank} <span class="n">${decimals(scores[column], 2)}</span></li>`;
-  };
-  return html`<figure class="sample">${
-    uri === null
-      ? html`<div class="no-picture">picture not found</div>`
-      : html`<img src="${uri}" alt="Radiograph ${image}" loading="lazy">`
-  }<figcaption><b>${present.map(name).join(', ')}</b><ul>${shown.map(item)}${missed.map(item)}</ul><span class="muted id">${image}</span></figcaption></figure>`;
+/** An image that stands for no class of its own is shown for the most probable finding that is right, or wrong. */
+function shownFor(sample: SampleCase, outcome: 'right' | 'wrong', classes: readonly ClassFact[]): Shown[] {
+  const column = sample.ranked.find((each) => sample.targets[each] === (outcome === 'right' ? 1 : 0));
+  const fact = classes.find(({ index }) => index === column);
+  return fact === undefined ? [] : [{ sample, fact, outcome }];
+}
+
+function classBlock(
+  run: ExaminedRun,
+  fact: ClassFact,
+  shown: Record<Outcome, Shown[]>,
+  { id, figure }: { id: string; figure: (shown: Shown) => Html },
+): Html {
+  const threshold = thresholdOf(run, fact);
+  const positives = run.primary === null ? 0 : classSummary(run.primary, fact).positives;
+  const heading = html`<h4 id="${id}">${fact.name} ${fact.group !== null && html`<span class="chip ${fact.group}">${fact.group}</span>`} <span class="muted">${counted(positives, 'positive')}${Number.isFinite(threshold.value) && `, found from ${score(threshold.value)} on`}</span></h4>`;
+  if (OUTCOMES.every((outcome) => shown[outcome].length === 0)) {
+    return html`<div class="class-images">${heading}<p class="muted">No image is labelled with it, so nothing can be found or missed.</p></div>`;
+  }
+  return html`<div class="class-images">${heading}<div class="outcomes">${OUTCOMES.map(
+    (outcome) =>
+      html`<div><h5>${TITLES[outcome]}</h5>${shown[outcome].length === 0 ? html`<p class="muted">none</p>` : shown[outcome].map(figure)}</div>`,
+  )}</div></div>`;
 }

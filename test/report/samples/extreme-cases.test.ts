@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chooseCases } from '../../src/report/sample-cases.js';
+import { extremeCases } from '../../../src/report/samples/extreme-cases.js';
 
 const UNKNOWN = Number.NaN;
 
@@ -16,7 +16,7 @@ function part(rows: [string, string | null, number[], number[]][]) {
 }
 
 test('best are those with all present findings above all absent ones, worst those with the widest mistake', () => {
-  const { best, worst } = chooseCases(
+  const { best, worst } = extremeCases(
     part([
       ['sure', 'a', [0.9, 0.1, 0.2], [1, 0, 0]],
       ['unsure', 'b', [0.3, 0.5, 0.2], [0, 1, 0]],
@@ -33,7 +33,7 @@ test('best are those with all present findings above all absent ones, worst thos
 });
 
 test('a patient and a set of findings are shown once', () => {
-  const { best } = chooseCases(
+  const { best } = extremeCases(
     part([
       ['1', 'a', [0.9, 0, 0], [1, 0, 0]],
       ['2', 'a', [0, 0.8, 0], [0, 1, 0]],
@@ -48,7 +48,7 @@ test('a patient and a set of findings are shown once', () => {
 });
 
 test('an unknown finding is neither present nor absent; without an absent one there is no margin', () => {
-  const { best, worst } = chooseCases(
+  const { best, worst } = extremeCases(
     part([
       ['counts', 'a', [0.5, 0.9, 0.1], [1, UNKNOWN, 0]],
       ['no absent one', 'b', [0.5, 0.9, 0.1], [1, UNKNOWN, UNKNOWN]],
