@@ -1,3 +1,4 @@
+import { bootstrapP } from '../eval/metrics/bootstrap.js';
 import { classMetric, type MetricName, meanOfDefined, rankClasses } from '../eval/metrics/class-metrics.js';
 import { percentileInterval } from '../eval/metrics/interval.js';
 import { holm } from '../eval/metrics/multiple-tests.js';
@@ -220,21 +221,6 @@ function differ(
 function variance(draws: readonly number[]): number {
   const defined = draws.filter((value) => !Number.isNaN(value));
   return meanAndError(defined).error ** 2 * defined.length;
-}
-
-/** Two-sided: twice the smaller share of draws on one side of 0, never quite 0 (Davison & Hinkley 1997, section 4.2). */
-function bootstrapP(draws: readonly number[]): number {
-  const defined = draws.filter((value) => !Number.isNaN(value));
-  const share = (side: (value: number) => boolean) =>
-    (1 + defined.filter(side).length) / (1 + defined.length);
-  return Math.min(
-    1,
-    2 *
-      Math.min(
-        share((value) => value <= 0),
-        share((value) => value >= 0),
-      ),
-  );
 }
 
 function verdict(estimate: number, p: number): Difference['verdict'] {

@@ -1,4 +1,5 @@
 import type { DataPart } from '../data/tables/data-source.js';
+import type { SubgroupColumn } from '../data/tables/subgroup-columns.js';
 import { TailrayError } from '../engine/errors.js';
 import type { Predictions } from './predictions.js';
 
@@ -22,6 +23,8 @@ export interface LabelledScores {
   readonly scores: Float32Array;
   /** [n, classes] of 1, 0 or NaN (unknown, or a class that the table doesn't have). */
   readonly targets: Float32Array;
+  /** What the tables say of sex, age, view and device, [n] each; absent or empty where they say nothing. */
+  readonly subgroups?: readonly SubgroupColumn[];
 }
 
 export interface JoinedScores extends LabelledScores {
@@ -38,6 +41,8 @@ export function joinLabels({ classes, rows }: Predictions, parts: readonly DataP
   const missing: string[] = [];
   const unreadable: string[] = [];
   const joined: { image: string; patient: string | null; scores: ArrayLike<number>; labels: number[] }[] = [];
+  const kinds = new Set(parts.flatMap(({ table }) => (table.subgroups ?? []).map(({ name }) => name)));
+  const subgroups = Array.from(kinds, (name) => ({ name, values: [] as (string | null)[] }));
   for (const { table, indices } of parts) {
     const columnOf = new Map(table.classes.map((name, column) => [name, column]));
     const columns = classes.map((name) => columnOf.get(name) ?? -1);
@@ -59,6 +64,9 @@ export function joinLabels({ classes, rows }: Predictions, parts: readonly DataP
           (column) => (column < 0 ? undefined : table.labels[at + column]) ?? Number.NaN,
         );
         joined.push({ image, patient, scores, labels });
+        for (const { name, values } of subgroups) {
+          values.push(table.subgroups?.find((column) => column.name === name)?.values[index] ?? null);
+        }
       }
     }
   }
@@ -75,6 +83,7 @@ export function joinLabels({ classes, rows }: Predictions, parts: readonly DataP
     patients: joined.map(({ patient }) => patient),
     scores: Float32Array.from(joined.flatMap(({ scores }) => Array.from(scores))),
     targets: Float32Array.from(joined.flatMap(({ labels }) => labels)),
+    subgroups,
     unreadable,
   };
 }

@@ -12,7 +12,7 @@ import { EvaluationError } from './labelled-scores.js';
 const COLUMNS = ['class', 'threshold', 'F1', 'positives'] as const;
 
 /** Classes without a threshold of their own. */
-const DEFAULT_THRESHOLD = 0.5;
+export const DEFAULT_THRESHOLD = 0.5;
 
 /** Writes each class's best threshold. @throws StorageError */
 export async function writeThresholds(path: string, perClass: readonly ClassSummary[]): Promise<void> {

@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import { areSimulated } from '../data/images/simulated.js';
 import { type FrequencyGroup, frequencyGroup } from '../data/tables/findings.js';
 import { countLabels } from '../data/tables/table.js';
-import { bootstrapMetrics } from '../eval/metrics/bootstrap.js';
 import type { MatrixShape } from '../eval/metrics/class-metrics.js';
 import type { Interval } from '../eval/metrics/interval.js';
+import { type MeasuredScores, measureScores } from '../eval/metrics/measure-scores.js';
 import { MetricError } from '../eval/metrics/metric-error.js';
 import { type ClassSummary, type MacroMeans, type Summary, summarize } from '../eval/metrics/summarize.js';
+import { DEFAULT_THRESHOLD } from '../predict/thresholds.js';
 import { stageRecipes } from '../recipe/recipe-stages.js';
 import { decimals } from '../text/numbers.js';
 import { withoutFolders } from './local-folders.js';
@@ -40,6 +41,11 @@ export interface EvaluatedPart extends LabelledPart {
 
 /** The part that the report is about, with how sure its means are. */
 export interface PrimaryPart extends EvaluatedPart {
+  /**
+   * Every number with its interval, by column: per class, averages, groups, subgroups. `fittedF1` is at the thresholds that
+   * are best on validation where this is the test part, and null else.
+   */
+  readonly measured: MeasuredScores;
   /** Of the macro means, over patients. */
   readonly intervals: Readonly<Record<'mAP' | 'auroc', Interval>>;
   /** [classes] of each class alone, by column. */
@@ -118,7 +124,7 @@ export async function examineRun(path: string, options: ExamineOptions = {}): Pr
     classes,
     validation,
     test,
-    primary: primary && withIntervals(primary, classes, options.resamples ?? 1000),
+    primary: primary && withIntervals(primary, primary === test ? validation : null, classes, options),
     notes: (data?.source.notes ?? []).map(local),
     missing: missing.map(local),
   };
@@ -173,22 +179,39 @@ function evaluate(part: LabelledPart, classes: readonly ClassFact[]): EvaluatedP
   }
 }
 
-function withIntervals(part: EvaluatedPart, classes: readonly ClassFact[], resamples: number): PrimaryPart {
-  const { scores, targets, patients, summary } = part;
-  const options = { ...shapeOf(part, classes), patients, resamples };
-  const bootstrapped = bootstrapMetrics(['mAP', 'auroc'], scores, targets, options);
-  const ofClasses = (metric: 'mAP' | 'auroc') => classes.map((_, c) => bootstrapped.mean(metric, [c]));
+/** @param fittedOn the part that thresholds are fitted on; null where there is none but the measured one */
+function withIntervals(
+  part: EvaluatedPart,
+  fittedOn: EvaluatedPart | null,
+  classes: readonly ClassFact[],
+  { resamples = 1000 }: ExamineOptions,
+): PrimaryPart {
+  const { scores, targets, patients, subgroups, summary } = part;
+  const measured = measureScores(scores, targets, {
+    ...shapeOf(part, classes),
+    patients,
+    subgroups,
+    resamples,
+    groups: inColumnOrder(classes).map(({ group }) => group ?? ''),
+    thresholds: fittedOn?.summary.perClass.map(({ bestThreshold }) =>
+      Number.isNaN(bestThreshold) ? DEFAULT_THRESHOLD : bestThreshold,
+    ),
+  });
   return {
     ...part,
-    intervals: { mAP: bootstrapped.mean('mAP'), auroc: bootstrapped.mean('auroc') },
-    classIntervals: { mAP: ofClasses('mAP'), auroc: ofClasses('auroc') },
+    measured,
+    intervals: { mAP: measured.macro.ap, auroc: measured.macro.auroc },
+    classIntervals: {
+      mAP: measured.perClass.map(({ ap }) => ap),
+      auroc: measured.perClass.map(({ auroc }) => auroc),
+    },
     groups: GROUPS.flatMap((name): EvaluatedGroup[] => {
-      const members = classes.filter(({ group }) => group === name).map(({ index }) => index);
       const means = summary.groups[name];
-      if (means === undefined) return [];
-      return [{ name, classes: members.length, means, mAP: bootstrapped.mean('mAP', members) }];
+      const group = measured.groups[name];
+      if (means === undefined || group === undefined) return [];
+      return [{ name, classes: group.classes.length, means, mAP: group.ap }];
     }),
-    drawn: patients.some((patient) => patient !== null) ? 'patients' : 'images',
+    drawn: measured.drawn,
   };
 }
 

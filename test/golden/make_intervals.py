@@ -9,10 +9,16 @@ from golden_files import write_json
 from scipy.special import ndtr, ndtri
 from scipy.stats import bootstrap
 from scipy.stats._resampling import _bca_interval, _percentile_of_score
-from sklearn.metrics import average_precision_score, roc_auc_score
+from make_metrics import sensitivity_at
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 FEW, MANY = 999, 4999
-METRICS = {"mAP": average_precision_score, "auroc": roc_auc_score}
+METRICS = {
+    "mAP": average_precision_score,
+    "auroc": roc_auc_score,
+    "brier": brier_score_loss,
+    "sensitivity@0.9": lambda y, s: sensitivity_at(y, s, 0.9),
+}
 
 
 def cohort(seed, patients, prevalences, signal, steps):
@@ -24,14 +30,22 @@ def cohort(seed, patients, prevalences, signal, steps):
     return owner, np.round(np.clip(scores, 0, 1) * steps) / steps, targets
 
 
-def answer(metric, owner, scores, targets):
+def average(kind, measure, targets, scores):
+    """Over classes, as scikit-learn's `average=`."""
+    if kind == "micro":
+        return measure(targets.ravel(), scores.ravel())
+    values = [measure(targets[:, c], scores[:, c]) for c in range(targets.shape[1])]
+    return np.average(values, weights=targets.sum(0) if kind == "weighted" else None)
+
+
+def answer(metric, kind, owner, scores, targets):
     rows = [np.flatnonzero(owner == patient) for patient in range(owner.max() + 1)]
     measure = METRICS[metric]
 
     def statistic(drawn):
         images = np.concatenate([rows[int(patient)] for patient in drawn])
         assert targets[images].any(0).all(), "a draw without positives: take another seed"
-        return np.mean([measure(targets[images, c], scores[images, c]) for c in range(targets.shape[1])])
+        return average(kind, measure, targets[images], scores[images])
 
     everyone = np.arange(len(rows))
     run = lambda count: bootstrap(
@@ -56,22 +70,27 @@ def answer(metric, owner, scores, targets):
 
 def main():
     cases = []
-    for name, metric, seed, patients, prevalences, signal, steps in [
-        ("average precision of a rare finding", "mAP", 1, 150, [0.12], 0.25, 1e6),
-        ("AUROC with many ties", "auroc", 2, 80, [0.2], 0.2, 8),
-        ("macro mAP", "mAP", 3, 90, [0.3, 0.12, 0.5], 0.15, 1e6),
+    for name, metric, kind, seed, patients, prevalences, signal, steps in [
+        ("average precision of a rare finding", "mAP", "macro", 1, 150, [0.12], 0.25, 1e6),
+        ("AUROC with many ties", "auroc", "macro", 2, 80, [0.2], 0.2, 8),
+        ("macro mAP", "mAP", "macro", 3, 90, [0.3, 0.12, 0.5], 0.15, 1e6),
+        ("micro AP", "mAP", "micro", 4, 90, [0.3, 0.2, 0.5], 0.15, 1e6),
+        ("weighted AP", "mAP", "weighted", 5, 90, [0.3, 0.25, 0.5], 0.15, 1e6),
+        ("macro Brier score", "brier", "macro", 6, 80, [0.3, 0.25], 0.2, 1e6),
+        ("sensitivity at a specificity of 0.9", "sensitivity@0.9", "macro", 7, 120, [0.3], 0.2, 1e6),
     ]:
         owner, scores, targets = cohort(seed, patients, prevalences, signal, steps)
         cases.append(
             {
                 "name": name,
                 "metric": metric,
+                "average": kind,
                 "n": len(owner),
                 "classes": len(prevalences),
                 "patients": owner,
                 "scores": scores.ravel(),
                 "targets": targets.ravel(),
-                **answer(metric, owner, scores, targets),
+                **answer(metric, kind, owner, scores, targets),
             }
         )
     deviates = np.array([-6.5, -3, -1.96, -0.5, 0, 0.1, 1, 2.5, 4])

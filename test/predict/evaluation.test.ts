@@ -39,10 +39,34 @@ function predicted(count: number, classes = ['a', 'b', 'c']) {
 }
 
 describe('an evaluation', () => {
+  test('says how subgroups of the table do', () => {
+    const part = labelled(120);
+    const values = part.table.rows.map((_, i) => (i % 4 < 2 ? 'female' : i < 8 ? null : 'male'));
+    const table = { ...part.table, subgroups: [{ name: 'sex', values }] };
+    const indices = part.indices.slice(2);
+    const evaluation = evaluatePredictions(predicted(120), [{ table, indices }], { resamples: 20 });
+    const [sex] = evaluation.measured.subgroups;
+    expect(sex?.subgroups.map(({ value, images }) => [value, images])).toEqual([
+      ['female', 58],
+      ['male', 56],
+    ]);
+    const text = formatEvaluation(evaluation);
+    expect(text).toMatch(
+      /By sex: macro means, and gaps from "female" .*; not known of 4 images\.\nsex +images/,
+    );
+    expect(text).toMatch(/^male +56 +28 +0\.\d{3} \.\d{3}–/m);
+  });
+
+  test('tells why classes have no interval', () => {
+    const text = formatEvaluation(evaluatePredictions(predicted(2, ['a']), [labelled(2)], { resamples: 5 }));
+    expect(text).toContain('no interval: a (one patient alone has positives)');
+    expect(text).toMatch(/^class +group +known +positives +AP +AUROC +sens\. @ spec\. 0\.9 /m);
+  });
+
   test('says why a mean has no interval', () => {
     const { classes, rows } = predicted(2, ['c', 'a']);
     const evaluation = evaluatePredictions({ classes, rows }, [labelled(2)], { resamples: 20 });
-    expect(evaluation.intervals.mAP.whyMissing).toBe('one patient alone has positives');
+    expect(evaluation.measured.macro.ap.whyMissing).toBe('one patient alone has positives');
     expect(formatEvaluation(evaluation)).toContain(
       `macro mAP    ${evaluation.macro.mAP.toFixed(4)} (no interval over patients: one patient alone has positives)`,
     );

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { bootstrapInterval } from '../../src/eval/metrics/bootstrap.js';
-import { classSummary, type ExaminedRun, examineRun, shapeOf } from '../../src/report/examine-run.js';
+import { delongInterval } from '../../src/eval/metrics/delong.js';
+import {
+  classColumn,
+  classSummary,
+  type ExaminedRun,
+  examineRun,
+  shapeOf,
+} from '../../src/report/examine-run.js';
 import { code, plain, table } from '../../src/report/markdown.js';
 import { writeModelCard } from '../../src/report/model-card.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
@@ -107,7 +114,11 @@ describe('the card of a run', () => {
           resamples: 50,
           only: [fact.index],
         };
-        const { low, high } = bootstrapInterval(metric, scores, targets, options);
+        const own = classColumn(run.primary!, fact);
+        const { low, high } =
+          metric === 'mAP'
+            ? bootstrapInterval(metric, scores, targets, options)
+            : delongInterval(own.scores, own.targets, { patients });
         return Number.isNaN(low) ? '–' : `${low.toFixed(3)}–${high.toFixed(3)}`;
       };
       const value = (number: number) => (Number.isNaN(number) ? '–' : number.toFixed(3));

@@ -1,55 +1,145 @@
 import type { Interval } from '../../eval/metrics/interval.js';
-import type { ClassSummary, MacroMeans } from '../../eval/metrics/summarize.js';
+import type { MeasuredScores } from '../../eval/metrics/measure-scores.js';
+import type { Measures } from '../../eval/metrics/score-sheet.js';
+import type { MeasuredColumn, MeasuredSubgroup } from '../../eval/metrics/subgroups.js';
 import type { Evaluation } from '../../predict/evaluation.js';
-import { decimals, percent } from '../../text/numbers.js';
-import { padCell, paddedTable } from '../../text/padded-table.js';
+import { count, counted, decimals, NOTHING, percent, signed } from '../../text/numbers.js';
+import { paddedTable } from '../../text/padded-table.js';
 
-/** An evaluation as text for a terminal: a line a class, the means with their intervals, and who is left out. */
+/**
+ * An evaluation as text for a terminal: the means first, then a line a class and average in two tables (how well it ranks, and
+ * how well its scores can be taken at their word), subgroups, and all that is left out.
+ */
 export function formatEvaluation(evaluation: Evaluation): string {
-  const { perClass, groups, intervals, macro, leftOut, unreadable, images, patients, thresholds } =
-    evaluation;
+  const { measured, macro, images, leftOut, unreadable } = evaluation;
+  const { specificities, level } = measured;
+  const f1 = measured.macro.fittedF1 ?? measured.macro.f1;
+  const fitted = measured.thresholds !== null;
   const lines = [
-    `${images} images of ${patients} patients; groups by ${evaluation.groupedBy}.`,
+    `${counted(images, 'image')} of ${counted(evaluation.patients, 'patient')}; groups by ${evaluation.groupedBy}.`,
     '',
-    ...classTable(perClass, thresholds),
+    `macro mAP    ${withInterval(measured.macro.ap)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
+    `macro AUROC  ${withInterval(measured.macro.auroc)}`,
+    `macro F1     ${withInterval(f1)} at ${fitted ? 'the given thresholds' : '0.5'}, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
     '',
-    `macro mAP    ${withInterval(intervals.mAP)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
-    `macro AUROC  ${withInterval(intervals.auroc)}`,
-    `macro F1     ${number(macro.f1)} at ${thresholds ? 'the given thresholds' : '0.5'}, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
-    `macro ECE    ${number(macro.ece)}`,
-    ...Object.entries(groups).map(([name, means]) => groupLine(name, means)),
+    `How well images are ranked: value, ${percent(level, 0)} interval over ${measured.drawn}.`,
+    ...measureTable(measured, [
+      ['AP', ({ ap }) => ap],
+      ['AUROC', ({ auroc }) => auroc],
+      ...specificities.map(
+        (specificity, s): Column => [`sens. @ spec. ${specificity}`, ({ sensitivity }) => sensitivity[s]],
+      ),
+    ]),
+    '',
+    'How far scores can be taken at their word:',
+    ...measureTable(measured, [
+      ['F1 @ 0.5', (measures) => measures.f1],
+      ...(fitted ? [['F1 @ fitted', ({ fittedF1 }) => fittedF1] satisfies Column] : []),
+      ['Brier', ({ brier }) => brier],
+      ['ECE, equal width', ({ ece }) => ece],
+      ['ECE, equal mass', ({ eceMass }) => eceMass],
+    ]),
+    ...measured.subgroups.flatMap(subgroupTable),
+    '',
   ];
   for (const { name, metrics, reason } of leftOut) {
     lines.push(`left out: ${name} of ${metrics.join(', ')} (${reason})`);
   }
-  if (unreadable.length > 0) {
-    lines.push(
-      `unreadable, in no metric: ${unreadable.slice(0, 10).join(', ')}` +
-        `${unreadable.length > 10 ? ` and ${unreadable.length - 10} more` : ''}`,
-    );
+  lines.push(...missingIntervals(measured));
+  if (unreadable.length > 0) lines.push(`unreadable, in no metric: ${someOf(unreadable)}`);
+  return lines.join('\n').trimEnd();
+}
+
+/** The first ten names, and how many more there are. */
+export function someOf(names: readonly string[]): string {
+  const more = names.length > 10 ? ` and ${count(names.length - 10)} more` : '';
+  return `${names.slice(0, 10).join(', ')}${more}`;
+}
+
+type Column = readonly [title: string, of: (measures: Measures<Interval>) => Interval | null | undefined];
+
+/** A line a class, then the averages. */
+function measureTable(measured: MeasuredScores, columns: readonly Column[]): string[] {
+  const cells = (measures: Measures<Interval>) => columns.map(([, of]) => compact(of(measures)));
+  const averages: [string, Measures<Interval>][] = [
+    ['macro', measured.macro],
+    ['micro', measured.micro],
+    ['weighted', measured.weighted],
+    ...Object.entries(measured.groups).map(([name, means]): [string, Measures<Interval>] => [
+      `macro ${name} (${means.classes.length})`,
+      means,
+    ]),
+  ];
+  const rows = [
+    ...measured.perClass.map((row) => [
+      row.name,
+      row.group ?? '',
+      count(row.known),
+      count(row.positives),
+      ...cells(row),
+    ]),
+    ...averages.map(([name, means]) => [name, '', '', '', ...cells(means)]),
+  ];
+  const titles = ['class', 'group', 'known', 'positives', ...columns.map(([title]) => title)];
+  return paddedTable([titles, ...rows], { right: (column) => column === 2 || column === 3, widths: [0, 6] });
+}
+
+/** The macro means of each value of a column, and how far they are from the largest subgroup's. */
+function subgroupTable({ name, subgroups, unknown }: MeasuredColumn): string[] {
+  const largest = subgroups.find(({ measures }) => measures !== null)?.value ?? NOTHING;
+  const row = ({ value, images, patients, whyMissing, measures, gap }: MeasuredSubgroup) => [
+    value,
+    count(images),
+    count(patients),
+    ...(measures === null
+      ? [whyMissing ?? '']
+      : [
+          compact(measures.macro.ap),
+          compact(measures.macro.auroc),
+          compactGap(gap?.macro.ap),
+          compactGap(gap?.macro.auroc),
+        ]),
+  ];
+  return [
+    '',
+    `By ${name}: macro means, and gaps from "${largest}" over the classes that both have${unknown > 0 ? `; not known of ${counted(unknown, 'image')}` : ''}.`,
+    ...paddedTable(
+      [[name, 'images', 'patients', 'mAP', 'AUROC', 'mAP gap', 'AUROC gap'], ...subgroups.map(row)],
+      { right: (column) => column === 1 || column === 2 },
+    ),
+  ];
+}
+
+/** Why numbers have no interval, each reason with its classes. Classes without the metric are named elsewhere. */
+function missingIntervals({ perClass }: MeasuredScores): string[] {
+  const byReason = new Map<string, Set<string>>();
+  for (const { name, ap, auroc } of perClass) {
+    for (const { estimate, whyMissing } of [ap, auroc]) {
+      if (whyMissing === null || Number.isNaN(estimate)) continue;
+      byReason.set(whyMissing, (byReason.get(whyMissing) ?? new Set()).add(name));
+    }
   }
-  return lines.join('\n');
+  return Array.from(byReason, ([reason, names]) => `no interval: ${someOf([...names])} (${reason})`);
 }
 
-const TITLES = ['class', 'group', 'known', 'positives', 'AP', 'AUROC', 'F1@0.5', 'best F1', 'ECE'];
-
-/** Thresholds that were given stand in a column before their F1. */
-function classTable(perClass: readonly ClassSummary[], thresholds: readonly number[] | null): string[] {
-  const titles = thresholds ? TITLES.toSpliced(6, 1, 'threshold', 'F1') : TITLES;
-  const rows = perClass.map((row, c) => [
-    row.name,
-    row.group ?? '',
-    String(row.known),
-    String(row.positives),
-    ...[row.ap, row.auroc].map(number),
-    ...(thresholds ? [number(thresholds[c] ?? Number.NaN)] : []),
-    ...[row.f1, row.bestF1, row.ece].map(number),
-  ]);
-  return paddedTable([titles, ...rows], { right: (column) => column >= 2, widths: [0, 6] });
+/** `0.312 .288–.337`, narrow enough for several side by side. */
+function compact(interval: Interval | null | undefined): string {
+  if (!interval || Number.isNaN(interval.estimate)) return NOTHING;
+  const { estimate, low, high, whyMissing } = interval;
+  return `${decimals(estimate)} ${whyMissing === null ? `${pointed(low)}–${pointed(high)}` : NOTHING}`;
 }
 
-function groupLine(name: string, means: MacroMeans & { readonly classes: readonly string[] }): string {
-  return `${padCell(name, 12)} mAP ${number(means.mAP)}, AUROC ${number(means.auroc)} over ${means.classes.length} classes`;
+/** A star stands where zero lies outside of the interval. */
+function compactGap(interval: Interval | undefined): string {
+  if (interval === undefined || Number.isNaN(interval.estimate)) return NOTHING;
+  const { estimate, low, high, whyMissing } = interval;
+  if (whyMissing !== null) return `${signed(estimate)} ${NOTHING}`;
+  return `${signed(estimate)} ${signed(low)} to ${signed(high)}${low > 0 || high < 0 ? ' *' : ''}`;
+}
+
+/** Without the zero before the point. */
+function pointed(value: number): string {
+  return decimals(value).replace(/^0\./, '.');
 }
 
 function withInterval({ estimate, low, high, level, whyMissing }: Interval): string {

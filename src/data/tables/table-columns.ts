@@ -37,6 +37,8 @@ const otherNames = [
   'viewposition',
   'frontal/lateral',
   'ap/pa',
+  'manufacturer',
+  'manufacturermodelname',
   'follow-up#',
   'fold',
   'index',

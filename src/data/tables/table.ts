@@ -4,6 +4,7 @@ import { isNpz, readNpzSheet } from '../npz/npz-sheet.js';
 import { readSheet, type Sheet, TableError } from './csv-sheet.js';
 import { list } from './label-columns.js';
 import { examinePatientIds, type PatientIdFacts, patientKey, patientNotes } from './patient-ids.js';
+import { findSubgroups, type SubgroupColumn } from './subgroup-columns.js';
 import { readSplitName } from './table-columns.js';
 import { type LayoutName, type LayoutOptions, layouts, type SheetPlan } from './table-layouts.js';
 
@@ -20,6 +21,8 @@ export interface LabelTable {
   readonly rows: readonly TableRow[];
   /** [rows, classes]: 1 present, 0 absent, NaN unknown (masked out of loss and metrics). */
   readonly labels: Float32Array;
+  /** Columns that part the images, such as sex or view; absent, as an empty list, where the table has none. */
+  readonly subgroups?: readonly SubgroupColumn[];
   /** What is odd about the patients' identifiers; null when the table names no patients. */
   readonly patientIds: PatientIdFacts | null;
   /** What a person should know before training on it, one sentence each. */
@@ -104,6 +107,10 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
   const labels = new Float32Array(sheet.records.length * width);
   const rows: TableRow[] = [];
   const rawPatients: string[] = [];
+  const subgroups = findSubgroups(sheet.header, plan.classes).map((reader) => ({
+    ...reader,
+    values: [] as (string | null)[],
+  }));
   const firstOf = new Map<string, number>();
   let repeats = 0;
   for (const [index, record] of sheet.records.entries()) {
@@ -131,6 +138,7 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
     firstOf.set(image, at);
     rows.push(row);
     rawPatients.push(rawPatient);
+    for (const { read, values } of subgroups) values.push(read(record));
   }
   const notes: string[] = [];
   if (repeats > 0) notes.push(`rows dropped because they say again what an earlier one says: ${repeats}.`);
@@ -148,6 +156,7 @@ function assemble(sheet: Sheet, layout: LayoutName, plan: SheetPlan): LabelTable
     classes: [...plan.classes],
     rows,
     labels: labels.slice(0, rows.length * width),
+    ...(subgroups.length > 0 && { subgroups: subgroups.map(({ name, values }) => ({ name, values })) }),
     patientIds,
     notes,
   };

@@ -1,9 +1,11 @@
 import {
+  isOfProbabilities,
   type MatrixShape,
-  type MetricName,
+  type Metric,
   type MetricSettings,
   meanOfDefined,
   measureClasses,
+  needsNegatives,
   rankClasses,
   whyUndefined,
 } from './class-metrics.js';
@@ -16,7 +18,7 @@ import {
   overDraws,
   type PatientDraws,
 } from './patient-draws.js';
-import { type Ranking, tally, UNKNOWN } from './tally.js';
+import { type Ranking, type Tally, tally } from './tally.js';
 
 /**
  * How sure a metric is: bootstrap over patients (Efron 1979), with the BCa interval of interval.ts. In each draw, a class
@@ -37,7 +39,7 @@ export interface BootstrapOptions extends MatrixShape, MetricSettings, PatientDr
  * @throws MetricError as `summarize`, and for impossible options
  */
 export function bootstrapInterval(
-  metric: MetricName,
+  metric: Metric,
   scores: ArrayLike<number>,
   targets: ArrayLike<number>,
   options: BootstrapOptions,
@@ -48,7 +50,7 @@ export function bootstrapInterval(
 /** Metrics of one model on draws of patients, to take intervals from. */
 export interface BootstrappedMetrics {
   /** Interval of a macro mean over `only` these classes, all when absent; of a single class by `[c]`. */
-  mean(metric: MetricName, only?: readonly number[]): Interval;
+  mean(metric: Metric, only?: readonly number[]): Interval;
 }
 
 /**
@@ -58,7 +60,7 @@ export interface BootstrappedMetrics {
  * @throws MetricError as `summarize`, and for impossible options
  */
 export function bootstrapMetrics(
-  metrics: readonly MetricName[],
+  metrics: readonly Metric[],
   scores: ArrayLike<number>,
   targets: ArrayLike<number>,
   options: Omit<BootstrapOptions, 'only'>,
@@ -100,7 +102,7 @@ export function bootstrapMetrics(
  * @throws MetricError as `summarize`, and for impossible options
  */
 export function pairedBootstrapInterval(
-  metric: MetricName,
+  metric: Metric,
   first: ArrayLike<number>,
   second: ArrayLike<number>,
   targets: ArrayLike<number>,
@@ -118,26 +120,51 @@ export function pairedBootstrapInterval(
   return percentileInterval(difference(), overDraws(options, difference), level);
 }
 
-/** Why draws of patients say nothing of a class, or null where they do. */
-function whyNoInterval(metric: MetricName, ranking: Ranking, { indexOf }: NumberedPatients): string | null {
-  const reason = whyUndefined(metric, tally(ranking));
+/**
+ * Two-sided p-value of a difference being 0, of its draws: twice the smaller share of draws on one side of 0, never quite 0
+ * (Davison & Hinkley 1997, section 4.2).
+ */
+export function bootstrapP(draws: readonly number[]): number {
+  const defined = draws.filter((value) => !Number.isNaN(value));
+  const share = (side: (value: number) => boolean) =>
+    (1 + defined.filter(side).length) / (1 + defined.length);
+  return Math.min(
+    1,
+    2 *
+      Math.min(
+        share((value) => value <= 0),
+        share((value) => value >= 0),
+      ),
+  );
+}
+
+/** Why draws of patients say nothing of a class, or null where they do. @param counted the ranking, each image once */
+export function whyNoInterval(
+  metric: Metric,
+  ranking: Ranking,
+  { indexOf }: NumberedPatients,
+  counted: Tally = tally(ranking),
+): string | null {
+  const reason = whyUndefined(metric, counted);
   if (reason !== null) return reason;
   const several = (counts: (positive: boolean) => boolean) => {
     let found = -1;
-    return ranking.levelOf.some((level, i) => {
-      if (level === UNKNOWN || !counts(ranking.positive[i] === 1)) return false;
-      const patient = indexOf[i] as number;
+    return ranking.rows.some((row, k) => {
+      if (!counts(ranking.positive[k] === 1)) return false;
+      const patient = indexOf[row] as number;
       if (found >= 0 && found !== patient) return true;
       found = patient;
       return false;
     });
   };
-  if (metric === 'ece') return several(() => true) ? null : 'one patient alone has known targets';
+  if (isOfProbabilities(metric)) return several(() => true) ? null : 'one patient alone has known targets';
   if (!several((positive) => positive)) return 'one patient alone has positives';
-  return metric !== 'auroc' || several((positive) => !positive) ? null : 'one patient alone has negatives';
+  return !needsNegatives(metric) || several((positive) => !positive)
+    ? null
+    : 'one patient alone has negatives';
 }
 
-function checkedLevel({ level = 0.95 }: BootstrapOptions): number {
+export function checkedLevel({ level = 0.95 }: Pick<BootstrapOptions, 'level'>): number {
   if (!(level > 0 && level < 1)) throw new MetricError(`level ${level}: expected a number between 0 and 1.`);
   return level;
 }

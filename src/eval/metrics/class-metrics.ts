@@ -1,8 +1,8 @@
-import { areProbabilities, DEFAULT_BINS, tallyCalibrationError } from './calibration-error.js';
+import { areProbabilities, tallyBrierScore, tallyCalibrationError } from './calibration-error.js';
 import { tallyBestF1, tallyF1 } from './f1.js';
 import { MetricError } from './metric-error.js';
 import { tallyAveragePrecision } from './precision-recall.js';
-import { tallyRocAuc } from './roc.js';
+import { tallyRocAuc, tallySensitivity } from './roc.js';
 import { type Ranking, rankScores, type Tally, tally } from './tally.js';
 
 /**
@@ -10,14 +10,25 @@ import { type Ranking, rankScores, type Tally, tally } from './tally.js';
  * it, so they cannot disagree on what a metric is or when a class has none.
  */
 
-/** Names of the averaged metrics: the mean of any of them over classes is a macro mean. */
+/** Names of the metrics of a summary: the mean of any of them over classes is a macro mean. */
 export const METRIC_NAMES = ['mAP', 'auroc', 'f1', 'bestF1', 'ece'] as const;
 export type MetricName = (typeof METRIC_NAMES)[number];
+
+/** All that can be measured of a class: `fittedF1` at a threshold of its own, `sensitivity@0.9` at a specificity of 0.9. */
+export type Metric = MetricName | 'fittedF1' | 'brier' | 'eceMass' | `${typeof SENSITIVITY}${number}`;
+
+const SENSITIVITY = 'sensitivity@';
+
+export function sensitivityMetric(specificity: number): Metric {
+  return `${SENSITIVITY}${specificity}`;
+}
 
 export interface MetricSettings {
   /** Scores at or above it count as positive for `f1`; 0.5 when absent. */
   readonly threshold?: number;
-  /** Bins of the calibration error; 15 when absent. */
+  /** The same for `fittedF1`. */
+  readonly fitted?: number | undefined;
+  /** Bins of the calibration errors; 15 when absent. */
   readonly bins?: number;
 }
 
@@ -32,8 +43,9 @@ export interface MatrixShape {
 }
 
 /** One metric of one class; NaN where the class cannot have it (see `whyUndefined`). */
-export function classMetric(metric: MetricName, counted: Tally, settings: MetricSettings): number {
+export function classMetric(metric: Metric, counted: Tally, settings: MetricSettings): number {
   if (whyUndefined(metric, counted) !== null) return Number.NaN;
+  const bins = settings.bins === undefined ? {} : { bins: settings.bins };
   switch (metric) {
     case 'mAP':
       return tallyAveragePrecision(counted);
@@ -43,18 +55,36 @@ export function classMetric(metric: MetricName, counted: Tally, settings: Metric
       return tallyF1(counted, settings.threshold ?? 0.5);
     case 'bestF1':
       return tallyBestF1(counted).f1;
+    case 'fittedF1':
+      return settings.fitted === undefined ? Number.NaN : tallyF1(counted, settings.fitted);
+    case 'brier':
+      return tallyBrierScore(counted);
     case 'ece':
-      return tallyCalibrationError(counted, settings.bins ?? DEFAULT_BINS);
+      return tallyCalibrationError(counted, bins);
+    case 'eceMass':
+      return tallyCalibrationError(counted, { ...bins, binning: 'mass' });
+    default:
+      return tallySensitivity(counted, Number(metric.slice(SENSITIVITY.length)));
   }
 }
 
 /** Why a class is left out of a metric's mean, or null where it counts. */
-export function whyUndefined(metric: MetricName, counted: Tally): string | null {
+export function whyUndefined(metric: Metric, counted: Tally): string | null {
   const { positiveTotal, negativeTotal } = counted;
   if (positiveTotal + negativeTotal === 0) return 'no known target';
-  if (metric === 'ece') return areProbabilities(counted) ? null : 'scores outside [0, 1]';
+  if (isOfProbabilities(metric)) return areProbabilities(counted) ? null : 'scores outside [0, 1]';
   if (positiveTotal === 0) return 'no positive target';
-  return metric === 'auroc' && negativeTotal === 0 ? 'no negative target' : null;
+  return needsNegatives(metric) && negativeTotal === 0 ? 'no negative target' : null;
+}
+
+/** Whether a metric takes scores at their word, and so needs no positives. */
+export function isOfProbabilities(metric: Metric): boolean {
+  return metric === 'brier' || metric === 'ece' || metric === 'eceMass';
+}
+
+/** Whether a metric compares positives with negatives. */
+export function needsNegatives(metric: Metric): boolean {
+  return metric === 'auroc' || metric.startsWith(SENSITIVITY);
 }
 
 /**
@@ -62,10 +92,10 @@ export function whyUndefined(metric: MetricName, counted: Tally): string | null 
  * @param weights [n] how often each image counts; once when absent
  */
 export function measureClasses(
-  metrics: readonly MetricName[],
+  metrics: readonly Metric[],
   rankings: readonly Ranking[],
   settings: MetricSettings,
-  weights?: ArrayLike<number>,
+  weights?: Uint32Array,
 ): Float64Array {
   const values = new Float64Array(metrics.length * rankings.length);
   for (const [c, ranking] of rankings.entries()) {
@@ -117,6 +147,6 @@ export function rankClasses(
       column[i] = scores[i * classes + c] as number;
       targetColumn[i] = targets[i * classes + c] as number;
     }
-    return rankScores(column, targetColumn, name);
+    return rankScores(column, targetColumn, { name });
   });
 }

@@ -1,5 +1,5 @@
 import { MetricError } from './metric-error.js';
-import { rankScores, type Tally, tally } from './tally.js';
+import { calledFrom, firstAtLeast, rankScores, type Tally, tally } from './tally.js';
 
 /** F1 at a given threshold, and at the threshold where it is best. */
 
@@ -38,28 +38,30 @@ export function bestF1(scores: ArrayLike<number>, targets: ArrayLike<number>): B
 }
 
 /** F1 of examples already counted by level. */
-export function tallyF1({ levels, positives, negatives, positiveTotal }: Tally, threshold: number): number {
+export function tallyF1(counted: Tally, threshold: number): number {
+  const { hits, called } = tallyCalled(counted, threshold);
+  return hits === 0 ? 0 : (2 * hits) / (called + counted.positiveTotal);
+}
+
+/** What is called positive at a threshold, and how much of it rightly. @throws MetricError for an infinite threshold */
+export function tallyCalled(
+  counted: Tally,
+  threshold: number,
+): { readonly hits: number; readonly called: number } {
   if (!Number.isFinite(threshold)) {
     throw new MetricError(`the F1 threshold is ${threshold}: expected a finite number.`);
   }
-  let hits = 0;
-  let called = 0;
-  for (let level = levels.length - 1; level >= 0 && (levels[level] as number) >= threshold; level--) {
-    hits += positives[level] as number;
-    called += (positives[level] as number) + (negatives[level] as number);
-  }
-  return hits === 0 ? 0 : (2 * hits) / (called + positiveTotal);
+  return calledFrom(counted, firstAtLeast(counted.levels, threshold));
 }
 
-/** Best F1 of examples already counted by level. */
-export function tallyBestF1({ levels, positives, negatives, positiveTotal }: Tally): BestF1 {
+/** Best F1 of examples already counted by level. Only a threshold that finds another positive can be better. */
+export function tallyBestF1(counted: Tally): BestF1 {
+  const { levels, positiveLevels, positiveTotal } = counted;
   if (positiveTotal === 0) return { f1: Number.NaN, threshold: Number.NaN };
   let best: BestF1 = { f1: -1, threshold: Number.NaN };
-  let hits = 0;
-  let called = 0;
-  for (let level = levels.length - 1; level >= 0; level--) {
-    hits += positives[level] as number;
-    called += (positives[level] as number) + (negatives[level] as number);
+  for (let i = positiveLevels.length - 1; i >= 0; i--) {
+    const level = positiveLevels[i] as number;
+    const { hits, called } = calledFrom(counted, level);
     const value = (2 * hits) / (called + positiveTotal);
     if (value > best.f1) best = { f1: value, threshold: levels[level] as number };
   }

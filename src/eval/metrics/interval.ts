@@ -10,8 +10,10 @@ export interface Interval {
   readonly low: number;
   readonly high: number;
   readonly level: number;
-  /** Draws in which the metric was defined; the interval rests on these. */
+  /** Draws in which the metric was defined; the interval rests on these. 0 where it rests on none, as DeLong's. */
   readonly resamples: number;
+  /** How it was made; absent where there is none. */
+  readonly method?: 'BCa' | 'percentile' | 'DeLong';
   /** Why there is no interval, such as "one patient alone has positives"; null where there is one. */
   readonly whyMissing: string | null;
 }
@@ -49,7 +51,7 @@ export function bcaInterval({ estimate, draws, jackknife }: Resampled, level: nu
   if (!(low < estimate && estimate < high)) {
     return noInterval(estimate, level, count, 'the draws of patients lie on one side of the value');
   }
-  return { estimate, low, high, level, resamples: count, whyMissing: null };
+  return { estimate, low, high, level, resamples: count, method: 'BCa', whyMissing: null };
 }
 
 /** The middle of the defined draws that holds a share `level` of them. */
@@ -62,6 +64,7 @@ export function percentileInterval(estimate: number, draws: readonly number[], l
     high: quantile(ascending, (1 + level) / 2),
     level,
     resamples: ascending.length,
+    method: 'percentile',
     whyMissing: null,
   };
 }

@@ -1,4 +1,4 @@
-import { rankScores, type Tally, tally } from './tally.js';
+import { calledFrom, rankScores, type Tally, tally } from './tally.js';
 
 /** Precision, recall and the area under their curve: a reader goes through images from the highest score down. */
 
@@ -26,16 +26,16 @@ export function averagePrecision(scores: ArrayLike<number>, targets: ArrayLike<n
 }
 
 /** Average precision of examples already counted by level. */
-export function tallyAveragePrecision({ positives, negatives, positiveTotal }: Tally): number {
+export function tallyAveragePrecision(counted: Tally): number {
+  const { positiveLevels, below, positivesBelow, positiveTotal, negativeTotal } = counted;
   if (positiveTotal === 0) return Number.NaN;
-  let called = 0;
-  let hits = 0;
+  const total = positiveTotal + negativeTotal;
   let sum = 0;
-  for (let level = positives.length - 1; level >= 0; level--) {
-    const found = positives[level] as number;
-    hits += found;
-    called += found + (negatives[level] as number);
-    if (found > 0) sum += found * (hits / called);
+  for (let i = positiveLevels.length - 1; i >= 0; i--) {
+    const level = positiveLevels[i] as number;
+    const missed = positivesBelow[level] as number;
+    const found = (positivesBelow[level + 1] as number) - missed;
+    if (found > 0) sum += found * ((positiveTotal - missed) / (total - (below[level] as number)));
   }
   return sum / positiveTotal;
 }
@@ -50,18 +50,16 @@ export function precisionRecallCurve(
   scores: ArrayLike<number>,
   targets: ArrayLike<number>,
 ): PrecisionRecallCurve {
-  const { levels, positives, negatives, positiveTotal } = tally(rankScores(scores, targets));
+  const counted = tally(rankScores(scores, targets));
+  const { levels, positiveTotal } = counted;
   const size = levels.length + 1;
   const thresholds = new Float64Array(size).fill(Number.POSITIVE_INFINITY);
   const precision = new Float64Array(size).fill(1);
   const recall = new Float64Array(size);
   recall[0] = 0 / positiveTotal;
-  let called = 0;
-  let hits = 0;
   for (let point = 1; point < size; point++) {
     const level = levels.length - point;
-    hits += positives[level] as number;
-    called += (positives[level] as number) + (negatives[level] as number);
+    const { hits, called } = calledFrom(counted, level);
     thresholds[point] = levels[level] as number;
     precision[point] = hits / called;
     recall[point] = hits / positiveTotal;

@@ -72,7 +72,7 @@ function reading({ primary }: NonNullable<CardFacts['run']>, part: string): stri
     const drawn =
       primary.drawn === 'patients' ? 'patients' : 'images (the table names no patients: too narrow)';
     sentences.push(
-      `Intervals: BCa bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}.`,
+      `Intervals: BCa bootstrap over ${drawn}, ${count(primary.intervals.mAP.resamples)} draws from ${counted(primary.n, 'image')}; of the AUROC of one class DeLong's.`,
       'Where classes have few positives, an interval holds the true value less often than it says.',
     );
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../../../src/engine/random.js';
 import { bootstrapInterval, bootstrapMetrics } from '../../../src/eval/metrics/bootstrap.js';
 import {
-  type MetricName,
+  type Metric,
   meanOfDefined,
   measureClasses,
   rankClasses,
@@ -11,17 +11,21 @@ import {
   acceleration,
   bcaInterval,
   biasCorrection,
+  type Interval,
   percentileInterval,
 } from '../../../src/eval/metrics/interval.js';
+import { measureScores } from '../../../src/eval/metrics/measure-scores.js';
 import { normalCdf, normalQuantile } from '../../../src/eval/metrics/normal.js';
 import { JACKKNIFE_GROUPS, leavingOut, overDraws } from '../../../src/eval/metrics/patient-draws.js';
+import { ScoreSheet } from '../../../src/eval/metrics/score-sheet.js';
 import { readGolden } from '../../golden/golden-files.js';
 
 interface Golden {
   readonly normal: Readonly<Record<'deviates' | 'cdf' | 'shares' | 'quantiles', number[]>>;
   readonly cases: readonly {
     readonly name: string;
-    readonly metric: MetricName;
+    readonly metric: Metric;
+    readonly average: 'macro' | 'micro' | 'weighted';
     readonly n: number;
     readonly classes: number;
     readonly patients: number[];
@@ -68,7 +72,7 @@ describe.each(golden.cases)('BCa as scipy has it: $name', (given) => {
     const expected = ascending(given.jackknife);
     expect(alone.length).toBe(expected.length);
     for (const [i, value] of ascending(alone).entries()) expect(value).toBeCloseTo(expected[i]!, 12);
-    const { estimate, low, high } = bootstrapInterval(given.metric, given.scores, given.targets, {
+    const { estimate, low, high } = measuredInterval(given.scores, given.targets, {
       ...options,
       resamples: 4000,
     });
@@ -79,12 +83,23 @@ describe.each(golden.cases)('BCa as scipy has it: $name', (given) => {
   });
 
   /** The metric on those images alone that have a weight. */
-  function withoutOthers({ metric, scores, targets }: typeof given, weights: Uint32Array): number {
+  function withoutOthers({ scores, targets }: typeof given, weights: Uint32Array): number {
     const kept = [...weights.keys()].filter((i) => weights[i] === 1);
     const rows = (matrix: readonly number[]) =>
       kept.flatMap((i) => matrix.slice(i * given.classes, (i + 1) * given.classes));
-    const shape = { n: kept.length, classes: given.classes, classNames, resamples: 1 };
-    return bootstrapInterval(metric, rows(scores), rows(targets), shape).estimate;
+    const shape = { n: kept.length, classes: given.classes, classNames, pooled: true };
+    const sheet = new ScoreSheet(rows(scores), rows(targets), shape);
+    return sheet[given.average](given.metric)(sheet.measure());
+  }
+
+  function measuredInterval(
+    scores: readonly number[],
+    targets: readonly number[],
+    shape: Parameters<typeof measureScores>[2],
+  ) {
+    const measures = measureScores(scores, targets, shape)[given.average];
+    const of = { mAP: measures.ap, auroc: measures.auroc, brier: measures.brier } as Record<string, Interval>;
+    return of[given.metric] ?? (measures.sensitivity[0] as Interval);
   }
 });
 

@@ -4,6 +4,7 @@ import { expectedCalibrationError, reliability } from '../../../src/eval/metrics
 import { bestF1, f1 } from '../../../src/eval/metrics/f1.js';
 import { averagePrecision, precisionRecallCurve } from '../../../src/eval/metrics/precision-recall.js';
 import { rocAuc, rocCurve } from '../../../src/eval/metrics/roc.js';
+import { ScoreSheet } from '../../../src/eval/metrics/score-sheet.js';
 
 /** What must hold of every metric whatever the data: few distinct scores, so that ties are the rule. */
 
@@ -23,6 +24,8 @@ const examples: fc.Arbitrary<Examples> = fc
   .array(example, { maxLength: 60 })
   .map((rows) => ({ scores: rows.map(([s]) => s), targets: rows.map(([, t]) => t) }));
 const bothOutcomes = examples.filter(({ targets }) => targets.includes(0) && targets.includes(1));
+
+const binnings = fc.constantFrom('width' as const, 'mass' as const);
 
 const holds = (property: fc.IRawProperty<unknown>) => fc.assert(property, { numRuns: 300 });
 
@@ -109,6 +112,26 @@ describe('ranking metrics', () => {
   });
 });
 
+describe('weights', () => {
+  it('count an example as often as if it stood there as often', () => {
+    holds(
+      fc.property(bothOutcomes, fc.infiniteStream(fc.nat(3)), ({ scores, targets }, times) => {
+        const weights = Uint32Array.from(scores, () => times.next().value as number);
+        const repeat = (values: readonly number[]) =>
+          values.flatMap((value, i) => Array.from({ length: weights[i]! }, () => value));
+        const shape = { classes: 1, classNames: ['a'], pooled: true, thresholds: [0.3] };
+        const weighted = new ScoreSheet(scores, targets, { n: scores.length, ...shape }).measure(weights);
+        const repeated = repeat(scores);
+        const plain = new ScoreSheet(repeated, repeat(targets), { n: repeated.length, ...shape }).measure();
+        for (const [i, value] of weighted.entries()) {
+          if (Number.isNaN(value)) expect(plain[i]).toBeNaN();
+          else expect(value).toBeCloseTo(plain[i]!, 12);
+        }
+      }),
+    );
+  });
+});
+
 describe('unknown targets', () => {
   it('change nothing, whatever their score', () => {
     holds(
@@ -142,17 +165,22 @@ describe('F1 and calibration', () => {
 
   it('the bins hold every known example once, and their means lie inside', () => {
     holds(
-      fc.property(examples, fc.integer({ min: 1, max: 20 }), ({ scores, targets }, bins) => {
-        const drawn = reliability(scores, targets, { bins });
-        expect(drawn).toHaveLength(bins);
-        expect(drawn.reduce((sum, bin) => sum + bin.count, 0)).toBe(
-          targets.filter((t) => !Number.isNaN(t)).length,
-        );
-        for (const bin of drawn.filter(({ count }) => count > 0)) {
-          expect(bin.meanScore).toBeGreaterThanOrEqual(bin.low - 1e-12);
-          expect(bin.meanScore).toBeLessThanOrEqual(bin.high + 1e-12);
-        }
-      }),
+      fc.property(
+        examples,
+        fc.integer({ min: 1, max: 20 }),
+        binnings,
+        ({ scores, targets }, bins, binning) => {
+          const drawn = reliability(scores, targets, { bins, binning });
+          expect(drawn).toHaveLength(bins);
+          expect(drawn.reduce((sum, bin) => sum + bin.count, 0)).toBe(
+            targets.filter((t) => !Number.isNaN(t)).length,
+          );
+          for (const bin of drawn.filter(({ count }) => count > 0)) {
+            expect(bin.meanScore).toBeGreaterThanOrEqual(bin.low - 1e-12);
+            expect(bin.meanScore).toBeLessThanOrEqual(bin.high + 1e-12);
+          }
+        },
+      ),
     );
   });
 

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { expectedCalibrationError } from '../../../src/eval/metrics/calibration-error.js';
+import { brierScore, expectedCalibrationError } from '../../../src/eval/metrics/calibration-error.js';
 import { bestF1, f1 } from '../../../src/eval/metrics/f1.js';
+import type { Interval } from '../../../src/eval/metrics/interval.js';
+import { measureScores } from '../../../src/eval/metrics/measure-scores.js';
 import { averagePrecision, precisionRecallCurve } from '../../../src/eval/metrics/precision-recall.js';
-import { rocAuc, rocCurve } from '../../../src/eval/metrics/roc.js';
+import { rocAuc, rocCurve, sensitivityAt } from '../../../src/eval/metrics/roc.js';
+import type { Measures } from '../../../src/eval/metrics/score-sheet.js';
 import { summarize } from '../../../src/eval/metrics/summarize.js';
 import { readGolden, withNaN } from '../../golden/golden-files.js';
 
@@ -20,6 +23,9 @@ interface Case {
     f1: number[] | null;
     bestF1: number | null;
     ece: number[] | null;
+    eceMass: number[] | null;
+    brier: number | null;
+    sensitivity: number[] | null;
     precisionRecall?: { thresholds: number[]; precision: number[]; recall: number[] };
     roc?: { thresholds: number[]; falsePositiveRate: number[]; truePositiveRate: number[] };
   };
@@ -28,6 +34,7 @@ interface Case {
 interface Golden {
   thresholds: number[];
   bins: number[];
+  specificities: number[];
   cases: Case[];
   matrix: {
     n: number;
@@ -36,6 +43,15 @@ interface Golden {
     targets: Numbers;
     macro: Record<'mAP' | 'auroc' | 'f1' | 'bestF1' | 'ece' | 'prevalenceGuess', number>;
   };
+  averaged: {
+    name: string;
+    n: number;
+    classes: number;
+    scores: number[];
+    targets: Numbers;
+    thresholds: number[];
+    expected: Record<string, Record<'macro' | 'micro' | 'weighted', number>>;
+  }[];
 }
 
 const golden = readGolden<Golden>('metrics.json');
@@ -74,10 +90,29 @@ describe.each(golden.cases)('scikit-learn: $name', ({ scores, targets: written, 
     }
   });
 
-  it('expected calibration error', () => {
+  it('sensitivity at fixed specificities', () => {
+    golden.specificities.forEach((specificity, i) => {
+      const value = sensitivityAt(scores, targets, specificity);
+      if (expected.sensitivity === null) expect(value).toBeNaN();
+      else expect(value).toBeCloseTo(expected.sensitivity[i]!, 12);
+    });
+  });
+
+  it('Brier score', () => {
+    const measure = () => brierScore(scores, targets);
+    if (expected.brier !== null) expect(measure()).toBeCloseTo(expected.brier, 12);
+    else if (expected.f1 === null) expect(measure()).toBeNaN();
+    else expect(measure).toThrow(/not a probability/);
+  });
+
+  it.each([
+    ['width', 'ece'],
+    ['mass', 'eceMass'],
+  ] as const)('expected calibration error over bins of equal %s', (binning, key) => {
     golden.bins.forEach((bins, i) => {
-      const measure = () => expectedCalibrationError(scores, targets, { bins });
-      if (expected.ece !== null) expect(measure()).toBeCloseTo(expected.ece[i]!, 12);
+      const measure = () => expectedCalibrationError(scores, targets, { bins, binning });
+      const answer = expected[key];
+      if (answer !== null) expect(measure()).toBeCloseTo(answer[i]!, 12);
       else if (expected.f1 === null) expect(measure()).toBeNaN();
       else expect(measure).toThrow(/not a probability/);
     });
@@ -125,5 +160,28 @@ describe('scikit-learn: a matrix with a class of every kind', () => {
     ]);
     expect(summary.perClass[4]).toMatchObject({ positives: 0, ap: Number.NaN, f1: Number.NaN });
     expect(summary.perClass[4]!.ece).toBeGreaterThan(0);
+  });
+});
+
+describe.each(golden.averaged)('scikit-learn’s averages: $name', (given) => {
+  const { n, classes, scores, thresholds, expected } = given;
+  const classNames = Array.from({ length: classes }, (_, c) => `class ${c}`);
+  const measured = measureScores(scores, withNaN(given.targets), {
+    n,
+    classes,
+    classNames,
+    thresholds,
+    resamples: 1,
+  });
+  const read = (measures: Measures<Interval>, name: string): Interval | null | undefined => {
+    if (name === 'sensitivity90') return measures.sensitivity[0];
+    if (name === 'sensitivity95') return measures.sensitivity[1];
+    return measures[name as 'ap'];
+  };
+
+  it.each(Object.keys(expected))('%s', (name) => {
+    for (const average of ['macro', 'micro', 'weighted'] as const) {
+      expect(read(measured[average], name)?.estimate, average).toBeCloseTo(expected[name]![average], 12);
+    }
   });
 });
