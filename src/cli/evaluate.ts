@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals. */
+/** `evaluate`: how good a run, a checkpoint or a file of predictions is, class by class and with intervals, or how two differ. */
 import { Option } from 'commander';
 import type { Device } from '../engine/device.js';
 import { openDevice } from '../platform/node/open-device.js';
 import { adjustPredictions, describeAdjustment } from '../predict/adjust-predictions.js';
+import { compareEvaluations } from '../predict/compare-evaluations.js';
 import { evaluatePredictions } from '../predict/evaluation.js';
 import type { PartName } from '../predict/evaluation-data.js';
 import { EvaluationError } from '../predict/labelled-scores.js';
@@ -26,6 +27,7 @@ import {
   tauNormOption,
 } from './options/common-options.js';
 import { shareOrAuto } from './options/number-option.js';
+import { formatCompared } from './text/compared-table.js';
 import { formatEvaluation } from './text/evaluation-table.js';
 import { ProgressLine } from './training-display.js';
 
@@ -35,7 +37,7 @@ interface EvaluateFlags extends CacheFlags {
   readonly part?: PartName;
   /** `true`: printed. */
   readonly json?: string | true;
-  readonly resamples: number;
+  readonly resamples?: number;
   readonly batchSize: number;
   readonly logitAdjust?: number;
   readonly tauNorm?: number | 'auto';
@@ -49,11 +51,12 @@ interface EvaluateFlags extends CacheFlags {
 
 const program = command('evaluate')
   .argument('<subject>', 'a run directory, a checkpoint (.safetensors), or a predictions.csv')
+  .argument('[other]', 'another one: both are held against each other on the images that both have')
   .option('--data <path>', 'labelled table or folder (a run directory knows its own)')
   .addOption(imagesOption())
   .addOption(partOption('test if there is one'))
   .option('--json [file]', 'print everything as JSON, or write it to a file and print the table')
-  .addOption(resamplesOption().default(1000))
+  .addOption(resamplesOption().default(undefined, '1000, or more where two are compared by many classes'))
   .addOption(batchSizeOption())
   .addOption(logitAdjustOption())
   .addOption(tauNormOption(shareOrAuto, 'auto: best F1 on validation'))
@@ -71,14 +74,19 @@ const program = command('evaluate')
   .action(evaluate);
 addCacheOptions(program);
 
-async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
+async function evaluate(subject: string, other: string | undefined, flags: EvaluateFlags): Promise<void> {
   // JSON on stdout stays alone there
   const remarks = flags.json === true ? process.stderr : process.stdout;
   const say = (text: string) => remarks.write(`${text}\n`);
-  const { fitThresholds, thresholds: file } = flags;
+  const { fitThresholds, thresholds: file, resamples } = flags;
   if (fitThresholds !== undefined && flags.part === 'test') {
     throw new EvaluationError(
       '--fit-thresholds: thresholds chosen on the test part would flatter it: choose them with --part validation.',
+    );
+  }
+  if (fitThresholds !== undefined && other !== undefined) {
+    throw new EvaluationError(
+      '--fit-thresholds is for one model: evaluate each alone to fit its thresholds.',
     );
   }
   if (fitThresholds !== undefined && !flags.force) await requireFreeFile(fitThresholds, '--fit-thresholds');
@@ -90,49 +98,64 @@ async function evaluate(subject: string, flags: EvaluateFlags): Promise<void> {
     return device;
   };
   try {
-    const request = {
-      ...flags,
-      part: flags.part ?? (fitThresholds === undefined ? undefined : 'validation'),
-      subject,
-      cache: cacheFolder(),
-      scoring: {
-        pictures: pictureCache(flags),
-        batchSize: flags.batchSize,
-        strict: flags.strict,
-        lenient: flags.lenient,
-        onRead: (done: number, total: number) => progress.show('reading', done, total, () => 'images'),
-        onScored: (done: number, total: number) => progress.show('scoring', done, total, () => 'images'),
-      },
+    const openSubject = async (path: string) => {
+      const request = {
+        ...flags,
+        part: flags.part ?? (fitThresholds === undefined ? undefined : 'validation'),
+        subject: path,
+        cache: cacheFolder(),
+        scoring: {
+          pictures: pictureCache(flags),
+          batchSize: flags.batchSize,
+          strict: flags.strict,
+          lenient: flags.lenient,
+          onRead: (done: number, total: number) => progress.show('reading', done, total, () => 'images'),
+          onScored: (done: number, total: number) => progress.show('scoring', done, total, () => 'images'),
+        },
+      };
+      const given = await openEvaluation(open, request);
+      const opened =
+        flags.tauNorm === undefined
+          ? given
+          : await normalised(given, { wanted: flags.tauNorm, say }, () =>
+              openEvaluation(open, { ...request, part: 'validation' }),
+            );
+      progress.stop();
+      const { logitAdjust } = flags;
+      return logitAdjust === undefined
+        ? opened
+        : { ...opened, predictions: adjusted(opened, logitAdjust, say) };
     };
-    const given = await openEvaluation(open, request);
-    const opened =
-      flags.tauNorm === undefined
-        ? given
-        : await normalised(given, { wanted: flags.tauNorm, say }, () =>
-            openEvaluation(open, { ...request, part: 'validation' }),
-          );
-    progress.stop();
-    const { parts, part, trainingPrevalence } = opened;
-    const { resamples, logitAdjust } = flags;
-    const measured = logitAdjust === undefined ? opened.predictions : adjusted(opened, logitAdjust, say);
-    const thresholds = file === undefined ? undefined : await readThresholds(file, measured.classes);
+    const first = await openSubject(subject);
+    const { predictions, parts, part, trainingPrevalence } = first;
+    const thresholds = file === undefined ? undefined : await readThresholds(file, predictions.classes);
     if (thresholds && thresholds.unfitted.length > 0) {
       say(`without a threshold of their own, at 0.5: ${thresholds.unfitted.join(', ')}`);
     }
-    const evaluation = evaluatePredictions(measured, parts, {
-      trainingPrevalence,
-      thresholds: thresholds?.values,
-      resamples,
-    });
+    const options = { thresholds: thresholds?.values, resamples };
+    const print = async (result: object, text: string) => {
+      const json = `${JSON.stringify(result, null, 2)}\n`;
+      process.stdout.write(flags.json === true ? json : `${text}\n`);
+      if (typeof flags.json === 'string') await writeAtomically(flags.json, json);
+    };
+    if (other !== undefined) {
+      const second = await openSubject(other);
+      const compared = compareEvaluations(first, second, options);
+      await print(
+        { first: subject, second: other, parts: [part, second.part], ...compared },
+        formatCompared(compared, `${subject}, part: ${part}`, `${other}, part: ${second.part}`),
+      );
+      return;
+    }
+    const evaluation = evaluatePredictions(predictions, parts, { trainingPrevalence, ...options });
     if (fitThresholds !== undefined) {
       await writeThresholds(fitThresholds, evaluation.perClass);
       say(`thresholds of best F1 on the ${part} part in ${fitThresholds}`);
     }
-    const json = `${JSON.stringify({ subject, part, ...evaluation }, null, 2)}\n`;
-    process.stdout.write(
-      flags.json === true ? json : `${subject}, part: ${part}\n${formatEvaluation(evaluation)}\n`,
+    await print(
+      { subject, part, ...evaluation },
+      `${subject}, part: ${part}\n${formatEvaluation(evaluation)}`,
     );
-    if (typeof flags.json === 'string') await writeAtomically(flags.json, json);
   } finally {
     progress.stop();
     device?.close();

@@ -280,7 +280,7 @@ describe('evaluate', () => {
     const table = ['--data', join(data, 'train.csv')];
     const predictions = await json(join(run, 'predictions.csv'), ...table);
     expect(predictions.macro).toEqual(whole.macro);
-    expect(predictions.intervals).toEqual(whole.intervals);
+    expect(predictions.measured.macro).toEqual(whole.measured.macro);
     const all = await json(best, ...table);
     expect(all).toMatchObject({ part: 'all', images: 24, unreadable: [] });
   });
@@ -293,7 +293,30 @@ describe('evaluate', () => {
     expect(stderr).toMatch(/tau 1/);
   });
 
+  test('two subjects are held against each other', async () => {
+    const at = await temporaryFolder({
+      'other.csv': (await readFile(join(run, 'predictions.csv'), 'utf8'))
+        .replace('ImageID,bright', 'ImageID,bright too')
+        .split('\n')
+        .slice(0, -2)
+        .join('\n'),
+    });
+    const file = join(at, 'e.json');
+    const words = [run, join(at, 'other.csv'), '--data', join(data, 'train.csv'), '--resamples', '50'];
+    const { code, stdout, stderr } = await evaluate(...words, '--json', file);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^images in the first alone, left out \(19\): .* and 9 more$/m);
+    expect(stdout).toMatch(/^classes in the first alone, left out \(1\): bright$/m);
+    expect(stdout).toMatch(/^classes in the second alone, left out \(1\): bright too$/m);
+    const { images, parts, perClass } = JSON.parse(await readFile(file, 'utf8'));
+    expect([images, parts, perClass.length]).toEqual([5, ['all', 'validation'], 1]);
+    const self = await evaluate(run, run, '--resamples', '50');
+    expect(self.code, self.stderr).toBe(0);
+    expect(self.stdout).toMatch(/^macro +[\d.]+ +[\d.]+ +\+0\.000 \+0\.000 to \+0\.000 +1\.000 /m);
+  });
+
   test.each([
+    [() => [run, run, '--fit-thresholds', join(folder, 't.csv')], /--fit-thresholds is for one model/],
     [() => [join(run, 'predictions.csv')], /say with --data which labels/],
     [() => [run, '--part', 'test'], /has no rows of the test part; it has validation/],
     [() => [best, '--data', data, '--part', 'test'], /the data bring no test part/],
