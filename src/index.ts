@@ -45,6 +45,16 @@ export type { Measures } from './eval/metrics/score-sheet.js';
 export type { MeasuredColumn, MeasuredSubgroup, SubgroupGap } from './eval/metrics/subgroups.js';
 export type { SummarizeOptions, Summary } from './eval/metrics/summarize.js';
 export { type ClassifierRows, scaleProbability, tauFactors } from './eval/tau-normalisation.js';
+export { ExplainError } from './explain/explain-error.js';
+export {
+  type ExplainedImages,
+  type ExplainImagesOptions,
+  type ExplainRow,
+  explainImages,
+} from './explain/explain-images.js';
+export { EXPLAIN_METHODS, type ExplainMethod } from './explain/maps/method.js';
+export { type Mask, type MaskSource, maskFolder } from './explain/pointing/mask.js';
+export { measurePointing, type PointingOptions, type PointingRow } from './explain/pointing/pointing.js';
 export { ExportError } from './export/export-error.js';
 export { exportOnnx, type OnnxExportOptions } from './export/export-onnx.js';
 export { HubError } from './hub/hub-error.js';

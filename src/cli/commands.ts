@@ -20,6 +20,10 @@ export const COMMANDS = {
   losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
   evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
+  'explain-image': {
+    group: 'Trained models:',
+    summary: 'Draw where a model looked, over any radiographs.',
+  },
   ladder: {
     group: 'Trained models:',
     summary: 'Measure what views, an ensemble and a gate gain.',

@@ -25,6 +25,7 @@ interface SynthFlags {
   readonly unknown: number;
   readonly testFraction: number;
   readonly ood: boolean;
+  readonly masks: boolean;
   readonly contactSheet?: string;
   readonly force: boolean;
 }
@@ -44,6 +45,7 @@ const program = command('synth')
   .option('--unknown <share>', 'share of training labels left blank', number, 0)
   .option('--test-fraction <share>', 'share of patients held out for test.csv', number, 0.2)
   .option('--ood', 'add images of the six unseen findings (zeroshot.csv)', false)
+  .option('--masks', 'write where each focal finding is: masks/<finding>/<image>', false)
   .option('--contact-sheet <file>', 'draw every finding into one labelled PNG; needs no --out')
   .option('--force', 'replace an older phantom data set', false)
   .action(synthesize);
@@ -87,7 +89,8 @@ async function writeDataset(out: string, flags: SynthFlags): Promise<void> {
   interrupt.protect();
   let started = false;
   try {
-    const dataset = { ...options, out, size: flags.size, force: flags.force, signal: interrupt.signal };
+    const { size, masks, force } = flags;
+    const dataset = { ...options, out, size, masks, force, signal: interrupt.signal };
     const summary = await writePhantomDataset(dataset, (done, total) => {
       if (!started) bar?.start(total, 0);
       started = true;

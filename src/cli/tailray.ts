@@ -14,6 +14,7 @@ const MODULES: Record<CommandName, () => Promise<unknown>> = {
   losses: () => import('./losses.js'),
   evaluate: () => import('./evaluate.js'),
   predict: () => import('./predict.js'),
+  'explain-image': () => import('./explain-image.js'),
   ladder: () => import('./ladder.js'),
   average: () => import('./average.js'),
   zeroshot: () => import('./zeroshot.js'),

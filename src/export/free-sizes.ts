@@ -84,8 +84,8 @@ export class FreeSizes {
 function trace(definition: ModelDefinition, [n = 1, h = 1, w = 1]: readonly number[]): Trace {
   const graph = new Graph();
   const images = graph.input('images', [n, h, w, definition.config.inChannels]);
-  const { observed: _none, ...outputs } = definition.trace(graph, images, 'eval');
-  return { graph, images, ...outputs };
+  const { logits, features, embedding } = definition.trace(graph, images, 'eval');
+  return { graph, images, logits, features, ...(embedding && { embedding }) };
 }
 
 function tensorsOf(graph: Graph): (Tensor | undefined)[] {

@@ -7,7 +7,9 @@ import { layerNorm } from '../kernels/norm/layer-norm.js';
 import { add, dropout, mul } from '../kernels/pointwise/pointwise-table.js';
 import { reshape } from '../kernels/shape/reshape.js';
 import { type Initializer, ONES, ZEROS } from './initializer.js';
+import type { Landmarks } from './landmarks.js';
 import { type Adapts, adapterSpecs, type LoraLayers } from './lora.js';
+import type { PositionGrid } from './position-grid.js';
 
 /**
  * What a model function works with: named parameters and running statistics, and the layers that own some. A model is
@@ -38,13 +40,6 @@ export interface ParameterSpec {
   readonly adaptable: boolean;
   /** Of an adapter: what it adapts. */
   readonly adapts?: Adapts | undefined;
-}
-
-/** Positions row by row, and in front of them those of tokens that have no place in the image. */
-export interface PositionGrid {
-  readonly prefix: number;
-  readonly rows: number;
-  readonly columns: number;
 }
 
 export interface StatisticSpec {
@@ -92,6 +87,8 @@ export class ModelScope {
   readonly statistics: StatisticSpec[] = [];
   /** What this batch says of each running statistic, in training. */
   readonly observed = new Map<string, Tensor>();
+  /** Where the network looked. */
+  readonly landmarks: Landmarks = { attentions: [] };
   /** Which part of the model is being traced. */
   group: 'backbone' | 'head' = 'backbone';
   #layer = 0;

@@ -9,6 +9,7 @@ import { VISION_TRANSFORMERS } from './backbones/vision-transformer.js';
 import type { ClassPrompts, HeadOutput, HeadSettings } from './heads/head.js';
 import { bindHead, type HeadChoice } from './heads/registry.js';
 import { draw } from './initializer.js';
+import type { Landmarks } from './landmarks.js';
 import type { LoraLayers } from './lora.js';
 import { ModelError } from './model-error.js';
 import { ModelScope, type ParameterSpec, type ScopeOptions, type StatisticSpec } from './model-scope.js';
@@ -47,6 +48,8 @@ export interface TracedModel extends HeadOutput {
   readonly features: Tensor;
   /** In training: the value of this batch for each running statistic that follows it, by name. */
   readonly observed: ReadonlyMap<string, Tensor>;
+  /** Where the network looked. */
+  readonly landmarks: Landmarks;
 }
 
 /** A configuration with every field there; prompts where there are any. */
@@ -120,7 +123,7 @@ export function defineModel(config: ModelConfig, { adapters }: DefineOptions = {
     statistics: scope.statistics,
     trace(graph, images, mode, options = {}) {
       const own = new ModelScope(graph, { ...options, mode, adapters });
-      return { ...trace(own, images), observed: own.observed };
+      return { ...trace(own, images), observed: own.observed, landmarks: own.landmarks };
     },
   };
 }

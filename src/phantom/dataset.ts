@@ -21,7 +21,7 @@ import {
   type Split,
   samplePhantomCases,
 } from './cases.js';
-import { checkPhantomSize, drawPhantom } from './draw.js';
+import { checkPhantomSize, drawPhantom, drawPhantomWithMasks } from './draw.js';
 import { PhantomWriteError } from './errors.js';
 import type { Label } from './labels.js';
 
@@ -31,7 +31,7 @@ export const GENERATOR_VERSION = 1;
 const NOTICE =
   'SIMULATED images of no real person, drawn by a computer program. Not medical data; never for clinical use.';
 const ID_COLUMNS = ['ImageID', 'StudyDate_DICOM', 'PatientID'];
-const DESCRIPTION_FILE = 'dataset.json';
+export const DESCRIPTION_FILE = 'dataset.json';
 /** Images in flight: drawing is one thread's work, writing overlaps it. */
 const PENDING_WRITES = 16;
 
@@ -40,6 +40,8 @@ export interface DatasetOptions extends CaseOptions {
   readonly out: string;
   /** Pixels a side. */
   readonly size: number;
+  /** Whether masks of the focal findings are written beside the images. Default false. */
+  readonly masks?: boolean;
   /** Replace an older phantom data set in `out`. */
   readonly force?: boolean;
   /** Stops the work; nothing is left behind and the returned promise rejects with the signal's reason. */
@@ -64,7 +66,7 @@ export interface DatasetSummary {
 /**
  * Draws and writes a data set: `images/`, `train.csv`; where images are held out, `test.csv` and `evaluation.csv` (the same
  * without labels); `truth.csv` (training labels without noise and blanks, where there are any), with `ood` also `zeroshot.csv` and
- * `zeroshot_evaluation.csv`, and `dataset.json`.
+ * `zeroshot_evaluation.csv`, with `masks` also `masks/<finding>/<image>` of 0 and 255, and `dataset.json`.
  *
  * @param onProgress called after each image with how many are done, of how many
  * @throws PhantomOptionsError before anything is written; PhantomWriteError when the place is taken or the disk full
@@ -89,7 +91,7 @@ export async function writePhantomDataset(
       onProgress(done, cases.length);
     });
     await writeTables(cases, building, resolved.labelNoise > 0 || resolved.unknown > 0);
-    await writeFile(join(building, DESCRIPTION_FILE), describe(options.size, resolved, summary));
+    await writeFile(join(building, DESCRIPTION_FILE), describe(options, resolved, summary));
     await moveIntoPlace(building, out);
   } catch (error) {
     await rm(building, { recursive: true, force: true });
@@ -131,7 +133,7 @@ export function explainWriteError(error: unknown, out: string, done: number, tot
 }
 
 function withoutPlace(options: DatasetOptions): CaseOptions {
-  const { out: _out, size: _size, force: _force, signal: _signal, ...cases } = options;
+  const { out: _out, size: _size, masks: _masks, force: _force, signal: _signal, ...cases } = options;
   return cases;
 }
 
@@ -169,9 +171,8 @@ async function writeImages(
   try {
     for (const one of cases) {
       options.signal?.throwIfAborted();
-      const { pixels, width, height } = drawPhantom({ ...one, size: options.size });
-      const file = join(directory, 'images', one.imageId);
-      const write: Promise<void> = writeFile(file, encodeGreyPng(pixels, width, height)).then(() => {
+      const files = drawFiles(one, options);
+      const write: Promise<void> = writeFiles(directory, files).then(() => {
         pending.delete(write);
         onImage(++done);
       });
@@ -184,6 +185,33 @@ async function writeImages(
     await Promise.allSettled(pending);
     throw error;
   }
+}
+
+/** The files of an image by their path in the data set: the picture, and its masks where they are wanted. */
+function drawFiles(
+  one: PhantomCase,
+  { size, masks: wanted = false }: DatasetOptions,
+): [path: string, bytes: Uint8Array][] {
+  const picture = (pixels: Uint8Array | Uint16Array) => encodeGreyPng(pixels, size, size);
+  if (!wanted) return [[join('images', one.imageId), picture(drawPhantom({ ...one, size }).pixels)]];
+  const { pixels, masks } = drawPhantomWithMasks({ ...one, size });
+  const masked = Array.from(masks, ([finding, inside]): [string, Uint8Array] => [
+    join('masks', finding, one.imageId),
+    picture(inside.map((value) => 255 * value)),
+  ]);
+  return [[join('images', one.imageId), picture(pixels)], ...masked];
+}
+
+async function writeFiles(
+  directory: string,
+  files: readonly (readonly [path: string, bytes: Uint8Array])[],
+): Promise<void> {
+  await Promise.all(
+    files.map(async ([path, bytes]) => {
+      await mkdir(dirname(join(directory, path)), { recursive: true });
+      await writeFile(join(directory, path), bytes);
+    }),
+  );
 }
 
 async function writeTables(cases: readonly PhantomCase[], directory: string, flawed: boolean): Promise<void> {
@@ -245,7 +273,11 @@ function summarize(cases: readonly PhantomCase[]): Omit<DatasetSummary, 'out'> {
   return { images, classes };
 }
 
-function describe(size: number, options: CaseOptions, summary: DatasetSummary): string {
+function describe(
+  { size, masks = false }: DatasetOptions,
+  options: CaseOptions,
+  summary: DatasetSummary,
+): string {
   const { images, classes } = summary;
   const description = {
     notice: NOTICE,
@@ -253,6 +285,7 @@ function describe(size: number, options: CaseOptions, summary: DatasetSummary): 
     generatorVersion: GENERATOR_VERSION,
     options: { size, ...options },
     pixels: '16-bit greyscale, MONOCHROME2 (dense is bright)',
+    ...(masks && { masks: 'of focal findings: 255 where drawing the finding changes what is absorbed' }),
     images,
     classes,
   };

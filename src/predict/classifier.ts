@@ -1,7 +1,8 @@
 import type { GreyPixels } from '../data/images/prepare.js';
 import type { Arena } from '../engine/arena.js';
 import type { Device } from '../engine/device.js';
-import { createWeightArenas } from '../models/weight-arenas.js';
+import type { ModelDefinition } from '../models/model.js';
+import { createWeightArenas, type WeightArenas } from '../models/weight-arenas.js';
 import { importTimm } from '../models/weights/timm-weights.js';
 import { WeightsError } from '../models/weights/weights-error.js';
 import { type Checkpoint, networkOf } from '../weights/checkpoint.js';
@@ -38,17 +39,8 @@ export class Classifier implements Scorer {
     checkpoint: Checkpoint,
     { path, ...options }: ClassifierOptions,
   ): Promise<Classifier> {
-    const { model, preprocessing, classes } = checkpoint;
-    if (classes.length !== model.classes) {
-      throw new CheckpointError(
-        'mismatch',
-        path,
-        `names ${classes.length} classes for ${model.classes} outputs.`,
-      );
-    }
-    const definition = networkOf(checkpoint);
-    const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
-    const arenas = await createWeightArenas(device, definition, weights);
+    const { preprocessing } = checkpoint;
+    const { definition, arenas } = await loadNetwork(device, checkpoint, path);
     const program = await InferenceProgram.create(device, { ...options, definition, preprocessing, arenas });
     return new Classifier(program, Object.values(arenas));
   }
@@ -65,6 +57,28 @@ export class Classifier implements Scorer {
     this.program.destroy();
     for (const arena of this.#arenas) arena.destroy();
   }
+}
+
+/**
+ * A checkpoint's network, its weights on a device.
+ * @param path for messages @throws CheckpointError 'mismatch' as `Classifier.load`; OutOfMemoryError
+ */
+export async function loadNetwork(
+  device: Device,
+  checkpoint: Checkpoint,
+  path: string,
+): Promise<{ definition: ModelDefinition; arenas: WeightArenas<Arena> }> {
+  const { model, classes } = checkpoint;
+  if (classes.length !== model.classes) {
+    throw new CheckpointError(
+      'mismatch',
+      path,
+      `names ${classes.length} classes for ${model.classes} outputs.`,
+    );
+  }
+  const definition = networkOf(checkpoint);
+  const weights = importWeights(() => importTimm(definition, checkpoint.tensors), path);
+  return { definition, arenas: await createWeightArenas(device, definition, weights) };
 }
 
 function importWeights<T>(load: () => T, path: string): T {

@@ -34,14 +34,23 @@ export async function openPredictionSource(
     throw new TableError('the folder holds no PNG, JPEG or DICOM file (.png, .jpg, .jpeg, .dcm, .dicom).', {
       path,
     });
+  return pictureSource(path, names, classes);
+}
+
+/** Pictures of a folder by their names, without labels. */
+export function pictureSource(
+  folder: string,
+  names: readonly string[],
+  classes: readonly string[],
+): PredictionSource {
   const table: LabelTable = {
-    path,
+    path: folder,
     layout: 'plain',
     classes: [...classes],
     rows: names.map((image, i) => ({ image, patient: null, line: i + 1, split: null })),
     labels: new Float32Array(names.length * classes.length).fill(Number.NaN),
     patientIds: null,
-    notes: [`${path}: ${names.length} pictures.`],
+    notes: [`${folder}: ${names.length} pictures.`],
   };
-  return { table, imageRoot: path };
+  return { table, imageRoot: folder };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -117,5 +117,51 @@ describe('ladder', () => {
       scores: rows[2].scores,
       gains: { mAP: { estimate: 0, low: 0, high: 0 } },
     });
+  });
+});
+
+describe('explain-image', () => {
+  test('writes overlays of files and tables for the highest or the named classes, and lists them', async () => {
+    const out = join(folder, 'explained');
+    const images = join(folder, 'data', 'images');
+    const words = [best, join(images, '0.png'), join(images, '1.png'), '--out', out];
+    const top = await commands.run('explain-image', [...words, '--top', '1']);
+    expect(top.code, top.stderr).toBe(0);
+    expect(top.stdout).toMatch(/^0\.png +(?:bright|striped) +0\.\d{3} +\S+grad-cam\.png$/m);
+    expect(top.stdout).toContain('2 maps in ');
+    expect((await readdir(out)).length).toBe(2);
+
+    const again = await commands.run('explain-image', words);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/is not empty.*--force/)]);
+    const all = [join(folder, 'data', 'train.csv'), '--images', images, '--class', 'striped'];
+    const table = await commands.run('explain-image', [best, ...all, '--raw', '--force', '--out', out]);
+    expect(table.code, table.stderr).toBe(0);
+    const files = await readdir(out);
+    expect(files).toEqual(expect.arrayContaining(['23.striped.grad-cam.png', '23.striped.grad-cam.npy']));
+    expect(table.stdout).toContain('24 maps in ');
+  });
+
+  test('holds maps against masks, and refuses what there is not', async () => {
+    const masks = join(folder, 'masks');
+    await mkdir(join(masks, 'bright'), { recursive: true });
+    for (const i of [1, 3, 5]) {
+      await copyFile(join(folder, 'data', 'images', `${i}.png`), join(masks, 'bright', `${i}.png`));
+    }
+    const words = [best, join(folder, 'data', 'images'), '--resamples', '20'];
+    const { code, stdout, stderr } = await commands.run('explain-image', [...words, '--masks', masks]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('3 maps. Grad-CAM');
+    // these masks are the whole image
+    expect(stdout).toMatch(/^bright +3 +100\.0 %/m);
+    const refused = async (...more: string[]) =>
+      (await commands.run('explain-image', [...words, ...more])).stderr;
+    expect(await refused('--class', 'dull')).toContain('it has bright, striped.');
+    expect(await refused('--method', 'rollout', '--out', join(folder, 'r'))).toContain(
+      'vision transformers have',
+    );
+    expect(await refused('--masks', masks, '--class', 'striped')).toContain('no image has a mask');
+    expect((await commands.run('explain-image', [best, join(folder, 'nothing.png')])).stderr).toContain(
+      'no such file or folder',
+    );
   });
 });

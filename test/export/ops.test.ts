@@ -25,7 +25,12 @@ function network(trace: (x: Tensor, graph: Graph) => Tensor): ModelDefinition {
     statistics: [],
     trace(graph, images) {
       const logits = trace(images, graph);
-      return { logits, features: ops.mean(images, [1, 2]), observed: new Map() };
+      return {
+        logits,
+        features: ops.mean(images, [1, 2]),
+        observed: new Map(),
+        landmarks: { attentions: [] },
+      };
     },
   };
 }
@@ -235,6 +240,7 @@ test('the embedding of a head that has one is an output, too', async () => {
         features,
         embedding: ops.div(features, length),
         observed: new Map(),
+        landmarks: { attentions: [] },
       };
     },
   };

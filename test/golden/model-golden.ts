@@ -33,7 +33,15 @@ export interface PassGolden {
 }
 
 /** The network, with the hashed weights as a checkpoint would hold them. */
-export function goldenModel({ arch, stem, width, head, classes, images, shapes }: ModelGolden): {
+export function goldenModel({
+  arch,
+  stem,
+  width,
+  head,
+  classes,
+  images,
+  shapes,
+}: Pick<ModelGolden, 'arch' | 'stem' | 'width' | 'head' | 'classes' | 'images' | 'shapes'>): {
   definition: ModelDefinition;
   weights: ModelWeights;
 } {

@@ -1,4 +1,4 @@
-import type { PositionGrid } from '../../src/models/model-scope.js';
+import type { PositionGrid } from '../../src/models/position-grid.js';
 import type { Digest } from './digest.js';
 import { readGolden } from './golden-files.js';
 import type { ModelGolden, PassGolden } from './model-golden.js';

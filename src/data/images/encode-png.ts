@@ -1,5 +1,5 @@
 /**
- * PNG in plain JavaScript: grey (8 or 16 bits), or of a few colours. Written here rather than by libvips because
+ * PNG in plain JavaScript: grey (8 or 16 bits), RGB (8 bits), or of a few colours. Written here rather than by libvips because
  * compressors built with vector instructions choose different matches on different processors, and phantoms promise the
  * same bytes everywhere.
  */
@@ -9,6 +9,9 @@ import { crc32 } from '../../storage/crc32.js';
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const NO_FILTER = 0;
 const SUB_FILTER = 1;
+/** Colour types of the header. */
+const GREY = 0;
+const RGB = 2;
 const PALETTE_COLOUR = 3;
 
 /** @param pixels [height, width] row by row; 16-bit for a Uint16Array, 8-bit for a Uint8Array */
@@ -18,7 +21,24 @@ export function encodeGreyPng(pixels: Uint16Array | Uint8Array, width: number, h
   }
   const bytes = pixels instanceof Uint16Array ? 2 : 1;
   const data = zlibSync(filterRows(pixels, width, height, bytes), { level: 6 });
-  return png([chunk('IHDR', header(width, height, 8 * bytes, 0)), chunk('IDAT', data)]);
+  return png([chunk('IHDR', header(width, height, 8 * bytes, GREY)), chunk('IDAT', data)]);
+}
+
+/** @param pixels [height, width, 3], 8 bits */
+export function encodeRgbPng(pixels: Uint8Array, width: number, height: number): Uint8Array {
+  if (pixels.length !== 3 * width * height) {
+    throw new RangeError(`${pixels.length} values do not make a ${width}×${height} image of three colours`);
+  }
+  const stride = 1 + 3 * width;
+  const rows = new Uint8Array(height * stride);
+  for (let row = 0; row < height; row++) {
+    rows[row * stride] = SUB_FILTER;
+    for (let i = 0; i < 3 * width; i++) {
+      const left = i < 3 ? 0 : (pixels[3 * row * width + i - 3] as number);
+      rows[row * stride + 1 + i] = (pixels[3 * row * width + i] as number) - left;
+    }
+  }
+  return png([chunk('IHDR', header(width, height, 8, RGB)), chunk('IDAT', zlibSync(rows, { level: 6 }))]);
 }
 
 /**

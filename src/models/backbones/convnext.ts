@@ -3,6 +3,7 @@ import { at, type Tensor } from '../../engine/graph/tensor.js';
 import { add, gelu, mul } from '../../kernels/pointwise/pointwise-table.js';
 import { globalAveragePool } from '../../kernels/shape/pool.js';
 import { type Initializer, ZEROS } from '../initializer.js';
+import { placesOfMap } from '../landmarks.js';
 import type { ModelScope } from '../model-scope.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
 
@@ -82,6 +83,7 @@ function convnext(config: ConvNeXtConfig): Architecture {
     imageSize: [224, 224],
     encode(scope, images, options) {
       const map = featureMap(scope, images, config, options);
+      scope.landmarks.places = placesOfMap(map);
       const norm = (x: Tensor) => scope.layerNorm('head.norm', x);
       return { features: () => norm(globalAveragePool(map)), map: () => norm(map) };
     },

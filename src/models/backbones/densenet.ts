@@ -4,6 +4,7 @@ import { relu } from '../../kernels/pointwise/pointwise-table.js';
 import { concat } from '../../kernels/shape/movement.js';
 import { averagePool2d, globalAveragePool, maxPool2d } from '../../kernels/shape/pool.js';
 import { ZEROS } from '../initializer.js';
+import { placesOfMap } from '../landmarks.js';
 import { ModelError } from '../model-error.js';
 import type { ModelScope } from '../model-scope.js';
 import type { Architecture, BackboneOptions } from './backbone.js';
@@ -33,7 +34,11 @@ function densenet(blocks: readonly number[]): Architecture {
     imageSize: [224, 224],
     encode(scope, images, options) {
       const map = featureMap(scope, images, blocks, options);
-      const last = () => relu(scope.within('features', () => scope.batchNorm('norm5', map)));
+      const last = () => {
+        const normalized = relu(scope.within('features', () => scope.batchNorm('norm5', map)));
+        scope.landmarks.places = placesOfMap(normalized);
+        return normalized;
+      };
       return { features: () => globalAveragePool(last()), map: last };
     },
     classifier: { name: 'classifier', initial: { bias: ZEROS } },

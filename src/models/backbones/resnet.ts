@@ -1,6 +1,7 @@
 import { at, type Tensor } from '../../engine/graph/tensor.js';
 import { add, relu } from '../../kernels/pointwise/pointwise-table.js';
 import { averagePool2d, globalAveragePool, maxPool2d } from '../../kernels/shape/pool.js';
+import { placesOfMap } from '../landmarks.js';
 import type { ModelScope } from '../model-scope.js';
 import { type Architecture, type BackboneOptions, blockDropRate, type Stem } from './backbone.js';
 
@@ -59,6 +60,7 @@ function resnet(config: ResNetConfig): Architecture {
     imageSize: [224, 224],
     encode(scope, images, options) {
       const map = featureMap(scope, images, config, options);
+      scope.landmarks.places = placesOfMap(map);
       return { features: () => globalAveragePool(map), map: () => map };
     },
     classifier: { name: 'fc' },

@@ -4,6 +4,7 @@ import { add, broadcastTo } from '../../kernels/pointwise/pointwise-table.js';
 import { concat, slice } from '../../kernels/shape/movement.js';
 import { reshape } from '../../kernels/shape/reshape.js';
 import { type Initializer, ZEROS } from '../initializer.js';
+import { placesOfMap } from '../landmarks.js';
 import { ModelError } from '../model-error.js';
 import type { ModelScope } from '../model-scope.js';
 import { TIMM_BLOCK, transformerBlock } from '../transformer/block.js';
@@ -102,8 +103,17 @@ function encode(
   const normalized = scope.layerNorm('norm', x, { epsilon: EPSILON });
   const tokens = (first: number, count: number) => slice(normalized, [0, first, 0], [n, count, width]);
   return {
-    features: () => reshape(tokens(0, 1), [n, width]),
-    map: () => reshape(tokens(1 + registers, rows * columns), [n, rows, columns, width]),
+    features: () => {
+      // Behind the last block only the class token is read: what other tokens say goes through that block's attention.
+      const last = at(scope.landmarks.attentions, -1);
+      scope.landmarks.places = { values: last.reads, grid: { prefix: 1 + registers, rows, columns } };
+      return reshape(tokens(0, 1), [n, width]);
+    },
+    map: () => {
+      const map = reshape(tokens(1 + registers, rows * columns), [n, rows, columns, width]);
+      scope.landmarks.places = placesOfMap(map);
+      return map;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Tensor } from '../../engine/graph/tensor.js';
 import { conv2d } from '../../kernels/conv/conv.js';
-import { add, mul, rsqrt, square } from '../../kernels/pointwise/pointwise-table.js';
+import { add, div, greater, mul, rsqrt, square, sub } from '../../kernels/pointwise/pointwise-table.js';
 import { max, mean, sum } from '../../kernels/reduce/reduce.js';
 import { softmax } from '../../kernels/reduce/softmax.js';
 import { concat, slice } from '../../kernels/shape/movement.js';
@@ -63,15 +64,28 @@ export const csraOriginal = defineHead({
       (_, i) => soft[Math.floor(i / classes)] ?? 1,
     );
     const sharpened = mul(softScores, map.graph.constant(perColumn, [perColumn.length]));
-    const softened = sum(mul(softScores, softmax(sharpened, 1)), [1]);
-    const attended =
-      soft.length === heads
-        ? softened
-        : concat(
-            [softened, max(slice(scores, [0, 0, soft.length * classes], [images, positions, classes]), [1])],
-            1,
-          );
+    const weightOf = softmax(sharpened, 1);
+    const softened = sum(mul(softScores, weightOf), [1]);
+    const hardScores =
+      soft.length < heads
+        ? slice(scores, [0, 0, soft.length * classes], [images, positions, classes])
+        : undefined;
+    const highest = hardScores && max(hardScores, [1]);
+    const attended = highest ? concat([softened, highest], 1) : softened;
+    scope.landmarks.classAttention = () => {
+      const hard = hardScores && highest ? [atHighest(hardScores, highest)] : [];
+      const ofHeads = concat([weightOf, ...hard], 2);
+      return mean(reshape(ofHeads, [images, positions, heads, classes]), [2]);
+    };
     const logits = add(mean(scores, [1]), mul(attended, lambda));
     return { logits: sum(reshape(logits, [images, heads, classes]), [1]) };
   },
 });
+
+/** The limit of softmax for ever larger temperatures: the highest positions, in equal parts. @param scores [n, positions, classes] */
+function atHighest(scores: Tensor, highest: Tensor): Tensor {
+  const [images, , classes] = scores.shape as [number, number, number];
+  const along = (x: Tensor) => reshape(x, [images, 1, classes]);
+  const reached = sub(1, greater(along(highest), scores));
+  return div(reached, along(sum(reached, [1])));
+}

@@ -39,7 +39,9 @@ export const csra = defineHead({
       const both = reshape(conv2d(x, weights), [images, height * width, 2 * classes]);
       const part = (first: number) => slice(both, [0, 0, first], [images, height * width, classes]);
       const scores = part(0);
-      const attended = sum(mul(scores, softmax(part(classes), 1)), [1]);
+      const weightOf = softmax(part(classes), 1);
+      scope.landmarks.classAttention = () => weightOf;
+      const attended = sum(mul(scores, weightOf), [1]);
       return { logits: add(add(mean(scores, [1]), bias), mul(add(attended, bias), lambda)) };
     });
   },

@@ -86,7 +86,9 @@ export function transformerBlock(scope: ModelScope, x: Tensor, options: BlockOpt
   const width = at(x.shape, -1);
   const branch = (y: Tensor, name: string) => scope.dropPath(scaled(scope, y, name, options), dropRate);
 
-  const packed = qkv(scope, scope.layerNorm(names.norm1, x, { epsilon }), names, initial?.qkv);
+  const reads = scope.layerNorm(names.norm1, x, { epsilon });
+  const packed = qkv(scope, reads, names, initial?.qkv);
+  scope.landmarks.attentions.push({ reads, packed, heads });
   const attended = scope.linear(names.output, selfAttention(packed, { heads, causal }), width, {
     ...(initial && { weight: initial.output }),
     bias: ZEROS,

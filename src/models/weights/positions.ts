@@ -1,5 +1,5 @@
 import { elementCount } from '../../engine/graph/tensor.js';
-import type { PositionGrid } from '../model-scope.js';
+import type { PositionGrid } from '../position-grid.js';
 import { type SafetensorsTensor, toFloat32 } from '../safetensors/safetensors.js';
 
 /** Rows and columns of patches. */

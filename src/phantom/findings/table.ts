@@ -30,6 +30,11 @@ export interface FindingRule {
   readonly companions?: Partial<Record<Finding, number>>;
   /** How much older than the average patient its carriers are, years. */
   readonly older?: number;
+  /**
+   * Whether it lies in a place of its own, of which there is a mask. Absent: it shows in both lungs, in all bones, or in shape
+   * and size of what is there anyway.
+   */
+  readonly focal?: true;
   readonly plan: PlanFinding;
 }
 
@@ -54,6 +59,7 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     course: 'lasting',
     older: 18,
     companions: { 'aortic elongation': 2.5 },
+    focal: true,
     plan: aorticAtheromatosis,
   },
   'vertebral degenerative changes': {
@@ -63,7 +69,7 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     companions: { 'aortic elongation': 1.6 },
     plan: vertebralDegenerativeChanges,
   },
-  'pleural thickening': { rank: 7, course: 'lasting', older: 8, plan: pleuralThickening },
+  'pleural thickening': { rank: 7, course: 'lasting', older: 8, focal: true, plan: pleuralThickening },
   Kyphosis: {
     rank: 12,
     course: 'lasting',
@@ -79,17 +85,25 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     companions: { Emphysema: 4, cardiomegaly: 0.5 },
     plan: hyperinflatedLung,
   },
-  'calcified densities': { rank: 15, course: 'lasting', older: 6, plan: calcifiedDensities },
+  'calcified densities': { rank: 15, course: 'lasting', older: 6, focal: true, plan: calcifiedDensities },
   sternotomy: {
     rank: 14,
     course: 'lasting',
     older: 10,
     companions: { cardiomegaly: 3, 'aortic atheromatosis': 1.8 },
+    focal: true,
     plan: sternotomy,
   },
-  Hernia: { rank: 19, course: 'lasting', older: 12, companions: { Kyphosis: 2 }, plan: hiatalHernia },
+  Hernia: {
+    rank: 19,
+    course: 'lasting',
+    older: 12,
+    companions: { Kyphosis: 2 },
+    focal: true,
+    plan: hiatalHernia,
+  },
   'hemidiaphragm elevation': { rank: 17, course: 'lasting', plan: hemidiaphragmElevation },
-  bronchiectasis: { rank: 20, course: 'lasting', plan: bronchiectasis },
+  bronchiectasis: { rank: 20, course: 'lasting', focal: true, plan: bronchiectasis },
   'vascular hilar enlargement': {
     rank: 16,
     course: 'lasting',
@@ -97,9 +111,9 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     companions: { cardiomegaly: 2, Emphysema: 2 },
     plan: vascularHilarEnlargement,
   },
-  Mass: { rank: 24, course: 'lasting', older: 8, companions: { Emphysema: 2 }, plan: mass },
-  Nodule: { rank: 8, course: 'lasting', older: 4, companions: { Mass: 3 }, plan: nodule },
-  'azygos lobe': { rank: 26, course: 'lasting', plan: azygosLobe },
+  Mass: { rank: 24, course: 'lasting', older: 8, companions: { Emphysema: 2 }, focal: true, plan: mass },
+  Nodule: { rank: 8, course: 'lasting', older: 4, companions: { Mass: 3 }, focal: true, plan: nodule },
+  'azygos lobe': { rank: 26, course: 'lasting', focal: true, plan: azygosLobe },
   'interstitial pattern': {
     rank: 4,
     course: 'passing',
@@ -112,6 +126,7 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     course: 'passing',
     older: 6,
     companions: { cardiomegaly: 2, sternotomy: 2 },
+    focal: true,
     plan: supportDevices,
   },
   'pleural effusion': {
@@ -119,24 +134,28 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     course: 'passing',
     older: 5,
     companions: { cardiomegaly: 1.8, 'Support Devices': 1.6 },
+    focal: true,
     plan: pleuralEffusion,
   },
   atelectasis: {
     rank: 5,
     course: 'passing',
     companions: { 'pleural effusion': 2.2, 'hemidiaphragm elevation': 2, sternotomy: 1.5 },
+    focal: true,
     plan: atelectasis,
   },
   'alveolar pattern': {
     rank: 11,
     course: 'passing',
     companions: { 'pleural effusion': 1.8, 'Support Devices': 1.8 },
+    focal: true,
     plan: alveolarPattern,
   },
   'central venous catheter': {
     rank: 21,
     course: 'passing',
     companions: { 'Support Devices': 3, 'pleural effusion': 2, sternotomy: 1.5 },
+    focal: true,
     plan: centralVenousCatheter,
   },
   hypoexpansion: {
@@ -149,18 +168,21 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     rank: 23,
     course: 'passing',
     companions: { Kyphosis: 1.8, 'vertebral degenerative changes': 1.3 },
+    focal: true,
     plan: fracture,
   },
   Pneumothorax: {
     rank: 25,
     course: 'passing',
     companions: { Emphysema: 2, fracture: 3, 'pleural effusion': 0.7 },
+    focal: true,
     plan: pneumothorax,
   },
   Hydropneumothorax: {
     rank: 28,
     course: 'passing',
     companions: { Pneumothorax: 0, 'pleural effusion': 0.5, 'Support Devices': 2 },
+    focal: true,
     plan: hydropneumothorax,
   },
   'Subcutaneous Emphysema': {
@@ -173,12 +195,13 @@ export const FINDING_RULES: Record<Finding, FindingRule> = {
     rank: 29,
     course: 'passing',
     companions: { 'Support Devices': 1.5 },
+    focal: true,
     plan: pneumoperitoneo,
   },
   Scoliosis: { rank: 0, course: 'lasting', plan: scoliosis },
   Osteopenia: { rank: 1, course: 'lasting', older: 18, plan: osteopenia },
-  goiter: { rank: 2, course: 'lasting', older: 8, plan: goiter },
-  Adenopathy: { rank: 3, course: 'passing', plan: adenopathy },
-  Bulla: { rank: 4, course: 'lasting', plan: bulla },
-  Infarction: { rank: 5, course: 'passing', plan: infarction },
+  goiter: { rank: 2, course: 'lasting', older: 8, focal: true, plan: goiter },
+  Adenopathy: { rank: 3, course: 'passing', focal: true, plan: adenopathy },
+  Bulla: { rank: 4, course: 'lasting', focal: true, plan: bulla },
+  Infarction: { rank: 5, course: 'passing', focal: true, plan: infarction },
 };

@@ -1,6 +1,6 @@
 import { Random } from '../../engine/random.js';
 import { initialParameters, initialStatistics, type ModelDefinition } from '../../models/model.js';
-import type { PositionGrid } from '../../models/model-scope.js';
+import type { PositionGrid } from '../../models/position-grid.js';
 import type { SafetensorsTensor } from '../../models/safetensors/safetensors.js';
 import { fitWeights } from '../../models/weights/fit-weights.js';
 import { resampleGrid } from '../../models/weights/positions.js';
