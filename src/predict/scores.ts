@@ -1,3 +1,5 @@
+import { bootstrapMetrics } from '../eval/metrics/bootstrap.js';
+import type { Interval } from '../eval/metrics/interval.js';
 import { type Summary, summarize } from '../eval/metrics/summarize.js';
 
 /** Macro means as they are logged: null where no class has the metric. */
@@ -31,4 +33,31 @@ export function macroScores({ macro }: Summary): MacroScores {
     ece: value(macro.ece),
     prevalenceGuess: value(macro.prevalenceGuess),
   };
+}
+
+/** The two ends of a 95 % interval; null where there is none. */
+export type IntervalEnds = Pick<Interval, 'low' | 'high'> | null;
+
+/** How sure the macro means are. */
+export type MacroIntervals = Readonly<Record<'mAP' | 'auroc', IntervalEnds>>;
+
+/**
+ * BCa intervals over patients, from 1,000 draws.
+ * @param probabilities @param targets [n, classes], as for `scoreDataset`
+ * @param patients [n]: null takes the image as a patient of its own
+ */
+export function macroIntervals(
+  probabilities: Float32Array,
+  targets: Float32Array,
+  classNames: readonly string[],
+  patients: readonly (string | null)[],
+): MacroIntervals {
+  const classes = classNames.length;
+  const shape = { n: targets.length / classes, classes, classNames, patients };
+  const bootstrapped = bootstrapMetrics(['mAP', 'auroc'], probabilities, targets, shape);
+  const ends = (metric: 'mAP' | 'auroc'): IntervalEnds => {
+    const { low, high, whyMissing } = bootstrapped.mean(metric);
+    return whyMissing === null ? { low, high } : null;
+  };
+  return { mAP: ends('mAP'), auroc: ends('auroc') };
 }

@@ -20,6 +20,8 @@ import { ReportError } from './report-error.js';
  */
 
 const macroSchema = z.record(z.string(), z.number().nullable());
+const endsSchema = z.object({ low: z.number(), high: z.number() }).nullable();
+const intervalsSchema = z.object({ mAP: endsSchema, auroc: endsSchema }).nullable();
 const partSchema = z.object({ images: z.number(), patients: z.number(), unreadable: z.number() });
 
 const dataSchema = z.object({
@@ -41,6 +43,8 @@ const summarySchema = z.object({
   best: z.object({ epoch: z.number(), mAP: z.number().nullable(), auroc: z.number().nullable() }).nullable(),
   validation: macroSchema.nullable(),
   test: macroSchema.nullable(),
+  /** Of macro means; not there in runs of before. */
+  intervals: z.object({ validation: intervalsSchema, test: intervalsSchema }).optional(),
   adapter: z.string(),
   tailray: z.string(),
   /** Bytes on the device at the peak of training. */
@@ -146,7 +150,8 @@ export async function readRunRecord(path: string): Promise<RunRecord> {
   };
 }
 
-async function readSummary(path: string): Promise<RecordedSummary | null> {
+/** Null where there is none. @throws ReportError for one that can't be understood */
+export async function readSummary(path: string): Promise<RecordedSummary | null> {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return null;
   let content: unknown;
@@ -165,8 +170,16 @@ async function readSummary(path: string): Promise<RecordedSummary | null> {
   );
 }
 
-/** Lines of metrics.jsonl; a crash may leave half a line, which is counted and left out. */
-async function readLines(path: string, missing: string[]): Promise<MetricsLine[]> {
+/**
+ * Lines of metrics.jsonl; a crash may leave half a line, which is counted and left out.
+ * @param missing gets a sentence where there is none, or half a line
+ * @param wanted the lines to read, of a file that may have a million
+ */
+export async function readLines(
+  path: string,
+  missing: string[],
+  wanted: (lines: readonly string[]) => readonly string[] = (lines) => lines,
+): Promise<MetricsLine[]> {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null || text.trim() === '') {
     missing.push('metrics.jsonl is missing or empty: no step was logged, so there are no training curves.');
@@ -174,7 +187,7 @@ async function readLines(path: string, missing: string[]): Promise<MetricsLine[]
   }
   const lines: MetricsLine[] = [];
   let unreadable = 0;
-  for (const line of text.split('\n')) {
+  for (const line of wanted(text.split('\n'))) {
     if (line.trim() === '') continue;
     const checked = lineSchema.safeParse(parseJson(line));
     if (checked.success) lines.push(checked.data);

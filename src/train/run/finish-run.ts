@@ -4,7 +4,13 @@ import type { LeftOut } from '../../eval/metrics/summarize.js';
 import { Classifier } from '../../predict/classifier.js';
 import { datasetTargets, predictDataset, predictionRows } from '../../predict/predict.js';
 import { type Prediction, writePredictions } from '../../predict/predictions.js';
-import { type MacroScores, macroScores, scoreDataset } from '../../predict/scores.js';
+import {
+  type MacroIntervals,
+  type MacroScores,
+  macroIntervals,
+  macroScores,
+  scoreDataset,
+} from '../../predict/scores.js';
 import { keptIn } from '../../recipe/recipe-paths.js';
 import type { Recipe } from '../../recipe/recipe-schema.js';
 import { finalRecipe } from '../../recipe/recipe-stages.js';
@@ -54,6 +60,8 @@ export interface RunSummary {
   /** Of the best checkpoint; null in a run that was stopped, or where there is no such part. */
   readonly validation: MacroScores | null;
   readonly test: MacroScores | null;
+  /** Of these means; not there in a run that was stopped. */
+  readonly intervals?: Readonly<Record<'validation' | 'test', MacroIntervals | null>>;
   /** Classes that don't count in some means, and why. */
   readonly leftOut: { readonly validation: readonly LeftOut[]; readonly test: readonly LeftOut[] };
   readonly adapter: string;
@@ -120,9 +128,13 @@ export async function finishRun(options: FinishOptions): Promise<RunSummary> {
       onProgress: (done) => onProgress?.(before + done, total),
     });
     rows.push(...predictionRows(part, probabilities, data.classes.length, name));
-    return part.readable.length === 0
-      ? null
-      : scoreDataset(probabilities, datasetTargets(part.readable), data.classes);
+    if (part.readable.length === 0) return null;
+    const targets = datasetTargets(part.readable);
+    const patients = Array.from({ length: part.readable.length }, (_, i) => part.readable.row(i).patient);
+    return {
+      summary: scoreDataset(probabilities, targets, data.classes),
+      intervals: macroIntervals(probabilities, targets, data.classes, patients),
+    };
   };
   try {
     const validation = await score('validation');
@@ -130,9 +142,10 @@ export async function finishRun(options: FinishOptions): Promise<RunSummary> {
     await writePredictions(run.predictions, { classes: data.classes, rows }, run.files);
     return {
       ...(await describe(options, 'finished')),
-      validation: validation && macroScores(validation),
-      test: test && macroScores(test),
-      leftOut: { validation: validation?.leftOut ?? [], test: test?.leftOut ?? [] },
+      validation: validation && macroScores(validation.summary),
+      test: test && macroScores(test.summary),
+      intervals: { validation: validation?.intervals ?? null, test: test?.intervals ?? null },
+      leftOut: { validation: validation?.summary.leftOut ?? [], test: test?.summary.leftOut ?? [] },
     };
   } catch (error) {
     if (signal?.aborted && error === signal.reason) return stoppedSummary(options);
