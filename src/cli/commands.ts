@@ -18,6 +18,7 @@ export const COMMANDS = {
     summary: 'List the architectures: size, arithmetic, memory of training.',
   },
   losses: { group: 'Training:', summary: 'List the losses, or tell all about one.' },
+  runs: { group: 'Training:', summary: 'List the runs there are; compare or remove some.' },
   evaluate: { group: 'Trained models:', summary: 'Measure a model, or predictions, against labels.' },
   predict: { group: 'Trained models:', summary: 'Score images with a trained checkpoint.' },
   'explain-image': {

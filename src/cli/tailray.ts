@@ -12,6 +12,7 @@ const MODULES: Record<CommandName, () => Promise<unknown>> = {
   compare: () => import('./compare.js'),
   models: () => import('./models.js'),
   losses: () => import('./losses.js'),
+  runs: () => import('./runs.js'),
   evaluate: () => import('./evaluate.js'),
   predict: () => import('./predict.js'),
   'explain-image': () => import('./explain-image.js'),

@@ -13,19 +13,19 @@ export interface Override {
   readonly value: unknown;
 }
 
-/** Reads `path.to.setting=value`. @throws RecipeError */
-export function parseOverride(text: string): Override {
+/** Reads `path.to.setting=value`. @param option that it was given with, for messages @throws RecipeError */
+export function parseOverride(text: string, option = '--set'): Override {
   const split = text.indexOf('=');
   const path = text
     .slice(0, Math.max(0, split))
     .split('.')
     .map((key) => key.trim());
   if (split < 0 || path.some((key) => key === '')) {
-    throw new RecipeError(`--set ${text}: expected path.to.setting=value, such as optimizer.lr=0.001.`);
+    throw new RecipeError(`${option} ${text}: expected path.to.setting=value, such as optimizer.lr=0.001.`);
   }
   // see yaml-text.ts, which refuses it as a key of a file
-  if (path.includes('__proto__')) throw new RecipeError(`--set ${text}: no setting is called __proto__.`);
-  return { text, path, value: parseYaml(text.slice(split + 1), `--set ${text}: the value`).value };
+  if (path.includes('__proto__')) throw new RecipeError(`${option} ${text}: no setting is called __proto__.`);
+  return { text, path, value: parseYaml(text.slice(split + 1), `${option} ${text}: the value`).value };
 }
 
 /**

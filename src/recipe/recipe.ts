@@ -60,7 +60,7 @@ export function parseRecipe(
   { path, overrides = [], folder = dirname(path) }: ParseOptions,
 ): Recipe {
   const { value, lineOf } = parseYaml(text, path);
-  const changes = overrides.map(parseOverride);
+  const changes = overrides.map((override) => parseOverride(override));
   const given = applyOverrides(fromFolder(folder, value ?? {}), changes);
   const checked = check(given);
   if ('recipe' in checked) return checked.recipe;
@@ -86,8 +86,8 @@ export function formatRecipe(recipe: Recipe & { readonly pathsFrom?: typeof FROM
 
 /** Settings in which two recipes differ, as `optimizer.lr: 0.001 → 0.01`. */
 export function recipeDifferences(from: Recipe, to: Recipe): string[] {
-  const before = flatten(from);
-  const after = flatten(to);
+  const before = recipeSettings(from);
+  const after = recipeSettings(to);
   const keys = new Set([...before.keys(), ...after.keys()]);
   return [...keys]
     .filter((key) => before.get(key) !== after.get(key))
@@ -178,7 +178,11 @@ function bindStages(sections: Sections): { stages: Recipe['stages'] } | { issues
   return { stages: bound?.flatMap((each) => ('stage' in each ? [each.stage] : [])) };
 }
 
-/** Settings by their path; those in lists of sections, too: `stages.1.batchSize`. */
+/** Settings by their path, as JSON; those in lists of sections, too: `stages.1.batchSize`. */
+export function recipeSettings(recipe: object): Map<string, string> {
+  return flatten(recipe);
+}
+
 function flatten(value: unknown, prefix = ''): Map<string, string> {
   const isList = Array.isArray(value) && !(value.length > 0 && value.every(isSection));
   if (typeof value !== 'object' || value === null || isList) {

@@ -10,10 +10,11 @@ import { type FileSystem, nodeFiles, storageError, writeAtomically } from '../..
 import { type TextTable, writeTextTable } from '../../zeroshot/texts/text-table.js';
 import { MetricsLog } from './metrics-log.js';
 import { RunDirectoryError } from './run-directory-error.js';
-import { lockRun } from './run-lock.js';
+import { lockHolder, lockRun } from './run-lock.js';
 import { SavedState } from './saved-state.js';
 
-const NAMES = {
+/** All that lies in a run's folder under a fixed name, files and folders. */
+export const NAMES = {
   recipe: 'recipe.yaml',
   metrics: 'metrics.jsonl',
   summary: 'summary.json',
@@ -29,8 +30,10 @@ const NAMES = {
   texts: 'texts.safetensors',
 } as const;
 
+export const LOCK = '.lock';
+
 /** The copy of a loss of one's own: `loss` with the file's extension. */
-const LOSS_COPY = /^loss\.[cm]?[jt]s$/;
+export const LOSS_COPY = /^loss\.[cm]?[jt]s$/;
 
 /** What a run takes from files beside its recipe. */
 export interface RunSources {
@@ -40,7 +43,7 @@ export interface RunSources {
   readonly texts?: TextTable | undefined;
 }
 
-/** What a run leaves behind, in one folder; see NAMES for what lies there. */
+/** What a run leaves behind, in one folder; see NAMES and src/train/run-files.ts for what lies there. */
 export class RunDirectory {
   readonly path: string;
   readonly files: FileSystem;
@@ -120,12 +123,21 @@ export class RunDirectory {
    */
   async lock(): Promise<() => Promise<void>> {
     if (this.#locked) return async () => {};
-    const release = await lockRun(join(this.path, '.lock'));
+    const release = await lockRun(this.#lockPath);
     this.#locked = true;
     return () => {
       this.#locked = false;
       return release();
     };
+  }
+
+  /** The process that writes the run now, as `process 12 on host`; null where none does. */
+  writer(): Promise<string | null> {
+    return lockHolder(this.#lockPath);
+  }
+
+  get #lockPath(): string {
+    return join(this.path, LOCK);
   }
 
   /**

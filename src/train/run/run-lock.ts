@@ -20,11 +20,11 @@ export async function lockRun(path: string): Promise<() => Promise<void>> {
   try {
     await mkdir(dirname(path), { recursive: true });
     if (!(await claim(path, own))) {
-      const holder = (await readFile(path, 'utf8').catch(() => '')).trim();
-      if (await isAlive(holder, path)) {
+      const holder = await lockHolder(path);
+      if (holder !== null) {
         throw new RunDirectoryError(
-          `${dirname(path)} is being written by process ${holder.replace(' ', ' on ')}: wait for it, stop it, or ` +
-            `choose another --out. If it is gone, remove ${path}.`,
+          `${dirname(path)} is being written by ${holder}: wait for it, stop it, or choose another --out. ` +
+            `If it is gone, remove ${path}.`,
         );
       }
       await rm(path, { force: true });
@@ -45,6 +45,12 @@ export async function lockRun(path: string): Promise<() => Promise<void>> {
     clearInterval(heartbeat);
     return rm(path, { force: true });
   };
+}
+
+/** Who holds a lock, as `process 12 on host`; null where nobody does, or the holder is gone. */
+export async function lockHolder(path: string): Promise<string | null> {
+  const holder = (await readFile(path, 'utf8').catch(() => '')).trim();
+  return holder !== '' && (await isAlive(holder, path)) ? `process ${holder.replace(' ', ' on ')}` : null;
 }
 
 async function claim(path: string, own: string): Promise<boolean> {
