@@ -1,14 +1,20 @@
 #!/usr/bin/env node
-/** `report`: one HTML file about a run, or about several side by side. */
+/** `report`: one HTML file about a run, or about several side by side with an overview of them. */
+import { Option } from 'commander';
 import { writeReport } from '../report/report.js';
+import { visibleText } from '../storage/visible-text.js';
 import { command, runCommand } from './command.js';
 import { resamplesOption } from './options/common-options.js';
+import { wholeNumber } from './options/number-option.js';
+import { formatReport } from './text/report-summary.js';
+import { terminalOf, writeLines } from './text/terminal.js';
 
 interface ReportFlags {
   readonly out?: string;
   readonly data?: string;
   readonly resamples?: number;
   readonly pictures: boolean;
+  readonly details: number;
 }
 
 const program = command('report')
@@ -17,9 +23,18 @@ const program = command('report')
   .option('--data <path>', 'where the labels and images are now, if they have moved since training')
   .addOption(resamplesOption().default(1000))
   .option('--no-pictures', 'leave the sample images out, to share the report without them')
+  .addOption(
+    new Option(
+      '--details <n>',
+      'tell of single runs where there are at most so many; of more, or with 0, the overview alone',
+    )
+      .argParser(wholeNumber)
+      .default(8),
+  )
   .action(async (runDirs: string[], flags: ReportFlags) => {
-    const { path } = await writeReport(runDirs, flags);
-    process.stdout.write(`report     ${path}\n`);
+    const written = await writeReport(runDirs, flags);
+    for (const note of written.notes) process.stderr.write(visibleText(`note: ${note}\n`));
+    writeLines([...formatReport(written, terminalOf()), `report     ${written.path}`]);
   });
 
 await runCommand(program);

@@ -29,7 +29,9 @@ import { adapterOption, imagesOption, OldSpelling, setOption } from './options/c
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
 import { positiveNumber, wholeNumber } from './options/number-option.js';
+import { classesOfRun, classTable } from './text/class-table.js';
 import { formatSampling } from './text/sampling-table.js';
+import { terminalOf, writeLines } from './text/terminal.js';
 import { ProgressLine, trainingDisplay } from './training-display.js';
 
 interface TrainFlags extends KernelFlags, HubFlags, CacheFlags {
@@ -175,9 +177,8 @@ async function train(flags: TrainFlags): Promise<void> {
           listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
         },
       );
-      const files = await run.traces();
-      process.stdout.write(`${conclude(summary, run.path, files)}\n`);
-      if (summary.status === 'finished') await writeModelCard(run.best, { force: true });
+      if (summary.status === 'finished') await finish(run.best, flags.quiet);
+      process.stdout.write(`${conclude(summary, run.path, await run.traces())}\n`);
       if (simulated) process.stderr.write(`${SIMULATED}\n`);
     } finally {
       device.close();
@@ -226,6 +227,19 @@ function describeData(data: TrainingData): string[] {
     `images     ${describeQuarantine(quarantined, total, accepted)}`,
     ...(quarantined.length > 0 ? [`           image folder: ${data.train.all.store.root}`] : []),
   ];
+}
+
+/** Writes the model card, and shows how good each class became: the card has measured it. */
+async function finish(checkpoint: string, quiet: boolean | undefined): Promise<void> {
+  const { run } = await writeModelCard(checkpoint, { force: true });
+  if (quiet || !run?.primary) return;
+  const { name, drawn } = run.primary;
+  writeLines([
+    '',
+    `classes    on ${name}, from most to least common in training; 95 % intervals over ${drawn}`,
+    ...classTable(classesOfRun(run), terminalOf()),
+    '',
+  ]);
 }
 
 /** @param files what lies in the run directory */

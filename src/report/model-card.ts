@@ -10,7 +10,7 @@ import { limits } from './card/limits.js';
 import { resultsSection } from './card/results.js';
 import { trainingSection } from './card/training.js';
 import { usage } from './card/usage.js';
-import type { ExamineOptions } from './examine-run.js';
+import type { ExaminedRun, ExamineOptions } from './examine-run.js';
 
 /**
  * A model card (Mitchell et al., arXiv 1810.03993) in the form of Hugging Face's hub: what a model is, what it was made
@@ -29,6 +29,8 @@ export interface CardOutcome {
   readonly path: string;
   /** False where another card was there, and was left alone. */
   readonly written: boolean;
+  /** The run that it tells of, measured; null for a checkpoint without its run directory. */
+  readonly run: ExaminedRun | null;
 }
 
 export const CARD_NAME = 'model-card.md';
@@ -39,12 +41,14 @@ export const CARD_NAME = 'model-card.md';
  */
 export async function writeModelCard(checkpoint: string, options: CardOptions = {}): Promise<CardOutcome> {
   const path = join(options.out ?? dirname(checkpoint), CARD_NAME);
-  const text = modelCard(await readCardFacts(checkpoint, options), options.license);
+  const facts = await readCardFacts(checkpoint, options);
+  const { run } = facts;
+  const text = modelCard(facts, options.license);
   const there = await readFile(path, 'utf8').catch(() => null);
-  if (there !== null && there !== text && !options.force) return { path, written: false };
+  if (there !== null && there !== text && !options.force) return { path, written: false, run };
   await mkdir(dirname(path), { recursive: true });
   await writeAtomically(path, text);
-  return { path, written: true };
+  return { path, written: true, run };
 }
 
 /** The text of the card; the same facts give the same text. @param license default: `unknown` */

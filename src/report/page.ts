@@ -1,6 +1,10 @@
+import { resolve } from 'node:path';
+import { counted } from '../text/numbers.js';
 import { htmlDocument } from './document.js';
 import type { ExaminedRun } from './examine-run.js';
 import { type Html, html } from './html.js';
+import { overview, sortScript } from './overview/overview.js';
+import type { RunOutline } from './runs/run-outline.js';
 import type { LookAt } from './samples/looked.js';
 import { classCurves } from './sections/class-curves.js';
 import { classTable } from './sections/class-table.js';
@@ -24,6 +28,8 @@ export interface PageOptions {
   readonly lookAt?: ((run: ExaminedRun) => Promise<LookAt | null>) | undefined;
   /** Bootstrap draws for differences between runs. */
   readonly resamples?: number | undefined;
+  /** Runs in a table above all, those in detail among them. */
+  readonly overview?: readonly RunOutline[] | undefined;
 }
 
 /** Characters of all pictures in the page: with plots and tables of 36 classes it stays below 8 MB. */
@@ -35,16 +41,20 @@ export async function renderPage(runs: readonly ExaminedRun[], options: PageOpti
   for (const [i, run] of runs.entries()) {
     articles.push(await article(run, `run-${i + 1}`, { ...options, budget: PICTURE_BUDGET / runs.length }));
   }
-  const title = runs.map(({ record }) => record.name).join(', ');
-  const body = html`${banner(runs)}
+  const { overview: rows = [] } = options;
+  const names = runs.length > 0 ? runs.map(({ record }) => record.name) : [counted(rows.length, 'run')];
+  const places = new Map(runs.map(({ record }, i) => [record.path, `#run-${i + 1}`]));
+  const address = ({ path }: RunOutline) => places.get(resolve(path)) ?? null;
+  const body = html`${banner(runs, rows)}
+${rows.length > 0 && overview(rows, { address })}
 ${runs.length > 1 && comparison(runs, options.resamples)}
 ${articles}
 ${options.pictures && viewerDialog()}`;
   return htmlDocument({
-    title: `${title} · tailray report`,
+    title: `${names.join(', ')} · tailray report`,
     heading: 'tailray training report',
     body,
-    scripts: options.pictures ? [viewerScript()] : [],
+    scripts: [...(options.pictures ? [viewerScript()] : []), ...(rows.length > 0 ? [sortScript()] : [])],
   }).text;
 }
 
@@ -72,12 +82,16 @@ ${sections.map((section) => html`<section id="${section.id}" aria-labelledby="${
 </article>`;
 }
 
-function banner(runs: readonly ExaminedRun[]): Html {
+function banner(examined: readonly ExaminedRun[], rows: readonly RunOutline[]): Html {
+  const names = new Map([
+    ...rows.map(({ path, name, simulated }) => [resolve(path), { name, simulated }] as const),
+    ...examined.map(({ record: { path, name }, simulated }) => [path, { name, simulated }] as const),
+  ]);
+  const runs = [...names.values()];
   const simulated = runs.filter((run) => run.simulated);
   if (simulated.length === 0) {
     return html`<p class="fine"><b>Research software, not a medical device: never for clinical use.</b></p>`;
   }
-  const which =
-    simulated.length === runs.length ? '' : ` (${simulated.map(({ record }) => record.name).join(', ')})`;
+  const which = simulated.length === runs.length ? '' : ` (${simulated.map(({ name }) => name).join(', ')})`;
   return html`<div class="banner" role="note"><b>SIMULATED DATA${which}</b> The images and their labels were drawn by a computer program. These scores say nothing about patients. Research software, never for clinical use.</div>`;
 }

@@ -181,6 +181,14 @@ dt{font-size:.8rem;color:var(--muted)}
 dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.75rem 1rem;font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:.25rem 0}
 pre.recipe{columns:19rem;column-gap:2rem}
+#overview{border:0;padding:0;margin:0 0 3rem}
+#overview thead th{white-space:normal;min-width:4.2rem}
+.sortable button{all:unset;display:block;width:100%;cursor:pointer;font:inherit;text-align:inherit}
+.sortable button:focus-visible{outline:2px solid var(--series);outline-offset:2px}
+.sortable [aria-sort=descending] button::after{content:" ▼"}.sortable [aria-sort=ascending] button::after{content:" ▲"}
+svg.spark{width:6.5rem;min-width:6.5rem}
+svg .loss{stroke-dasharray:3 2}
+.state-running{color:var(--good)}.state-failed{color:var(--alarm)}.state-interrupted{color:var(--muted)}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule)}
 @media print{@page{margin:14mm}body{padding:0;max-width:none;font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 section{margin-top:1.5rem}figure,tr,.tile,.class-row,.callout{break-inside:avoid}h2,h3,h4{break-after:avoid}

@@ -279,12 +279,13 @@ describe('several runs', () => {
       overrides: ['loss.name=asl', 'loss.gammaNeg=4'],
     });
     const out = join(run, '..', 'comparison.html');
-    expect(await writeReport([run, better, asl], { ...QUICK, out })).toEqual({ path: out });
+    expect(await writeReport([run, better, asl], { ...QUICK, out })).toMatchObject({ path: out });
     const page = await readFile(out, 'utf8');
     expect(text(page)).toContain('3 runs compared');
     expect(text(page)).toMatch(/better asl \(gammaNeg 2\) 0 [\d.]+/);
     expect(text(page)).toMatch(/asl4 asl \(gammaNeg 4\) 0 [\d.]+/);
-    const row = page.split('>better</a>')[1]?.split('</tr>')[0] ?? '';
+    const compared = page.split('<section id="comparison">')[1] ?? '';
+    const row = compared.split('>better</a>')[1]?.split('</tr>')[0] ?? '';
     expect(row).toMatch(/<b>\+0\.\d{3}<\/b>/);
     expect(page.match(/<article/g)).toHaveLength(3);
     expect(unbalanced(page)).toEqual([]);
