@@ -4,7 +4,7 @@ import { decimals, NOTHING } from '../text/numbers.js';
 /** Intervals, and words for a shell, as reports write them. Numbers are written as text/numbers.ts has them. */
 
 /** `0.288–0.337` */
-export function range({ low, high }: Interval): string {
+export function range({ low, high }: Pick<Interval, 'low' | 'high'>): string {
   return Number.isFinite(low) && Number.isFinite(high) ? `${decimals(low)}–${decimals(high)}` : NOTHING;
 }
 

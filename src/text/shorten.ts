@@ -1,11 +1,19 @@
-/** At most `longest` characters, the end cut where there are more: `a very long na…`. */
+import { beginning, displayWidth, ending } from './display-width.js';
+
+/** More of a text is not looked at for each column that it may have: names in files may be as long as the file. */
+const UNITS = 16;
+
+/** At most `longest` columns wide, the end cut where there is more: `a very long na…`. */
 export function shorten(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+  const start = text.slice(0, UNITS * longest);
+  return start === text && displayWidth(text) <= longest ? text : `${beginning(start, longest - 1)}…`;
 }
 
 /** The same, cut in the middle where both ends tell something. */
 export function shortenInMiddle(text: string, longest: number): string {
-  if (text.length <= longest) return text;
+  if (text.length <= UNITS * longest && displayWidth(text) <= longest) return text;
   const half = Math.floor((longest - 1) / 2);
-  return `${text.slice(0, half)}…${text.slice(-half)}`;
+  const start = text.slice(0, UNITS * longest);
+  const end = text.slice(-UNITS * longest);
+  return `${beginning(start, half)}…${ending(end, half)}`;
 }
