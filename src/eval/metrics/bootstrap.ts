@@ -18,7 +18,7 @@ import {
   overDraws,
   type PatientDraws,
 } from './patient-draws.js';
-import { type Ranking, type Tally, tally } from './tally.js';
+import { isPositive, type Ranking, rowOf, type Tally, tally } from './tally.js';
 
 /**
  * How sure a metric is: bootstrap over patients (Efron 1979), with the BCa interval of interval.ts. In each draw, a class
@@ -149,9 +149,9 @@ export function whyNoInterval(
   if (reason !== null) return reason;
   const several = (counts: (positive: boolean) => boolean) => {
     let found = -1;
-    return ranking.rows.some((row, k) => {
-      if (!counts(ranking.positive[k] === 1)) return false;
-      const patient = indexOf[row] as number;
+    return ranking.examples.some((example) => {
+      if (!counts(isPositive(example))) return false;
+      const patient = indexOf[rowOf(example)] as number;
       if (found >= 0 && found !== patient) return true;
       found = patient;
       return false;

@@ -2,7 +2,7 @@ import { type Interval, noInterval } from './interval.js';
 import { normalCdf, normalQuantile } from './normal.js';
 import { type NumberedPatients, numberPatients, type PatientDraws } from './patient-draws.js';
 import { tallyRocAuc } from './roc.js';
-import { type Ranking, rankScores, type Tally, tally } from './tally.js';
+import { endsLevel, isPositive, type Ranking, rankScores, rowOf, type Tally, tally } from './tally.js';
 
 /**
  * How sure an area under the ROC curve is, without draws: DeLong, DeLong & Clarke-Pearson (1988), and with several images of
@@ -77,25 +77,28 @@ export function aurocComponents(
   { count, indexOf }: NumberedPatients,
   counted: Tally = tally(ranking),
 ): AurocComponents {
-  const { levels, below, positivesBelow, positiveTotal, negativeTotal } = counted;
+  const { below, positivesBelow, positiveTotal, negativeTotal } = counted;
   const auroc = tallyRocAuc(counted);
   const ofPositives = new Float64Array(count);
   const ofNegatives = new Float64Array(count);
   const seen = new Uint8Array(count);
-  for (let level = 0; level < levels.length; level++) {
+  let level = 0;
+  for (const example of ranking.examples) {
     const positivesUnder = positivesBelow[level] as number;
     const positivesHere = (positivesBelow[level + 1] as number) - positivesUnder;
-    const negativesUnder = (below[level] as number) - positivesUnder;
-    const negativesHere = (below[level + 1] as number) - (below[level] as number) - positivesHere;
-    const outscored = (negativesUnder + negativesHere / 2) / negativeTotal - auroc;
-    const outscoring = (positiveTotal - positivesUnder - positivesHere / 2) / positiveTotal - auroc;
-    for (let k = ranking.starts[level] as number; k < (ranking.starts[level + 1] as number); k++) {
-      const patient = indexOf[ranking.rows[k] as number] as number;
-      const positive = ranking.positive[k] === 1;
-      const sums = positive ? ofPositives : ofNegatives;
-      sums[patient] = (sums[patient] as number) + (positive ? outscored : outscoring);
-      seen[patient] = (seen[patient] as number) | (positive ? 1 : 2);
+    const patient = indexOf[rowOf(example)] as number;
+    if (isPositive(example)) {
+      const negativesUnder = (below[level] as number) - positivesUnder;
+      const negativesHere = (below[level + 1] as number) - (below[level] as number) - positivesHere;
+      const outscored = (negativesUnder + negativesHere / 2) / negativeTotal;
+      ofPositives[patient] = (ofPositives[patient] as number) + outscored - auroc;
+      seen[patient] = (seen[patient] as number) | 1;
+    } else {
+      const outscoring = (positiveTotal - positivesUnder - positivesHere / 2) / positiveTotal;
+      ofNegatives[patient] = (ofNegatives[patient] as number) + outscoring - auroc;
+      seen[patient] = (seen[patient] as number) | 2;
     }
+    if (endsLevel(example)) level++;
   }
   const having = (bits: number) => seen.reduce((sum, each) => sum + Number((each & bits) !== 0), 0);
   return {
