@@ -32,7 +32,7 @@ const data = join(folder, 'data');
 const run = join(folder, 'run');
 
 tailray(join(data, 'dataset.json'), 'synth', [
-  ...['--out', data, '--count', '2400', '--size', '128', '--seed', '11', '--imbalance', '4', '--masks'],
+  ...['--out', data, '--count', '2000', '--size', '112', '--seed', '11', '--imbalance', '3', '--masks'],
 ]);
 tailray(join(run, 'summary.json'), 'train', ['--recipe', RECIPE, '--data', data, '--out', run]);
 const evaluation = join(folder, 'evaluation.json');
