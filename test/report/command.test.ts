@@ -53,7 +53,10 @@ test('several runs: the best first, and a note of what is none', async () => {
   expect(code).toBe(0);
   const [note, , first, second] = printed.split('\n');
   expect(note).toBe(`note: ${data} holds no run: left out.`);
-  expect([first, second].map((line) => /\w+(?= +finished)/.exec(line ?? '')?.[0])).toEqual(['better', 'worse']);
+  expect([first, second].map((line) => /\w+(?= +finished)/.exec(line ?? '')?.[0])).toEqual([
+    'better',
+    'worse',
+  ]);
   expect(await readFile(out, 'utf8')).not.toContain('<article');
 });
 
