@@ -4,6 +4,7 @@ import { formatByteSize } from '../text/byte-size.js';
 import { formatRoughly, formatSeconds } from '../text/duration.js';
 import { count, counted, decimals, percent } from '../text/numbers.js';
 import { padCell } from '../text/padded-table.js';
+import { RunMeter } from '../train/live/run-meter.js';
 import type { EpochLine } from '../train/run/metrics-line.js';
 import type { RunListener } from '../train/run/run-event.js';
 import type { Progress } from '../train/run/saved-state.js';
@@ -31,7 +32,7 @@ export function trainingDisplay({ quiet, explain }: TrainingDisplayOptions): Run
   const say = (text: string) => {
     if (!quiet) process.stdout.write(`${text}\n`);
   };
-  const meter = new Meter();
+  const meter = new RunMeter();
   const bar = new ProgressLine(quiet);
   let extent = { stages: 1, epochs: 0, steps: 0 };
   let loss = Number.NaN;
@@ -112,46 +113,6 @@ export class ProgressLine {
     this.#bar?.stop();
     this.#bar = undefined;
     this.#title = '';
-  }
-}
-
-/** How fast a run goes: the pace since its first step, validations included. */
-class Meter {
-  #from = 0;
-  #at = 0;
-  #started = 0;
-  #now = 0;
-  #images = 0;
-
-  /** @param images of a step */
-  start(step: number, images: number): void {
-    this.#images = images;
-    this.restart(step);
-  }
-
-  /** From another step on. */
-  restart(step: number): void {
-    this.#from = step;
-    this.#at = step;
-    this.#started = performance.now();
-    this.#now = this.#started;
-  }
-
-  step(step: number): void {
-    this.#at = step;
-    this.#now = performance.now();
-  }
-
-  get #secondsPerStep(): number {
-    return (this.#now - this.#started) / 1000 / Math.max(1, this.#at - this.#from);
-  }
-
-  get imagesPerSecond(): number {
-    return this.#secondsPerStep > 0 ? this.#images / this.#secondsPerStep : 0;
-  }
-
-  secondsLeft(step: number, totalSteps: number): number {
-    return (totalSteps - step) * this.#secondsPerStep;
   }
 }
 

@@ -1,6 +1,7 @@
 import { leastMs, type Roofline } from '../../engine/roofline.js';
 import type { PlanRow } from '../../engine/run/build.js';
 import type { Explanation } from '../../engine/run/explanation.js';
+import { alike, type OpGroup, sumUp, worthShowing } from '../../engine/run/op-groups.js';
 import type { OpTime } from '../../engine/run/profile.js';
 import { formatByteSize } from '../../text/byte-size.js';
 import { decimals, NOTHING, percent, scaled } from '../../text/numbers.js';
@@ -22,7 +23,7 @@ export function formatExplanation(explanation: Explained, what: ExplainWhat = 't
   const total = opsTotal(ops);
   const groups = what === 'all' ? ops.map((op) => sumUp([op])) : alike(ops);
   if (what === 'top') groups.sort((a, b) => cost(b, roofline) - cost(a, roofline));
-  const shown = what === 'all' ? groups : worthShowing(groups, roofline);
+  const shown = what === 'all' ? groups : worthShowing(groups, (group) => cost(group, roofline));
   const rest = groups.slice(shown.length);
   const lines = [
     ...layOut(shown, { total, roofline }),
@@ -33,55 +34,9 @@ export function formatExplanation(explanation: Explained, what: ExplainWhat = 't
   return `${lines.join('\n')}\n`;
 }
 
-/** Ops that do the same, summed up: equal layers, as a rule. */
-interface Group extends PlanRow {
-  readonly count: number;
-  /** Absent where nothing was timed. */
-  readonly ms: number | undefined;
-}
-
-function sumUp(ops: readonly (PlanRow | OpTime)[]): Group {
-  const [first] = ops;
-  if (first === undefined) throw new RangeError('a group has an op at least');
-  const sum = (value: (op: PlanRow | OpTime) => number) => ops.reduce((all, op) => all + value(op), 0);
-  return {
-    ...first,
-    count: ops.length,
-    dispatches: sum((op) => op.dispatches),
-    flops: sum((op) => op.flops),
-    bytes: sum((op) => op.bytes),
-    ms: 'ms' in first ? sum((op) => ('ms' in op ? op.ms : 0)) : undefined,
-  };
-}
-
-function alike(ops: readonly (PlanRow | OpTime)[]): Group[] {
-  const groups = new Map<string, (PlanRow | OpTime)[]>();
-  for (const op of ops) {
-    const key = [op.op, op.shape, op.variant, op.flops].join('|');
-    groups.set(key, [...(groups.get(key) ?? []), op]);
-  }
-  return Array.from(groups.values(), sumUp);
-}
-
 /** Milliseconds, or at least that where nothing was timed. */
-function cost(group: Group, roofline: Roofline): number {
+function cost(group: OpGroup, roofline: Roofline): number {
   return group.ms ?? leastMs(roofline, group);
-}
-
-/** The part of the time that the shown rows leave to the last line, and the most rows. */
-const LEFT_OVER = 0.04;
-const MOST_ROWS = 40;
-
-function worthShowing(groups: readonly Group[], roofline: Roofline): Group[] {
-  const total = groups.reduce((sum, group) => sum + cost(group, roofline), 0);
-  let left = total;
-  const shown: Group[] = [];
-  for (const group of groups) {
-    if (shown.length === MOST_ROWS || left <= LEFT_OVER * total) break;
-    shown.push(group);
-    left -= cost(group, roofline);
-  }
-  return shown;
 }
 
 interface Whole {
@@ -92,7 +47,7 @@ interface Whole {
 interface Column {
   readonly title: string;
   readonly right?: boolean;
-  cell(group: Group, whole: Whole): string;
+  cell(group: OpGroup, whole: Whole): string;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -119,7 +74,7 @@ const TIME_COLUMNS: readonly Column[] = [
 /** Widest a column gets; longer cells are cut in the middle. */
 const WIDEST = 48;
 
-function layOut(groups: readonly Group[], whole: Whole): string[] {
+function layOut(groups: readonly OpGroup[], whole: Whole): string[] {
   const timed = groups.some(({ ms }) => ms !== undefined);
   const columns = timed ? [...COLUMNS, ...TIME_COLUMNS] : COLUMNS;
   const body = groups.map((group) =>
@@ -148,7 +103,7 @@ function opsTotal(ops: readonly (PlanRow | OpTime)[]): Total {
   };
 }
 
-function describeRest(rest: readonly Group[], total: Total): string {
+function describeRest(rest: readonly OpGroup[], total: Total): string {
   const count = rest.reduce((sum, group) => sum + group.count, 0);
   const ms = rest.reduce((sum, group) => sum + (group.ms ?? 0), 0);
   return `${count} other ${count === 1 ? 'op' : 'ops'}${ms > 0 ? `: ${decimals(ms, 2)} ms, ${roughPercent(ms / total.ms)}` : ''}`;
