@@ -17,6 +17,11 @@ export class Interrupt {
     process.on('SIGTERM', this.#onSignal);
   }
 
+  /** Does what the first Ctrl-C does, for those who ask in another way; nothing when it was done already. */
+  request(): void {
+    if (!this.#controller.signal.aborted) this.#onSignal();
+  }
+
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -4,6 +4,7 @@ import { type MacroScores, macroScores, scoreDataset } from '../../predict/score
 import { writeAdapters } from '../../weights/adapter-file.js';
 import { writeCheckpoint } from '../../weights/checkpoint.js';
 import { type Divergence, divergenceOf } from '../divergence/divergence.js';
+import type { RunRequests } from '../live/run-requests.js';
 import type { StepRunner } from '../step/paced-step.js';
 import { HISTORY } from '../step/step-program.js';
 import type { Trainer } from '../step/trainer.js';
@@ -33,6 +34,8 @@ export interface LoopOptions extends Pick<PreparedRun, 'recipe' | 'run'> {
   readonly signal?: AbortSignal | undefined;
   /** Steps after which to stop in the same way. */
   readonly stopAfter?: number | undefined;
+  /** What somebody outside wishes. */
+  readonly requests?: Pick<RunRequests, 'save'> | undefined;
   /**
    * Keeps the trainer's state, to resume from. @param between whether the recipe's epochs don't ask for it, see
    * `SavedState.save`
@@ -130,7 +133,7 @@ class Loop {
       if (full || logged) this.#due.push(step + 1);
       if (!(await this.#readScalars(step + 1 - runner.ahead))) return false;
       const stops = this.#options.signal?.aborted || this.#steps === this.#options.stopAfter;
-      const due = this.#isSaveDue();
+      const due = this.#isSaveDue() || this.#options.requests?.save;
       if ((stops || due) && !(await this.#readAllScalars())) return false;
       if (stops || due) await this.#save({ between: true });
       if (stops) return false;
@@ -146,7 +149,9 @@ class Loop {
   }
 
   async #save({ between = false } = {}): Promise<void> {
-    await this.#options.save(this.#progress, between);
+    const { save, requests } = this.#options;
+    if (requests) requests.save = false;
+    await save(this.#progress, between);
     this.#savedAt = this.#clock();
   }
 
@@ -214,7 +219,7 @@ class Loop {
     const { validation } = stage.data;
     const last = epoch === stage.endEpoch;
     const due = validation !== null && (last || epoch % recipe.validation.every === 0);
-    const scores = due ? await this.#validate() : null;
+    const scores = due ? await this.#validate(epoch) : null;
     if (scores === 'stopped') {
       await this.#save({ between: true });
       return false;
@@ -268,7 +273,7 @@ class Loop {
     });
   }
 
-  async #validate(): Promise<MacroScores | 'stopped'> {
+  async #validate(epoch: number): Promise<MacroScores | 'stopped'> {
     const { stage, trainer, signal, announce } = this.#options;
     const { data } = stage;
     if (data.validation === null) throw new RangeError('there is nothing to validate on');
@@ -278,6 +283,7 @@ class Loop {
         ...(signal && { signal }),
         onProgress: (done, total) => announce({ kind: 'validation', done, total }),
       });
+      await announce({ kind: 'validated', epoch, probabilities });
       return macroScores(scoreDataset(probabilities, datasetTargets(dataset), data.classes));
     } catch (error) {
       if (signal?.aborted && error === signal.reason) return 'stopped';

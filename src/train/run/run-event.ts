@@ -1,3 +1,4 @@
+import type { OpTime } from '../../engine/run/profile.js';
 import type { StepExplanation } from '../step/explained-step.js';
 import type { Trainer } from '../step/trainer.js';
 import type { StagePace } from '../trial/stage-pace.js';
@@ -31,9 +32,15 @@ export type RunEvent =
       readonly loss: number;
       readonly lines: readonly StepLine[];
     }
+  /** A step that was timed because somebody asked for it, see live/requested-profile.ts; once for each time. */
+  | { readonly kind: 'profile'; readonly step: number; readonly ops: readonly OpTime[] }
   | { readonly kind: 'validation'; readonly done: number; readonly total: number }
+  /** All validation images of the stage are scored: probabilities [readable images, classes]. The epoch's line follows. */
+  | { readonly kind: 'validated'; readonly epoch: number; readonly probabilities: Float32Array }
   /** An epoch is over; its best checkpoint is kept, the run's state is not saved yet. */
   | { readonly kind: 'epoch'; readonly line: EpochLine }
+  /** The state is on the disk: a run resumed now goes on from here. */
+  | { readonly kind: 'saved'; readonly progress: Progress }
   /** Where the time of the session's first steps went; once a session, where it was asked for. */
   | { readonly kind: 'explanation'; readonly explanation: StepExplanation }
   /** Training is over; the best checkpoint is being scored. */

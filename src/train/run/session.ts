@@ -5,6 +5,8 @@ import type { InitialWeights } from '../../weights/initial-weights.js';
 import type { Divergence } from '../divergence/divergence.js';
 import { examineDivergence } from '../divergence/examine-divergence.js';
 import { decide, describeDivergence, rateFactor } from '../divergence/roll-back.js';
+import { RequestedProfile } from '../live/requested-profile.js';
+import type { RunRequests } from '../live/run-requests.js';
 import { ExplainedStep } from '../step/explained-step.js';
 import { PacedStep } from '../step/paced-step.js';
 import { Trainer } from '../step/trainer.js';
@@ -37,6 +39,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined;
   /** Steps of this session after which to stop in the same way. */
   readonly stopAfter?: number | undefined;
+  /** What somebody outside wishes while the run goes on. */
+  readonly requests?: RunRequests | undefined;
   /** Measure where the time of the session's first steps goes. */
   readonly explain?: boolean | undefined;
   /** Measure each stage's pace before its first step, see stage-pace.ts. */
@@ -165,10 +169,16 @@ export class Session {
   }
 
   async #trainStage(progress: Progress, stopAfter: number | undefined, explained: boolean): Promise<LoopEnd> {
-    const { device, signal, clock } = this.#options;
+    const { device, signal, clock, requests } = this.#options;
+    const asked =
+      requests &&
+      new RequestedProfile(device, requests, (step, ops) => this.#announce({ kind: 'profile', step, ops }));
     const explainer = explained
-      ? new ExplainedStep(device, this.#trainer.step, (explanation) =>
-          this.#announce({ kind: 'explanation', explanation }),
+      ? new ExplainedStep(
+          device,
+          this.#trainer.step,
+          (explanation) => this.#announce({ kind: 'explanation', explanation }),
+          asked,
         )
       : undefined;
     let [at, left, steps] = [progress, stopAfter, 0];
@@ -179,10 +189,11 @@ export class Session {
         ...this.#prepared,
         stage: this.#stage,
         trainer: this.#trainer,
-        step: explainer ?? new PacedStep(device, this.#trainer.step),
+        step: explainer ?? new PacedStep(device, this.#trainer.step, asked),
         progress: at,
         signal,
         stopAfter: left,
+        requests,
         clock,
         save: (reached, between) => this.#save(reached, between),
         announce: async (event) => {
@@ -281,6 +292,7 @@ export class Session {
       between,
     );
     await tidyKept(run, progress);
+    await this.#announce({ kind: 'saved', progress });
   }
 
   /** What the head of the stage is given from outside. */

@@ -2,6 +2,7 @@ import type { Device } from '../../engine/device.js';
 import { type Explanation, explain, PROFILED_RUNS } from '../../engine/run/explanation.js';
 import { type OpTime, Profiler } from '../../engine/run/profile.js';
 import type { HostCost } from '../../engine/run/program.js';
+import type { RequestedProfile } from '../live/requested-profile.js';
 import type { StepRunner } from './paced-step.js';
 import type { StepBatch, StepProgram, StepScalars } from './step-program.js';
 import { SubmitPace } from './submit-pace.js';
@@ -49,6 +50,7 @@ export class ExplainedStep implements StepRunner {
   readonly #program: StepProgram;
   readonly #pace: SubmitPace;
   readonly #onDone: (explanation: StepExplanation) => Promise<void>;
+  readonly #asked: RequestedProfile | undefined;
   readonly #profiles: OpTime[][] = [];
   readonly #watched: WatchedStep[] = [];
   #step = { ...NOTHING };
@@ -58,11 +60,18 @@ export class ExplainedStep implements StepRunner {
   #ordinary = 0;
   #done = false;
 
-  constructor(device: Device, program: StepProgram, onDone: (explanation: StepExplanation) => Promise<void>) {
+  /** @param asked for further steps that are profiled when somebody wishes it */
+  constructor(
+    device: Device,
+    program: StepProgram,
+    onDone: (explanation: StepExplanation) => Promise<void>,
+    asked?: RequestedProfile,
+  ) {
     this.#device = device;
     this.#program = program;
     this.#pace = new SubmitPace(device);
     this.#onDone = onDone;
+    this.#asked = asked;
   }
 
   /** The next step begins now: for the first of an epoch, with the wait for its batch. */
@@ -77,11 +86,13 @@ export class ExplainedStep implements StepRunner {
 
   async submit(batch: StepBatch, step: number): Promise<void> {
     this.#step.batchMs = performance.now() - this.#stepStart - this.#step.scalarsMs;
-    const recorded = this.#profilesNext ? undefined : this.#program.record();
+    const asked = this.#done && this.#asked?.take() ? this.#asked : undefined;
+    const recorded = this.#profilesNext || asked ? undefined : this.#program.record();
     const ready = performance.now();
     await this.#pace.turn();
     this.#step.deviceMs = performance.now() - ready;
     if (recorded) this.#watch(recorded.submit(batch, step));
+    else if (asked) await asked.done(step, await this.#program.profile(batch, step));
     else this.#profiles.push(await this.#program.profile(batch, step));
     this.#pace.submitted();
     if (this.#watched.length === WATCHED) await this.finish();

@@ -1,4 +1,5 @@
 import type { Device } from '../../engine/device.js';
+import type { RequestedProfile } from '../live/requested-profile.js';
 import type { StepBatch, StepProgram, StepScalars } from './step-program.js';
 import { SubmitPace } from './submit-pace.js';
 
@@ -19,10 +20,13 @@ export interface StepRunner {
 export class PacedStep implements StepRunner {
   readonly #program: StepProgram;
   readonly #pace: SubmitPace;
+  readonly #asked: RequestedProfile | undefined;
 
-  constructor(device: Device, program: StepProgram) {
+  /** @param asked for steps that are profiled when somebody wishes it */
+  constructor(device: Device, program: StepProgram, asked?: RequestedProfile) {
     this.#program = program;
     this.#pace = new SubmitPace(device);
+    this.#asked = asked;
   }
 
   get ahead(): number {
@@ -30,9 +34,11 @@ export class PacedStep implements StepRunner {
   }
 
   async submit(batch: StepBatch, step: number): Promise<void> {
-    const recorded = this.#program.record();
+    const asked = this.#asked?.take() ? this.#asked : undefined;
+    const recorded = asked ? undefined : this.#program.record();
     await this.#pace.turn();
-    recorded.submit(batch, step);
+    if (recorded) recorded.submit(batch, step);
+    else await asked?.done(step, await this.#program.profile(batch, step));
     this.#pace.submitted();
   }
 
