@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `train`: from a recipe and a label table to a checkpoint, with everything on the way in one run directory. */
 import { Option } from 'commander';
+import { Dashboard, DEFAULT_PORT } from '../dashboard/dashboard.js';
 import { describeQuarantine } from '../data/images/scan.js';
 import { sampledFrequencies } from '../data/sampling/sampled-frequencies.js';
 import { registeredLosses } from '../losses/registry.js';
@@ -28,7 +29,7 @@ import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-
 import { adapterOption, imagesOption, OldSpelling, setOption } from './options/common-options.js';
 import { addHubOption, type HubFlags, hubOptions } from './options/hub-option.js';
 import { addKernelOptions, type KernelFlags, kernelTuning } from './options/kernel-options.js';
-import { positiveNumber, wholeNumber } from './options/number-option.js';
+import { portNumber, positiveNumber, wholeNumber } from './options/number-option.js';
 import { classesOfRun, classTable } from './text/class-table.js';
 import { formatSampling } from './text/sampling-table.js';
 import { terminalOf, writeLines } from './text/terminal.js';
@@ -55,6 +56,7 @@ interface TrainFlags extends KernelFlags, HubFlags, CacheFlags {
   readonly lrFind?: RateRange;
   readonly stage?: string;
   readonly tensorboard?: boolean;
+  readonly dashboard?: number | true;
 }
 
 const ADAPTERS = 'best.adapters.safetensors';
@@ -107,6 +109,11 @@ const program = command('train')
   .addOption(lrFindOption())
   .option('--stage <name>', 'the stage that --lr-find tries, by name or number (default: the first)')
   .option('--tensorboard', 'also write the curves for TensorBoard, into the folder tensorboard of the run')
+  .option(
+    '--dashboard [port]',
+    `show the run in a browser of this machine while it goes on (default port: ${DEFAULT_PORT}, or any free one)`,
+    portNumber,
+  )
   .option('--quiet', 'print only the result')
   .addHelpText(
     'after',
@@ -124,16 +131,23 @@ async function train(flags: TrainFlags): Promise<void> {
   const interrupt = new Interrupt(
     'Stopping: the step in hand is finished and saved. Once more to exit at once.',
   );
+  let dashboard: Dashboard | undefined;
   try {
     if (flags.stage !== undefined && !flags.lrFind) throw new RecipeError('--stage goes with --lr-find.');
+    if (flags.dashboard !== undefined && flags.lrFind) {
+      throw new RecipeError(
+        '--dashboard shows a training, and --lr-find trains no run: leave one of them out.',
+      );
+    }
     // a range test writes beside a run, never over it
     const force = flags.force || flags.lrFind !== undefined;
     const plan = await planRun({ ...flags, force, head: flags.weightsHead });
     if (flags.lrFind) await requireFreeRates(plan.run.path, flags);
     say(`run        ${plan.run.path}`);
+    dashboard = await openDashboard(plan, flags, interrupt);
     const simulated = finalRecipe(plan.recipe).data.path === undefined;
     if (simulated) process.stderr.write(`${SIMULATED}\n`);
-    const { stages, ...prepared } = await prepare(plan, flags);
+    const { stages, ...prepared } = await prepare(plan, flags, dashboard);
     for (const data of distinctData(stages)) {
       const sharing = stages.filter((stage) => stage.data === data);
       if (sharing.length < stages.length) say(`data       of ${sharing.map(stageTitle).join('; ')}:`);
@@ -145,6 +159,7 @@ async function train(flags: TrainFlags): Promise<void> {
     }
     const device = await openDevice({ adapter: flags.adapter });
     say(`adapter    ${device.description}`);
+    dashboard?.uses(device);
     interrupt.protect();
     try {
       if (flags.lrFind) {
@@ -174,23 +189,54 @@ async function train(flags: TrainFlags): Promise<void> {
           stopAfter: flags.stopAfter,
           explain: flags.explain !== undefined,
           measurePace: !flags.quiet,
-          listeners: [display, ...(curves ? [(event: RunEvent) => curves.listen(event)] : [])],
+          listeners: [
+            display,
+            ...(curves ? [(event: RunEvent) => curves.listen(event)] : []),
+            ...(dashboard ? [(event: RunEvent) => dashboard?.hear(event)] : []),
+          ],
+          requests: dashboard?.requests,
         },
       );
       if (summary.status === 'finished') await finish(run.best, flags.quiet);
       process.stdout.write(`${conclude(summary, run.path, await run.traces())}\n`);
+      await dashboard?.end(summary.status, outcome(summary, run.path));
       if (simulated) process.stderr.write(`${SIMULATED}\n`);
     } finally {
       device.close();
     }
     if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
+  } catch (error) {
+    await dashboard?.end(
+      'failed',
+      `The run ended with an error: ${error instanceof Error ? error.message : error}`,
+    );
+    throw error;
   } finally {
     interrupt.release();
   }
 }
 
+/** The page of the run, where it is asked for. Its address must be seen, so it is printed in a quiet run, too. */
+async function openDashboard(
+  { run, recipe, resume }: RunPlan,
+  { dashboard: port }: TrainFlags,
+  interrupt: Interrupt,
+): Promise<Dashboard | undefined> {
+  if (port === undefined) return undefined;
+  const dashboard = await Dashboard.open({
+    run,
+    recipe,
+    resume,
+    ...(port !== true && { port }),
+    stop: () => interrupt.request(),
+    say: (text) => process.stdout.write(`${text}\n`),
+  });
+  interrupt.signal.addEventListener('abort', () => dashboard.stopping());
+  return dashboard;
+}
+
 /** Weights, data and stages, with the progress on the way. */
-async function prepare(plan: RunPlan, flags: TrainFlags): Promise<PreparedRun> {
+async function prepare(plan: RunPlan, flags: TrainFlags, dashboard?: Dashboard): Promise<PreparedRun> {
   const progress = new ProgressLine(flags.quiet ?? false);
   try {
     return await prepareRun(plan, {
@@ -198,7 +244,10 @@ async function prepare(plan: RunPlan, flags: TrainFlags): Promise<PreparedRun> {
       pictures: pictureCache(flags),
       hub: hubOptions(flags, progress),
       strict: flags.strict,
-      onProgress: (title, done, total) => progress.show(title, done, total, () => 'images'),
+      onProgress: (title, done, total) => {
+        progress.show(title, done, total, () => 'images');
+        dashboard?.preparing(title, done, total);
+      },
     });
   } finally {
     progress.stop();
@@ -240,6 +289,18 @@ async function finish(checkpoint: string, quiet: boolean | undefined): Promise<v
     ...classTable(classesOfRun(run), terminalOf()),
     '',
   ]);
+}
+
+/** The end of a run in a few sentences, for its page. */
+function outcome({ status, steps, best, test, validation }: RunSummary, path: string): string {
+  if (status === 'stopped') {
+    return `Stopped after step ${steps}, and saved. It goes on, to the same bytes, with: npx tailray train --resume --out ${path} --dashboard`;
+  }
+  const held = test ?? validation;
+  const scores =
+    held &&
+    ` ${test ? 'Test' : 'Validation'}: mAP ${decimals(held.mAP, 4)}, AUROC ${decimals(held.auroc, 4)}.`;
+  return `Finished.${best ? ` The best weights are those of epoch ${best.epoch}.` : ''}${scores ?? ''} npx tailray report ${path} writes the report: ${path}/report.html`;
 }
 
 /** @param files what lies in the run directory */

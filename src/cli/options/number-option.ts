@@ -38,6 +38,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** @throws InvalidArgumentError unless the text is a port, or 0 for any free one */
+export function portNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 65_535)
+    throw new InvalidArgumentError('A port is a number up to 65535, or 0 for any free one.');
+  return value;
+}
+
 /** @throws InvalidArgumentError unless the text is a size such as 2GiB */
 export function byteSize(text: string): number {
   const bytes = parseByteSize(text);

@@ -1,6 +1,5 @@
 import { count, significant } from '../../text/numbers.js';
 import type { EpochLine, StepLine } from '../../train/run/metrics-line.js';
-import type { ExaminedRun } from '../examine-run.js';
 import { type Content, type Html, html } from '../html.js';
 import { type Area, type Axis, frame } from '../plots/frame.js';
 import {
@@ -19,8 +18,11 @@ import { type RecordedStage, recordedStages, validatedAlike } from '../recorded-
 import type { RunRecord } from '../run-record.js';
 import type { Section } from './section.js';
 
+/** The part of a run's record that is drawn, of a finished run or of one that goes on. */
+type Recorded = Pick<RunRecord, 'recipe' | 'steps' | 'epochs' | 'rollbacks'>;
+
 /** How training went: loss, gradient norm and learning rate by step, validation by epoch, all over the same axis. */
-export function curves({ record }: ExaminedRun): Section {
+export function curves({ record }: { readonly record: Recorded }): Section {
   const { steps, epochs, rollbacks } = record;
   if (steps.length === 0 && epochs.length === 0) {
     return section(html`<p class="muted">No step was logged.</p>`);
@@ -211,7 +213,7 @@ function pointsTable(bins: readonly Bin[], x: string, y: string): Numbers {
 }
 
 /** Steps as epochs, where it is known how many steps an epoch has; stages may differ in that. */
-function timeAxis({ steps, epochs }: RunRecord, stages: readonly RecordedStage[]) {
+function timeAxis({ steps, epochs }: Recorded, stages: readonly RecordedStage[]) {
   const knots = [{ step: 0, epoch: 0 }, ...epochs];
   const last = Math.max(1, steps.at(-1)?.step ?? 0, epochs.at(-1)?.step ?? 0);
   const at = (step: number) => {
