@@ -14,7 +14,7 @@ import { DashboardServer, type Served } from './server.js';
 /**
  * A run as a page in the browser while it goes on: one more listener of the run's events, and a server on this machine.
  * It must cost the run nothing. Events change a few numbers; pages are made of them at most so often that it takes a
- * fiftieth of the time, and only while a browser is open. A fault of the page is told, and ends the page, not the run.
+ * hundredth of the time, and only while a browser is open. A fault of the page is told, and ends the page, not the run.
  */
 
 export interface DashboardOptions {
@@ -33,9 +33,9 @@ export interface DashboardOptions {
 export const DEFAULT_PORT = 8420;
 
 /** Milliseconds between two updates of the page, at least. */
-const INTERVAL = 400;
+const INTERVAL = 500;
 /** One part in so many of the time may go into pages. */
-const SHARE = 50;
+const SHARE = 100;
 
 const ALL: readonly PartName[] = ['run', 'headline', 'curves', 'predictions', 'kernels', 'notes'];
 

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from '../dashboard/asking.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands, type RunOptions } from './commands.js';
@@ -128,6 +129,29 @@ describe('train', () => {
     expect(resumed.stdout).toMatch(/resumed after step \d+\./);
     for (const name of ['best.safetensors', 'predictions.csv', 'last/step-80/params.safetensors']) {
       expect(await readFile(join(broken, name))).toEqual(await readFile(join(whole, name)));
+    }
+  });
+
+  test('--dashboard says where the run can be seen, and holds up neither run nor exit', async () => {
+    const out = await freshOut();
+    const words = ['--recipe', recipe, '--data', data, '--out', out, '--quiet'];
+    let opened: Promise<number> | undefined;
+    const { code, stdout, stderr } = await train([...words, '--dashboard', '0'], {
+      onOutput: (printed) => {
+        const [address] = /http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{43}/.exec(printed) ?? [];
+        if (address) opened ??= ask(address).then(({ status }) => status);
+      },
+    });
+    expect(code, stderr).toBe(0);
+    expect(await opened).toBe(303);
+    expect(stdout).toMatch(/^dashboard {2}http.*\(works once\)\ndashboard {2}opened\. For another browser: http/);
+    for (const [given, message] of [
+      [['--dashboard', '65536'], /A port is a number up to 65535/],
+      [['--dashboard', '--lr-find'], /--dashboard shows a training, and --lr-find trains no run/],
+    ] as const) {
+      const refused = await train([...words, ...given]);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(message);
     }
   });
 

@@ -5,13 +5,15 @@ import { count, decimals, percent } from '../../text/numbers.js';
 import { shortenInMiddle } from '../../text/shorten.js';
 import type { RunState } from '../run-state.js';
 
+const MOST_ROWS = 20;
+
 /** The time of a training step by kernel, the longest first. Known only of steps that were profiled. */
 export function kernels({ profile, noProfile }: RunState): Html {
   if (profile === null) return html`<p class="muted">${noProfile ?? 'No step was profiled yet.'}</p>`;
   const groups = alike(profile.ops).sort((a, b) => msOf(b) - msOf(a));
   const total = groups.reduce((sum, group) => sum + msOf(group), 0);
   if (total === 0) return html`<p class="muted">${noProfile ?? 'The steps left no times.'}</p>`;
-  const shown = worthShowing(groups, msOf);
+  const shown = worthShowing(groups, msOf).slice(0, MOST_ROWS);
   const rest = groups.slice(shown.length);
   const longest = msOf(shown[0]);
   const rate = (work: number, ms: number) => (ms > 0 ? decimals(work / ms / 1e6, 1) : '–');

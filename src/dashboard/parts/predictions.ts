@@ -54,8 +54,8 @@ function rows(watched: WatchedImages, place: number, { labels, present, name }: 
           : [labels[column] === 0 ? '·' : '?', 'muted'];
     const earlier = before?.rows[place]?.[column];
     const change =
-      earlier !== undefined && html` <span class="muted">${signed(score(column) - earlier, 2)}</span>`;
-    return html`<li><span class="${style}">${mark}</span> ${name(column)} <span class="n">${decimals(score(column), 2)}</span>${change}</li>`;
+      earlier !== undefined && html`<span class="n muted">${signed(score(column) - earlier, 2)}</span>`;
+    return html`<li><span><span class="${style}">${mark}</span> ${name(column)}</span> <span class="n">${decimals(score(column), 2)}</span> ${change}</li>`;
   };
   return html`<ul>${[...present].sort(downwards).map(item)}${others.slice(0, OTHERS).map(item)}</ul>`;
 }
