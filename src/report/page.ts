@@ -16,6 +16,7 @@ import { headline } from './sections/headline.js';
 import { provenance } from './sections/provenance.js';
 import { samples } from './sections/samples.js';
 import { scoreHistograms } from './sections/score-histograms.js';
+import { subgroups } from './sections/subgroups.js';
 import { time } from './sections/time.js';
 import { viewerDialog, viewerScript } from './viewer/dialog.js';
 
@@ -70,6 +71,7 @@ async function article(
     scoreHistograms(run),
     classCurves(run),
     confusion(run),
+    subgroups(run),
     curves(run),
     time(run),
     dataSection(run),

@@ -126,7 +126,8 @@ h5{font-size:.82rem;margin:.25rem 0 .4rem;color:var(--muted);font-weight:600}
 .enlarge{display:block;width:100%;padding:0;border:0;border-radius:4px;background:#000;cursor:zoom-in;overflow:hidden}
 .radiograph{overflow:hidden;background:#000}
 .enlarge .map{display:none}
-.beside-map{display:grid;grid-template-columns:6.5rem 1fr;gap:.6rem;align-items:center;margin:.4rem 0}
+.beside-map{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,3fr);gap:.75rem;margin:.4rem 0}
+.looked{color:var(--muted)}
 .inset{overflow:hidden;background:#000;border-radius:3px}
 .map-key{display:inline-block;width:6em;height:.7em;border:1px solid var(--rule);vertical-align:-.05em;margin:0 .35em}
 .unseen{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap;border:0}
@@ -166,7 +167,7 @@ kbd{font:.78em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;border:1px s
 .side{position:absolute;top:.4rem;z-index:1;color:#fff;font-weight:700;text-shadow:0 0 3px #000,0 0 3px #000;pointer-events:none}
 .side:first-child{left:.6rem}.side:last-child{right:.6rem}
 .viewer-panel{font-size:.88rem}
-.viewer-panel .beside-map{display:none}
+.viewer-panel .beside-map{display:block}.viewer-panel .inset{display:none}
 .viewer fieldset{border:1px solid var(--rule);border-radius:6px;margin:.75rem 0;padding:.5rem .8rem .8rem;min-width:0}
 .viewer fieldset[hidden]{display:none}
 .viewer label{display:block;margin:.35rem 0}

@@ -47,7 +47,7 @@ export function caseFigure(shown: CaseFigure, classes: readonly ClassFact[], pag
       ? html`<div class="no-picture">picture not found</div>`
       : html`<button type="button" class="enlarge"><svg class="radiograph" viewBox="0 0 ${drawn.width} ${drawn.height}" role="img" aria-label="${about}">${drawn.radiograph}${drawn.map}</svg><span class="unseen"> Enlarge</span></button>`;
   return html`<figure class="case" data-outcome="${outcome}">${picture}<figcaption><p class="case-title"><b>${fact.name}</b> <span class="outcome">${MARKS[outcome]} ${outcome}</span> <span class="n">${own}</span></p>
-${looked !== null && drawn !== null && html`<div class="beside-map"><svg class="inset" viewBox="0 0 ${drawn.width} ${drawn.height}" role="img" aria-label="Where the model looked for ${fact.name}: ${sides(looked)}">${drawn.radiograph}${drawn.map}</svg><p>${looked.method}<br>${sides(looked)}</p></div>`}<ul>${predictions(sample, names)}</ul><p class="id">${sample.image}</p></figcaption></figure>`;
+<div class="${looked !== null && drawn !== null && 'beside-map'}">${looked !== null && drawn !== null && html`<svg class="inset" viewBox="0 0 ${drawn.width} ${drawn.height}" role="img" aria-label="Where the model looked for ${fact.name}: ${sides(looked)}">${drawn.radiograph}${drawn.map}</svg>`}<div>${looked !== null && html`<p class="looked">${looked.method}: ${sides(looked)}</p>`}<ul>${predictions(sample, names)}</ul></div></div><p class="id">${sample.image}</p></figcaption></figure>`;
 }
 
 const MARKS = { right: '✓', wrong: '✗', missed: '○' } as const;

@@ -1,4 +1,4 @@
-import { count, decimals, NOTHING, percent, roundPercent, times } from '../../text/numbers.js';
+import { count, NOTHING, percent, times } from '../../text/numbers.js';
 import {
   type ClassFact,
   classSummary,
@@ -6,164 +6,94 @@ import {
   type ExaminedRun,
   type PrimaryPart,
 } from '../examine-run.js';
-import { noInterval, range } from '../format.js';
 import { type Content, type Html, html } from '../html.js';
-import { classBars } from '../plots/class-bars.js';
-import { type Numbers, plotFigure, scrolling } from '../plots/plot-figure.js';
+import { numbersTable, scrolling } from '../plots/plot-figure.js';
+import { shownMetrics, withInterval } from '../shown-metrics.js';
+import { metricBars, prevalenceBars } from './class-bar-plots.js';
 import type { Section } from './section.js';
 
-/** The long tail: every class from the most to the least common, as a picture and as a table. */
+/** The long tail: every class from the most to the least common, as pictures and as a table, and the averages over them. */
 export function classTable(run: ExaminedRun): Section | null {
   const { classes, primary } = run;
   if (classes.length === 0) return null;
-  const on = primary === null ? '' : `, measured on ${primary.name}`;
-  const interval = html`<span class="below">95 % interval</span>`;
-  const columns: Content[] = [
-    'Training share',
-    'Train +',
-    'Val +',
-    'Test +',
-    html`AP ${interval}`,
-    'AP ÷ guess',
-    html`AUROC ${interval}`,
-    'F1 at 0.5',
-    'Best F1',
-    'ECE',
-  ];
-  const content = html`<div class="grid2">${prevalenceBars(classes)}${primary !== null && [precisionBars(classes, primary), aurocBars(classes, primary)]}</div>
+  const content = html`<div class="grid2">${prevalenceBars(classes)}${primary !== null && metricBars(classes, primary)}</div>
 <p class="legend">${(['head', 'medium', 'tail'] as const).map((group) => html`<span class="chip ${group}">${group}</span> `)}${primary !== null && html`<span class="guess-key"></span> guess <span class="whisker-key"></span> 95 % interval`}</p>
-${scrolling(
-  'Every class',
-  html`<table class="classes">
-<caption>From most to least common in training${on}</caption>
-<thead><tr><th scope="col">Class</th><th scope="col">Group</th>${columns.map((title) => html`<th scope="col" class="n">${title}</th>`)}</tr></thead>
-<tbody>${classes.map((fact) => row(run, fact))}</tbody>
-${primary !== null && meanRow(primary)}
-</table>`,
-)}
-<p class="fine">+: images labelled positive. ${primary !== null && html`Guess: the prevalence on ${primary.name}, which is the AP of scoring every image alike. Best F1 has its threshold chosen on the same images, so it flatters. ECE: expected calibration error, 15 bins.`}</p>
-${primary !== null && [leftOut(primary), withoutInterval(primary, classes)]}`;
+${table(run)}
+<p class="fine">+: images labelled positive. ${primary !== null && reading(primary)}</p>
+${primary !== null && [leftOut(primary), withoutInterval(primary, classes), averages(primary)]}`;
   return { key: 'classes', title: 'The long tail, class by class', content };
 }
 
-function prevalenceBars(classes: readonly ClassFact[]): Html | null {
-  const known = classes.filter(({ prevalence }) => prevalence > 0);
-  if (known.length === 0) return null;
-  const least = Math.min(...known.map(({ prevalence }) => prevalence));
-  const chart = classBars(
-    classes.map(({ name, prevalence, group, trainPositives }) => ({
-      name,
-      value: prevalence > 0 ? prevalence : Number.NaN,
-      tick: null,
-      note: trainPositives === null ? percent(prevalence) : count(trainPositives),
-      style: group ?? 'none',
-    })),
-    {
-      scale: 'log',
-      domain: [10 ** Math.floor(Math.log10(least) - 0.01), 1],
-      label: 'share of training images (log scale), their number',
-      format: roundPercent,
-    },
-    'How common each class is in training',
+function table(run: ExaminedRun): Html {
+  const { classes, primary } = run;
+  const metrics = primary === null ? [] : shownMetrics(primary);
+  const counts = ['Training share', 'Train +', 'Val +', 'Test +'];
+  const [first, ...rest] = metrics.map(({ title }) => title);
+  const titles = [...counts, ...(first === undefined ? [] : [first, 'AP ÷ guess', ...rest])];
+  const on = primary === null ? '' : `, measured on ${primary.name}, with 95 % intervals`;
+  return scrolling(
+    'Every class',
+    html`<table class="classes">
+<caption>From most to least common in training${on}</caption>
+<thead><tr><th scope="col">Class</th><th scope="col">Group</th>${titles.map((title) => html`<th scope="col" class="n">${title}</th>`)}</tr></thead>
+<tbody>${classes.map((fact) => row(run, fact))}</tbody>
+${primary !== null && meanRow(primary, counts.length + 1)}
+</table>`,
   );
-  return plotFigure({
-    caption: 'How common in training',
-    plot: chart,
-    numbers: {
-      columns: ['Class', 'Share of training images', 'Positive training images'].map((title) => ({ title })),
-      rows: classes.map(({ name, prevalence, trainPositives }) => [
-        name,
-        percent(prevalence),
-        count(trainPositives),
-      ]),
-    },
-  });
 }
 
-function precisionBars(classes: readonly ClassFact[], part: PrimaryPart): Html {
-  const chart = classBars(
-    classes.map((fact) => {
-      const { ap, prevalence } = classSummary(part, fact);
-      const note = Number.isNaN(ap) ? 'no positives' : `${decimals(ap, 2)} · ${times(ap, prevalence)}`;
-      const interval = part.classIntervals.mAP[fact.index];
-      return {
-        name: fact.name,
-        value: ap,
-        tick: prevalence,
-        note,
-        style: fact.group ?? 'none',
-        ...(interval && { interval }),
-      };
-    }),
-    { scale: 'linear', domain: [0, 1], label: `average precision on ${part.name}, times its guess` },
-    'Average precision of each class beside its prevalence',
-  );
-  return plotFigure({
-    caption: 'Average precision against a prevalence guess',
-    plot: chart,
-    numbers: intervalTable(classes, part, 'mAP', 'AP'),
-  });
-}
-
-function aurocBars(classes: readonly ClassFact[], part: PrimaryPart): Html {
-  const chart = classBars(
-    classes.map((fact) => {
-      const { auroc } = classSummary(part, fact);
-      const interval = part.classIntervals.auroc[fact.index];
-      const note = Number.isNaN(auroc) ? 'one outcome only' : decimals(auroc, 2);
-      return {
-        name: fact.name,
-        value: auroc,
-        tick: 0.5,
-        note,
-        style: fact.group ?? 'none',
-        ...(interval && { interval }),
-      };
-    }),
-    { scale: 'linear', domain: [0, 1], label: `AUROC on ${part.name}; a guess has 0.5` },
-    'AUROC of each class',
-  );
-  return plotFigure({
-    caption: 'AUROC',
-    plot: chart,
-    numbers: intervalTable(classes, part, 'auroc', 'AUROC'),
-  });
-}
-
-function intervalTable(
-  classes: readonly ClassFact[],
-  part: PrimaryPart,
-  metric: 'mAP' | 'auroc',
-  title: string,
-): Numbers {
-  return {
-    columns: ['Class', title, '95 % interval', 'Guess'].map((each) => ({ title: each })),
-    rows: classes.map((fact) => {
-      const { ap, auroc, prevalence } = classSummary(part, fact);
-      const interval = part.classIntervals[metric][fact.index];
-      return [
-        fact.name,
-        decimals(metric === 'mAP' ? ap : auroc),
-        interval === undefined ? NOTHING : (noInterval(interval) ?? range(interval)),
-        decimals(metric === 'mAP' ? prevalence : 0.5),
-      ];
-    }),
-  };
-}
-
-function row(run: ExaminedRun, fact: ClassFact): Html {
+function row({ validation, test, primary }: ExaminedRun, fact: ClassFact): Html {
+  const measures = primary?.measured.perClass[fact.index];
   const positives = (part: EvaluatedPart | null) =>
-    html`<td class="n">${count(part === null ? null : classSummary(part, fact).positives)}</td>`;
-  const measured = run.primary === null ? null : classSummary(run.primary, fact);
-  const below = (metric: 'mAP' | 'auroc') => {
-    const interval = run.primary?.classIntervals[metric][fact.index];
-    return interval !== undefined && html`<span class="below">${range(interval)}</span>`;
-  };
-  return html`<tr><th scope="row">${fact.name}</th><td>${fact.group !== null && html`<span class="chip ${fact.group}">${fact.group}</span>`}</td><td class="n">${percent(fact.prevalence)}</td><td class="n">${count(fact.trainPositives)}</td>${positives(run.validation)}${positives(run.test)}<td class="n"><b>${decimals(measured?.ap)}</b>${below('mAP')}</td><td class="n">${times(measured?.ap, measured?.prevalence)}</td><td class="n">${decimals(measured?.auroc)}${below('auroc')}</td><td class="n">${decimals(measured?.f1)}</td><td class="n">${decimals(measured?.bestF1)}</td><td class="n">${decimals(measured?.ece)}</td></tr>`;
+    count(part === null ? null : classSummary(part, fact).positives);
+  const [ap, ...rest] =
+    primary === null || measures === undefined
+      ? []
+      : shownMetrics(primary).map(({ of }) => withInterval(of(measures)));
+  const cells: Content[] = [
+    percent(fact.prevalence),
+    count(fact.trainPositives),
+    positives(validation),
+    positives(test),
+    ...(measures === undefined
+      ? []
+      : [html`<b>${ap}</b>`, times(measures.ap.estimate, measures.prevalence), ...rest]),
+  ];
+  return html`<tr><th scope="row">${fact.name}</th><td>${fact.group !== null && html`<span class="chip ${fact.group}">${fact.group}</span>`}</td>${cells.map((cell) => html`<td class="n">${cell}</td>`)}</tr>`;
 }
 
-function meanRow({ summary: { macro }, intervals }: PrimaryPart): Html {
-  return html`<tfoot><tr><th scope="row">Mean of the classes that have it</th><td colspan="5"></td><td class="n"><b>${decimals(macro.mAP)}</b><span class="below">${range(intervals.mAP)}</span></td><td class="n">${times(macro.mAP, macro.prevalenceGuess)}</td><td class="n">${decimals(macro.auroc)}<span class="below">${range(intervals.auroc)}</span></td><td class="n">${decimals(macro.f1)}</td><td class="n">${decimals(macro.bestF1)}</td><td class="n">${decimals(macro.ece)}</td></tr></tfoot>`;
+function meanRow(part: PrimaryPart, before: number): Html {
+  const { macro } = part.measured;
+  const [ap, ...rest] = shownMetrics(part).map(({ of }) => withInterval(of(macro)));
+  const { mAP, prevalenceGuess } = part.summary.macro;
+  const cells: Content[] = [html`<b>${ap}</b>`, times(mAP, prevalenceGuess), ...rest];
+  return html`<tfoot><tr><th scope="row">Mean of the classes that have it</th><td colspan="${before}"></td>${cells.map((cell) => html`<td class="n">${cell}</td>`)}</tr></tfoot>`;
+}
+
+function reading({ name, measured }: PrimaryPart): Html {
+  return html`Guess: the prevalence on ${name}, which is the AP of scoring every image alike. ${measured.thresholds !== null && 'F1, fitted: at each class’s threshold with the best F1 on validation. '}Best F1 has its threshold chosen on the same images, so it flatters. Sens. at 90 % spec.: the share of positives found when 90 % of the negatives are left alone. Brier: mean squared error of the probability. ECE: expected calibration error, 15 bins of equal width, or of equally many images.`;
+}
+
+/** The same metrics over all classes in one number: as scikit-learn's `average=` has them. */
+function averages(part: PrimaryPart): Html {
+  const { macro, micro, weighted, groups } = part.measured;
+  const metrics = shownMetrics(part);
+  const rows = [
+    { name: 'Macro: mean over classes', measures: macro },
+    { name: 'Weighted by positives', measures: weighted },
+    { name: 'Micro: all labels in one pool', measures: micro },
+    ...part.groups.flatMap(({ name }) => {
+      const measures = groups[name];
+      return measures === undefined ? [] : [{ name: `Macro, ${name}`, measures }];
+    }),
+  ];
+  return html`<h4>Averages over classes, with 95 % intervals</h4>${numbersTable(
+    {
+      columns: ['Average', ...metrics.map(({ title }) => title)].map((title) => ({ title })),
+      rows: rows.map(({ name, measures }) => [name, ...metrics.map(({ of }) => withInterval(of(measures)))]),
+    },
+    'Averages over classes',
+  )}`;
 }
 
 /** Classes that some mean leaves out, gathered by the missing metrics and the reason. */
@@ -179,16 +109,26 @@ function leftOut({ summary, name }: EvaluatedPart): Html {
   )}.</p>`;
 }
 
-/** Classes whose average precision has no interval, gathered by the reason; those without the metric are named already. */
+const LABELS = { mAP: 'AP', auroc: 'AUROC', f1: 'F1', bestF1: 'best F1', ece: 'ECE' } as const;
+
+/** Classes that have a metric and no interval of it, gathered by the metrics and the reason. */
 function withoutInterval(part: PrimaryPart, classes: readonly ClassFact[]): Html | null {
+  const metrics = shownMetrics(part);
   const gathered = new Map<string, string[]>();
   for (const { name, index } of classes) {
-    const interval = part.classIntervals.mAP[index];
-    if (interval === undefined || interval.whyMissing === null || Number.isNaN(interval.estimate)) continue;
-    gathered.set(interval.whyMissing, [...(gathered.get(interval.whyMissing) ?? []), name]);
+    const measures = part.measured.perClass[index];
+    if (measures === undefined) continue;
+    const reasons = new Map<string, string[]>();
+    for (const { title, of } of metrics) {
+      const { estimate, whyMissing } = of(measures);
+      if (whyMissing === null || Number.isNaN(estimate)) continue;
+      reasons.set(whyMissing, [...(reasons.get(whyMissing) ?? []), title]);
+    }
+    for (const [reason, titles] of reasons) {
+      const key = `${reason} (${titles.length === metrics.length ? 'all metrics' : titles.join(', ')})`;
+      gathered.set(key, [...(gathered.get(key) ?? []), name]);
+    }
   }
   if (gathered.size === 0) return null;
-  return html`<p><b>Without an interval:</b> ${[...gathered].map(([reason, names], i) => `${i > 0 ? '; ' : ''}${names.join(', ')}: ${reason}`)}.</p>`;
+  return html`<p><b>Without an interval</b> (${NOTHING} below the value):</p><ul class="fine">${[...gathered].map(([key, names]) => html`<li>${names.join(', ')}: ${key}</li>`)}</ul>`;
 }
-
-const LABELS = { mAP: 'AP', auroc: 'AUROC', f1: 'F1', bestF1: 'best F1', ece: 'ECE' } as const;

@@ -42,6 +42,7 @@ function start(viewer, figures) {
     const figure = figures[current];
     const drawing = figure?.querySelector('svg.radiograph');
     if (!figure || !drawing) return;
+    title.setAttribute('data-outcome', figure.getAttribute('data-outcome') ?? '');
     title.replaceChildren(...copies(figure.querySelector('.case-title')));
     picture.replaceChildren(drawing.cloneNode(true));
     text.replaceChildren(...copies(figure.querySelector('figcaption')).filter((node) => !isTitle(node)));
