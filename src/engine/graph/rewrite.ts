@@ -1,8 +1,10 @@
+import { joinReaders } from './join.js';
 import type { Fused, Node, Tensor } from './tensor.js';
 
 /**
- * Graph rewrites before kernels are chosen: unused nodes are dropped, and chains of ops that can share one kernel are
- * merged. The ops say whether they can merge (`Op.absorb`, `Op.finishWith`); the engine only finds the places.
+ * Graph rewrites before kernels are chosen: unused nodes are dropped, and ops that can share one kernel are merged: readers
+ * of one tensor (join.ts), and chains. The ops say whether they can merge (`Op.joinWith`, `Op.absorb`, `Op.finishWith`);
+ * the engine only finds the places.
  *
  * @param nodes in graph order
  * @param results tensors that are read after the run
@@ -12,7 +14,7 @@ export function rewrite(
   results: ReadonlySet<Tensor>,
   limits: { maxBindings: number },
 ): Node[] {
-  return fuse(dropUnused(nodes, results), results, limits);
+  return fuse(joinReaders(dropUnused(nodes, results)), results, limits);
 }
 
 /** Without the nodes that neither `results` nor an op that changes memory depends on. */

@@ -103,6 +103,11 @@ export interface Op<A = unknown> {
     limits: { maxBindings: number },
   ): Fused | undefined;
   /**
+   * The work of `other` beside this op's own, in one reading of input number `at`, which `other` reads too, maybe under
+   * another shape. The joined op has the outputs of both, this op's first.
+   */
+  joinWith?(node: Node<A>, at: number, other: Node): Fused | undefined;
+  /**
    * How the op is applied to some of its rows at a time, so that no operand need be bound as a whole; undefined where this
    * problem cannot be. An op without it is bound by the largest binding.
    */

@@ -1,4 +1,4 @@
-import { at, type DeviceTraits, type Problem } from '../../engine/graph/tensor.js';
+import { at, type DeviceTraits, type Problem, type Variant } from '../../engine/graph/tensor.js';
 import { type FinishingVariant, NO_EPILOGUE } from '../common/epilogue.js';
 import { tileFamily } from '../product/tile-family.js';
 import { type TileKernel, tileStep, unfitProduct } from '../product/tile-kernel.js';
@@ -8,9 +8,11 @@ import {
   forwardProduct,
   inputGradientProduct,
   type TileProduct,
+  weightBiasProduct,
   weightGradientProduct,
 } from '../product/tile-product.js';
 import { tileSubgroup } from '../product/tile-subgroup.js';
+import { thenColumnSums } from '../reduce/column-sums.js';
 import { splitSum } from '../reduce/split-sum.js';
 import type { ConvGeometry } from './conv-geometry.js';
 
@@ -22,6 +24,14 @@ import type { ConvGeometry } from './conv-geometry.js';
 const KERNELS: readonly TileKernel[] = [...tileFamily, ...matrixTiles, tileSubgroup];
 
 export const { forward, inputGradient, weightGradient } = directionsBy(KERNELS);
+
+/** Output 1 is the gradient of a bias: the sums of dy's columns. */
+export const weightBiasGradient: readonly Variant<ConvGeometry>[] = KERNELS.flatMap(
+  (kernel): readonly Variant<ConvGeometry>[] =>
+    kernel.columnSums
+      ? variants(weightBiasProduct, [kernel])
+      : variants(weightGradientProduct, [kernel]).map((variant) => thenColumnSums(variant, 1)),
+);
 
 /** The variants of each direction, one a kernel. */
 export function directionsBy(kernels: readonly TileKernel[]) {
@@ -64,7 +74,9 @@ function variants(
       const product = productOf(problem, shape.slice);
       const { splits } = planTiles(product, shape, traits);
       const { dtype } = at(problem.outputs, 0);
-      return splitSum({ splits, elements: product.elements, traits, dtype, epilogue }, (partial) => [
+      const { elements, columns, columnSums } = product;
+      const second = columnSums ? columns : 0;
+      return splitSum({ splits, elements, second, traits, dtype, epilogue }, (partial) => [
         tileStep(kernel, product, shape, { splits, ...partial }),
       ]);
     },

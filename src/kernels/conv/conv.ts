@@ -4,6 +4,7 @@ import {
   applyOne,
   at,
   describe,
+  elementCount,
   type Op,
   type RowCut,
   type Shape,
@@ -11,6 +12,7 @@ import {
   type TensorSpec,
 } from '../../engine/graph/tensor.js';
 import { finishable } from '../common/finishable.js';
+import { sumsColumns, thenColumnSums } from '../reduce/column-sums.js';
 import { mergeEach } from '../reduce/merge-ranges.js';
 import { permute } from '../shape/movement.js';
 import { reshape } from '../shape/reshape.js';
@@ -85,6 +87,10 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
   // Gradients of weights stay f32.
   halves: { inputs: 'all', outputs: [] },
   flops: ({ attributes }) => convFlops(attributes),
+  joinWith({ inputs, attributes }, operand, other) {
+    if (operand !== 1 || !sumsColumns(other, attributes.o)) return undefined;
+    return { op: convWeightBiasGradientOp as Op, attributes, inputs };
+  },
   variants: [
     lanes.weightGradient,
     ...tile.weightGradient,
@@ -92,6 +98,32 @@ export const convWeightGradientOp: Op<ConvGeometry> = {
     rolling.channels.weightGradient,
     window.weightGradient,
     direct.weightGradient,
+  ],
+};
+
+/**
+ * (x, dy) → dw, db: with the gradient of a bias behind the convolution, Σ dy over the pixels. Nobody traces it: where both
+ * gradients are asked for, they are joined, since kernels for weight gradients have every dy at hand.
+ */
+const convWeightBiasGradientOp: Op<ConvGeometry> = {
+  name: 'conv2dWeightBiasGradient',
+  infer: (inputs, g) => [
+    ...checked('conv2dWeightBiasGradient', inputs, [xShape(g), yShape(g)], wShape(g)),
+    { shape: [g.o], dtype: 'f32' },
+  ],
+  rows({ attributes, outputs }) {
+    const cut = rowsOfConv(attributes, [true, true]);
+    return cut && { ...cut, merge: () => mergeEach(outputs) };
+  },
+  halves: { inputs: 'all', outputs: [] },
+  flops: ({ attributes }) => convFlops(attributes) + elementCount(yShape(attributes)),
+  variants: [
+    thenColumnSums(lanes.weightGradient, 1),
+    ...tile.weightBiasGradient,
+    rolling.texels.weightBiasGradient,
+    rolling.channels.weightBiasGradient,
+    thenColumnSums(window.weightGradient, 1),
+    thenColumnSums(direct.weightGradient, 1),
   ],
 };
 

@@ -41,7 +41,8 @@ function member(parameters: TileParameters): TileKernel {
       return maxWorkgroupBytes < bytes ? `needs ${bytes} bytes of workgroup memory` : undefined;
     },
     shape: ({ adapter }) => ({ ...shape, unrolled: adapter === 'gpu' }),
-    code: ({ left, right }, { unrolled = false }) => workgroupTileCode(left, right, parameters, unrolled),
+    columnSums: true,
+    code: (product, { unrolled = false }) => workgroupTileCode(product, parameters, unrolled),
   };
 }
 

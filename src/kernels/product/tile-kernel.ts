@@ -9,7 +9,7 @@ import {
 } from '../../engine/graph/tensor.js';
 import type { Epilogue } from '../common/epilogue.js';
 import { boundType, runTypes, type TileOperand } from './tile-operand.js';
-import { storeCode, type TileProduct } from './tile-product.js';
+import { storeCode, storeSumsCode, type TileProduct } from './tile-product.js';
 
 /**
  * The common part of the kernels for matrix products on GPUs: a workgroup computes one tile of the result from slices of
@@ -22,7 +22,12 @@ export interface TileKernel {
   /** Why it cannot compute a product on this device; undefined if it can. */
   unfit(product: TileProduct, traits: DeviceTraits): string | undefined;
   shape(traits: DeviceTraits): TileShape;
-  /** WGSL with the entry point, which begins with `openingCode`; calls the operands' functions and `store`. */
+  /** It can compute products with column sums. */
+  readonly columnSums?: true;
+  /**
+   * WGSL with the entry point, which begins with `openingCode`; calls the operands' functions and `store`, and `storeSums`
+   * where the product has column sums.
+   */
   code(product: TileProduct, shape: TileShape): string;
   /** The element type of an operand's binding and the WGSL around it, where the kernel reads no runs of four. */
   reading?(operand: TileOperand): { readonly type: string; readonly code: string };
@@ -56,13 +61,16 @@ export function tileStep(
   shape: TileShape,
   { splits, target, dtype, epilogue }: { splits: number; target: Operand; dtype: DType; epilogue: Epilogue },
 ): KernelStep {
-  const { parts, columns, left, right, scatter, elements } = product;
+  const { parts, columns, left, right, scatter, columnSums = false } = product;
+  const elements = product.elements + (columnSums ? columns : 0);
+  // Partial sums lie behind the other partial results.
+  const apart = columnSums && target.kind === 'output';
   const vector = columns % 4 === 0;
   const finish = epilogue.emit(vector);
   const binding = (name: string, operand: Operand, type: string): Binding => ({
     name,
     operand,
-    access: name === 'result' ? 'read_write' : 'read',
+    access: operand.kind === 'input' ? 'read' : 'read_write',
     type,
   });
   const reading = (operand: TileOperand) =>
@@ -83,6 +91,9 @@ export function tileStep(
       binding('left', { kind: 'input', index: 0 }, lefts.type),
       binding('right', { kind: 'input', index: 1 }, rights.type),
       binding('result', target, boundType({ dtype, vector })),
+      ...(apart
+        ? [binding('columnSums', { kind: 'output', index: 1 }, boundType({ dtype: 'f32', vector }))]
+        : []),
       ...finish.bindings,
     ],
     // Neighbouring workgroups share rows of the left operand, the larger one as a rule, while caches hold them.
@@ -96,6 +107,7 @@ export function tileStep(
       rights.code,
       finish.declarations,
       storeCode(product, dtype),
+      ...(columnSums ? [storeSumsCode(product, apart)] : []),
       kernel.code(product, shape),
     ].join('\n'),
   };

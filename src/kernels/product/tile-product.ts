@@ -22,6 +22,8 @@ export interface TileProduct {
   readonly scatter: Readonly<Record<string, number>> | undefined;
   /** Elements of the whole result. */
   readonly elements: number;
+  /** The sums of the right operand's columns over the depth are a second result; such a product has one part. */
+  readonly columnSums?: boolean;
 }
 
 export interface TilePart {
@@ -74,6 +76,11 @@ export function weightGradientProduct(
   return { parts, columns: g.o, left, right, scatter: undefined, elements: rows * g.o };
 }
 
+/** The same with the gradient of a bias behind the convolution: the sums of dy over all pixels. */
+export function weightBiasProduct(problem: Problem<ConvGeometry>, slice: number): TileProduct {
+  return { ...weightGradientProduct(problem, slice), columnSums: true };
+}
+
 function gatherProduct(gather: Gather, dtype: DType, right: TileOperand, slice: number): TileProduct {
   const { image, channels, outH, outW, passes } = gather;
   const alone = seesItself(gather);
@@ -103,6 +110,24 @@ function seesItself({ image, passes }: Gather): boolean {
     passes.length === 1 &&
     passes.every(({ y, x }) => alone(y, image.top, image.h) && alone(x, image.left, image.w))
   );
+}
+
+/**
+ * WGSL `fn storeSums(split: u32, column: u32, value: vec4f)`: the sums of four neighbouring columns.
+ * @param apart they are a result of their own; otherwise they lie behind the others of their share
+ */
+export function storeSumsCode({ columns }: TileProduct, apart: boolean): string {
+  const target = apart ? 'columnSums' : 'result';
+  return wgsl`
+fn storeSums(split: u32, column: u32, value: vec4f) {
+  if (column >= dims.columns) { return; }
+  let i = ${apart ? 'column' : 'split * dims.elements + part.rows * dims.columns + column'};
+#if ${columns % 4 === 0}
+  ${target}[i / 4u] = value;
+#else
+  for (var j = 0u; j < min(4u, dims.columns - column); j++) { ${target}[i + j] = value[j]; }
+#endif
+}`;
 }
 
 /**

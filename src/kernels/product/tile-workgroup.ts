@@ -1,6 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { openingCode } from './tile-kernel.js';
 import { runType, type TileOperand } from './tile-operand.js';
+import type { TileProduct } from './tile-product.js';
 
 /**
  * Tiles in workgroup memory: the lanes of a workgroup stage a slice of both operands as f32, blocks of four by four, and
@@ -53,8 +54,7 @@ const BANKS = 8;
  *     }
  */
 export function workgroupTileCode(
-  left: TileOperand,
-  right: TileOperand,
+  { left, right, columnSums = false }: TileProduct,
   tile: TileParameters,
   unrolled: boolean,
 ): string {
@@ -62,7 +62,7 @@ export function workgroupTileCode(
   const lanesAcross = columns / laneColumns;
   const lanesDown = rows / laneRows;
   const lanes = lanesAcross * lanesDown;
-  const rounds = stagingRounds(left, right, tile, lanes);
+  const rounds = stagingRounds(left, right, tile, { lanes, columnSums });
   const sides = count(laneColumns / 4);
   const halves = count(laneRows / 4);
   const own = count(laneRows);
@@ -112,6 +112,17 @@ ${multiply('q', 'i')}
 ${lines(rounds, ({ stage }) => stage)}
     workgroupBarrier();
   }
+#if ${columnSums}
+  // The lanes that have staged the same columns put their sums where the last slice was.
+  workgroupBarrier();
+${lines(rounds, ({ keepSums }) => keepSums)}
+  workgroupBarrier();
+  if (group.y == 0u && lane < ${columns / 4}u) {
+    storeSums(group.z, firstColumn + lane * 4u, ${count(fours)
+      .map((q) => `rights${twice ? '[0]' : ''}[${q}][0][lane]`)
+      .join(' + ')});
+  }
+#endif
   // In a loop, since sixteen copies of the store would take a driver longer to compile than all the rest.
   var tile = array<vec4f, ${own.length * sides.length}>(${own.flatMap((r) => sides.map((j) => `s${r}_${j}`)).join(', ')});
   for (var i = 0u; i < ${own.length}u; i++) {
@@ -128,6 +139,8 @@ interface StagingRound {
   readonly begin: string;
   readonly load: string;
   readonly stage: string;
+  /** Behind the last slice: the lane's sums to workgroup memory. */
+  readonly keepSums: string;
 }
 
 /** Lanes of a round that stage blocks of one operand. */
@@ -151,7 +164,7 @@ function stagingRounds(
   left: TileOperand,
   right: TileOperand,
   { rows, columns, slice, stages }: TileParameters,
-  lanes: number,
+  { lanes, columnSums }: { lanes: number; columnSums: boolean },
 ): StagingRound[] {
   const fours = slice / 4;
   const operands = [
@@ -172,16 +185,19 @@ function stagingRounds(
     }
   }
   return rounds.map((sides, round) =>
-    roundCode(sides, round, { lanes, slice, slot: stages === 2 ? 'slot, ' : '' }),
+    roundCode(sides, round, { lanes, slice, twice: stages === 2, columnSums }),
   );
 }
 
 function roundCode(
   sides: readonly Stagers[],
   round: number,
-  { lanes, slice, slot }: { lanes: number; slice: number; slot: string },
+  { lanes, slice, twice, columnSums }: { lanes: number; slice: number; twice: boolean; columnSums: boolean },
 ): StagingRound {
   const fours = slice / 4;
+  const slot = twice ? 'slot, ' : '';
+  const sums = `sums${round}`;
+  const summed = sides.find(({ operand }) => columnSums && operand.name === 'right');
   const place = `place${round}`;
   const outers = ({ operand }: Stagers) => `${operand.name}Outers${round}`;
   const at = ({ operand }: Stagers) => `${operand.name}At${round}`;
@@ -205,8 +221,9 @@ function roundCode(
       : `vec2u(${own} % ${vectors}u, ${own} / ${vectors}u)`;
   };
   const variables = new Map(sides.map((side) => [runs(side), `array<${runType(side.operand)}, 4>`]));
+  const block = (side: Stagers) => `${side.operand.name}Block(${runs(side)})`;
   return {
-    begin: `  var ${place} = vec2u();
+    begin: `${summed ? `  var ${sums} = vec4f();\n` : ''}  var ${place} = vec2u();
   ${forEach(false, (side) => `${place} = ${placeOf(side)};`)}
 ${lines(
   sides,
@@ -221,10 +238,14 @@ ${lines(
       return `${runs(side)} = ${side.operand.name}Load(${outers(side)}, ${at(side)}, ${on});`;
     })}
 ${lines(sides, (side) => `    ${at(side)} = ${side.operand.name}Advance(${at(side)}, ${slice}u);`)}`,
-    stage: `    ${forEach(
-      true,
-      (side) => `${stageName(side.operand)}(${slot}${place}, ${side.operand.name}Block(${runs(side)}));`,
+    stage: `    ${forEach(true, (side) =>
+      side === summed
+        ? `let block = ${block(side)}; ${sums} += block[0] + block[1] + block[2] + block[3]; ${stageName(side.operand)}(${slot}${place}, block);`
+        : `${stageName(side.operand)}(${slot}${place}, ${block(side)});`,
     )}`,
+    keepSums: summed
+      ? `  if (lane >= ${summed.from}u && lane < ${summed.to}u) { rights${twice ? '[0]' : ''}[${place}.y][0][${place}.x] = ${sums}; }`
+      : '',
   };
 }
 

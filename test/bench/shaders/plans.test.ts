@@ -13,7 +13,13 @@ import { ARC, H100, INTEGRATED, M2, RDNA3 } from '../../gpus.js';
 const GPUS: Readonly<Record<string, DeviceTraits>> = { H100, M2, RDNA3, ARC, INTEGRATED };
 const NAMES = ['resnet18', 'resnet50-batch4', 'convnext_tiny', 'convnextv2_base-inference'];
 /** Ops that are matrix products. */
-const PRODUCTS = new Set(['conv2d', 'conv2dInputGradient', 'conv2dWeightGradient', 'bmm']);
+const PRODUCTS = new Set([
+  'conv2d',
+  'conv2dInputGradient',
+  'conv2dWeightGradient',
+  'conv2dWeightBiasGradient',
+  'bmm',
+]);
 /** A product of so many operations keeps any of these GPUs busy for longer than a dispatch takes to begin. */
 const LARGE = 2e8;
 /** Resident workgroups of a unit, at most, on these GPUs. Fewer workgroups than half of the units would leave many idle. */

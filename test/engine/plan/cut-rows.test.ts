@@ -86,7 +86,7 @@ const CASES: readonly {
     name: 'a convolution with bias and activation',
     shapes: [IMAGES, [3, 3, 8, 4], [4]],
     build: ([x, w, b]) => relu(add(conv2d(x!, w!, { padding: 1 }), b!)),
-    cut: ['conv2d', 'conv2dInputGradient', 'conv2dWeightGradient', 'reduce'],
+    cut: ['conv2d', 'conv2dInputGradient', 'conv2dWeightBiasGradient'],
   },
   {
     name: 'a strided convolution, whose result is whole',
@@ -98,7 +98,7 @@ const CASES: readonly {
     name: 'a linear layer on tokens',
     shapes: [[24, 14, 16], [16, 32], [32]],
     build: ([x, w, b]) => gelu(add(reshape(matmul(reshape(x!, [336, 16]), w!), [24, 14, 32]), b!)),
-    cut: ['conv2d', 'conv2dInputGradient', 'conv2dWeightGradient'],
+    cut: ['conv2d', 'conv2dInputGradient', 'conv2dWeightBiasGradient'],
   },
   {
     name: 'the largest of each channel, and means of rows',

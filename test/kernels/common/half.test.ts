@@ -77,6 +77,12 @@ const cases: readonly HalfCase[] = [
     },
   },
   {
+    name: 'linear layer',
+    shapes: [[67, 68], [68, 64], [64]],
+    build: ([a, b, bias]) => add(matmul(a!, b!), bias!),
+    expected: { conv2d: 'f16 f16 f32 → f16', conv2dWeightBiasGradient: 'f16 f16 → f32 f32' },
+  },
+  {
     name: 'batched matrix product',
     shapes: [
       [4, 30, 64],

@@ -1,5 +1,6 @@
 import {
   at,
+  type Binding,
   type DeviceTraits,
   type Kernel,
   type Operand,
@@ -32,11 +33,14 @@ import {
  * A lane owns a few channels and a few neighbouring columns of dy, and all their weights as accumulators. It walks down
  * the rows of x once; the rows of dy that the current row of x meets roll along, so that each value is loaded once a lane.
  * The lanes' sums over their own columns, rows and images are added up in order afterwards.
+ *
+ * @param bias output 1 is the gradient of a bias behind the convolution: Σ dy[y, x, o], one more sum of a lane
  */
 export function rollingWeightGradient(
   { inputs, attributes: g }: Problem<ConvGeometry>,
   lane: RollingLane,
   traits: DeviceTraits,
+  bias = false,
 ): Kernel {
   const kernel = new RollingSteps(lane, traits);
   const image = kernel.stage('image', { kind: 'input', index: 0 }, at(inputs, 0), g.n * g.h * g.w * g.c);
@@ -49,7 +53,7 @@ export function rollingWeightGradient(
 
   const mix = mixing(g.c, g.o, g.groups, lane);
   const rows = Math.max(1, mix.mixed);
-  const shape: WeightShape = {
+  const shape: Omit<WeightShape, 'bias'> = {
     mix,
     kh: g.kh,
     kw: g.kw,
@@ -65,21 +69,33 @@ export function rollingWeightGradient(
   const lanesAcross = Math.ceil(strips / stripShare);
   const items = lanesAcross * mix.outputs;
   const workgroups = Math.ceil(items / lane.lanes);
-  // Steps that meet both a row of x and a row of dy.
+  // Steps that meet both a row of x and a row of dy; for a bias, all rows of dy.
   const firstStep = Math.floor(g.padTop / g.strideY);
-  const endStep = Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY));
+  const endStep = Math.max(
+    bias ? g.oh : 0,
+    Math.min(g.oh + depth - 1, Math.ceil((g.h + g.padTop) / g.strideY)),
+  );
   const steps = Math.max(1, endStep - firstStep);
   const share = shares({ workgroups, images: g.n, rows: steps, overlap: depth - 1, enough }, traits);
   const splits = lanesAcross * share.rows * share.images;
   const elements = g.kh * g.kw * rows * g.o;
+  const second = bias ? g.o : 0;
   const output: Operand = { kind: 'output', index: 0 };
-  const target = splits > 1 ? kernel.buffer(splits * elements * 4) : output;
+  const target = splits > 1 ? kernel.buffer(splits * (elements + second) * 4) : output;
+  const biasSum = bias ? (splits > 1 ? 'behind the weights' : 'apart') : undefined;
+  const apart: Binding = {
+    name: 'bias',
+    operand: { kind: 'output', index: 1 },
+    access: 'read_write',
+    type: elementType(lane),
+  };
   kernel.steps.push({
     kind: 'dispatch',
     bindings: [
       image.binding,
       gradient.binding,
       { name: 'result', operand: target, access: 'read_write', type: elementType(lane) },
+      ...(biasSum === 'apart' ? [apart] : []),
     ],
     workgroups: [workgroups, share.rows, share.images],
     dims: {
@@ -92,7 +108,7 @@ export function rollingWeightGradient(
       groupOutputs: mix.groupOutputs,
       stripShare,
       lanesAcross,
-      weights: g.kh * g.kw * rows,
+      weights: g.kh * g.kw * rows + (biasSum === 'behind the weights' ? 1 : 0),
       n: g.n,
       h: g.h,
       w: g.w,
@@ -106,9 +122,11 @@ export function rollingWeightGradient(
       rowShare: share.rowShare,
       imageShare: share.imageShare,
     },
-    code: weightCode(shape, lane),
+    code: weightCode({ ...shape, bias: biasSum }, lane),
   });
-  if (splits > 1) kernel.append(addUp(target, output, { splits, elements, traits }, kernel.scratch.length));
+  if (splits > 1) {
+    kernel.append(addUp(target, output, { splits, elements, second, traits }, kernel.scratch.length));
+  }
   return kernel.kernel;
 }
 
@@ -135,16 +153,18 @@ interface WeightShape {
   readonly strideY: number;
   readonly strideX: number;
   readonly columns: number;
+  /** Where the sum of dy goes: behind the last weight of a lane's sums, or to a result of its own. */
+  readonly bias: 'behind the weights' | 'apart' | undefined;
 }
 
 /** Rows of dy that one step meets. */
-function depthOf({ kh, strideY }: WeightShape): number {
+function depthOf({ kh, strideY }: Pick<WeightShape, 'kh' | 'strideY'>): number {
   return Math.ceil(kh / strideY);
 }
 
 /**
  * `sY_X_Q`: the sum of a tap for mixed channel Q. `dJ_I`: row t − J of dy, column I. `vI_U`: value U of input column I of
- * the current row.
+ * the current row. `b`: the sum of dy.
  *
  * Sample (weight gradient of a depthwise 2×2 convolution, one channel a lane):
  *
@@ -164,7 +184,7 @@ function depthOf({ kh, strideY }: WeightShape): number {
  *       s1_0_0 += v0_0 * d1_0;
  */
 function weightCode(shape: WeightShape, lane: RollingLane): string {
-  const { mix, kh, kw, strideY, strideX, columns } = shape;
+  const { mix, kh, kw, strideY, strideX, columns, bias } = shape;
   const values = mixedValues(mix, lane);
   const rows = Math.max(1, mix.mixed);
   const depth = depthOf(shape);
@@ -184,6 +204,7 @@ ${each(
       let e${i} = select(${type}(), ${fetch(lane, 'gradient', `g${i}`)}, met && on${i});
       ${scalars(({ name, member }) => `d0_${i}${name} = e${i}${member};`)}`,
 )}`;
+  const addBias = bias ? each(columns, (i) => scalars(({ name }) => `b${name} += d0_${i}${name};`)) : '';
   const accumulate = (row: number) =>
     parts(lane)
       .map(({ name, member }) =>
@@ -206,6 +227,7 @@ ${each(
     const tap = Math.floor(i / rows);
     return joined(lane, `s${Math.floor(tap / kw)}_${tap % kw}_${i % rows}`);
   });
+  if (bias === 'behind the weights') sums.push(joined(lane, 'b'));
   return `
 @compute @workgroup_size(${lane.lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -223,6 +245,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let t0 = i32(dims.firstStep + group.y * dims.rowShare);
   let t1 = min(t0 + i32(dims.rowShare), i32(dims.endStep));
 ${each(kh, (y) => each(kw, (x) => each(rows, (q) => scalars(({ name }) => `var s${y}_${x}_${q}${name} = 0.0;`))))}
+${bias ? scalars(({ name }) => `var b${name} = 0.0;`) : ''}
   for (var turn = 0u; turn < dims.stripShare; turn++) {
   let column = (firstStrip + turn * dims.lanesAcross) * ${columns}u;
   let left = i32(column * ${strideX}u) - i32(dims.padX);
@@ -241,9 +264,11 @@ ${each(depth, (j) => each(columns, (i) => scalars(({ name }) => `var d${j}_${i}$
     var t = max(0, t0 - ${depth - 1});
     for (; t < t0; t++) {
 ${rollGradient}
+${bias ? `      if (group.y == 0u) { ${addBias} }` : ''}
     }
     for (; t < t1; t++) {
 ${rollGradient}
+${addBias}
 ${each(
   strideY,
   (row) => `      {
@@ -266,10 +291,11 @@ ${accumulate(row)}
   if (own < dims.items) {
     let part = (group.z * dims.rowShares + group.y) * dims.lanesAcross + firstStrip;
     // A loop over the sums: stores written out would be most of the code.
-    let sums = array<${type}, ${kh * kw * rows}>(${sums.join(', ')});
+    let sums = array<${type}, ${sums.length}>(${sums.join(', ')});
     for (var weight = 0u; weight < dims.weights; weight++) {
       result[(part * dims.weights + weight) * outputs + channel] = sums[weight];
     }
+    ${bias === 'apart' ? `bias[channel] = ${joined(lane, 'b')};` : ''}
   }
 }`;
 }

@@ -16,6 +16,8 @@ interface Rolling {
   readonly forward: FinishingVariant<ConvGeometry>;
   readonly inputGradient: FinishingVariant<ConvGeometry>;
   readonly weightGradient: Variant<ConvGeometry>;
+  /** Output 1 is the gradient of a bias. */
+  readonly weightBiasGradient: Variant<ConvGeometry>;
 }
 
 export const texels: Rolling = rolling('rollingTexels', TEXEL_LANE, { software: 0, gpu: 20 });
@@ -35,15 +37,17 @@ function rolling(
     build: (problem, traits, epilogue = NO_EPILOGUE) =>
       rollingGather(gatherOf(problem.attributes), { ...problem, epilogue }, lane, traits),
   });
+  const weightVariant = (bias: boolean): Variant<ConvGeometry> => ({
+    name,
+    unfit: (problem, traits) => unfit(problem, lane, traits),
+    rank: (_, { kind }) => ranks[kind],
+    build: (problem, traits) => rollingWeightGradient(problem, lane, traits, bias),
+  });
   return {
     forward: gatherVariant(forwardGather),
     inputGradient: gatherVariant(inputGradientGather),
-    weightGradient: {
-      name,
-      unfit: (problem, traits) => unfit(problem, lane, traits),
-      rank: (_, { kind }) => ranks[kind],
-      build: (problem, traits) => rollingWeightGradient(problem, lane, traits),
-    },
+    weightGradient: weightVariant(false),
+    weightBiasGradient: weightVariant(true),
   };
 }
 
