@@ -24,6 +24,7 @@ import { directStep } from './attention-direct.js';
 import { type AttentionGeometry, placeRows } from './attention-geometry.js';
 import { lanesSteps, type StagedRows, unfitForLanes } from './attention-lanes.js';
 import { type AttentionPass, FORWARD, KEY_GRADIENTS, QUERY_GRADIENT } from './attention-pass.js';
+import { rowsStep, unfitForRows } from './attention-rows.js';
 import { BACKWARD_FIRST, type PassProblem, passProblem, type ResultPlace } from './attention-step.js';
 import { tileStep, unfitForTile } from './attention-tile.js';
 
@@ -226,9 +227,15 @@ function variants(
         build((pass, add, staged) => lanesSteps(pass, traits, add, staged))(problem, traits),
     },
     {
+      name: 'rows',
+      unfit: unfit(unfitForRows),
+      rank: (_problem, { kind }) => (kind === 'software' ? 60 : 1),
+      build: build((pass) => [(traits) => rowsStep(pass, traits)]),
+    },
+    {
       name: 'tile',
       unfit: unfit(unfitForTile),
-      rank: (_problem, { kind }) => (kind === 'software' ? 50 : 1),
+      rank: (_problem, { kind }) => (kind === 'software' ? 50 : 2),
       build: build((pass) => [(traits) => tileStep(pass, traits)]),
     },
     {
