@@ -126,9 +126,11 @@ export class Tuner implements Tuning {
       seconds: (performance.now() - start) / 1000,
     });
     return new Map(
-      problems.flatMap(({ key }) => {
-        const variant = records.get(key)?.winner;
-        return variant === undefined ? [] : [[key, { variant, by: 'tuned' }] as const];
+      problems.flatMap((problem) => {
+        const record = records.get(problem.key);
+        return knowsRule(problem, record)
+          ? [[problem.key, { variant: record.winner, by: 'tuned' }] as const]
+          : [];
       }),
     );
   }
@@ -252,6 +254,15 @@ function isAnswered({ names }: TuningProblem, record: TuneRecord | undefined): b
   return record !== undefined && names.includes(record.winner) && names.every((name) => name in record.ms);
 }
 
+/**
+ * Whether a record that may be older than some variants still serves: the rule's choice was measured with the others. A
+ * record of a device without subgroup matrices says nothing once the rule would take them.
+ */
+function knowsRule({ names }: TuningProblem, record: TuneRecord | undefined): record is TuneRecord {
+  const [rule = ''] = names;
+  return record !== undefined && names.includes(record.winner) && rule in record.ms;
+}
+
 function fastest(names: readonly string[], ms: VariantTimes): string {
   const [rule = ''] = names;
   const time = (name: string) => ms[name] ?? Number.POSITIVE_INFINITY;
@@ -264,12 +275,12 @@ function savings(
   records: ReadonlyMap<string, TuneRecord>,
 ): Pick<TuneReport, 'changed' | 'savedMs'> {
   let [changed, savedMs] = [0, 0];
-  for (const { key, uses, names } of problems) {
-    const record = records.get(key);
-    const [rule] = names;
-    if (!record || rule === undefined || record.winner === rule || !names.includes(record.winner)) continue;
+  for (const problem of problems) {
+    const record = records.get(problem.key);
+    const [rule = ''] = problem.names;
+    if (!knowsRule(problem, record) || record.winner === rule) continue;
     changed++;
-    savedMs += uses * Math.max(0, (record.ms[rule] ?? 0) - (record.ms[record.winner] ?? 0));
+    savedMs += problem.uses * Math.max(0, (record.ms[rule] ?? 0) - (record.ms[record.winner] ?? 0));
   }
   return { changed, savedMs };
 }

@@ -179,13 +179,17 @@ describe('a tuner', () => {
     expect(reports[0]).toMatchObject({ measured: 0, unknown: reports[0]!.problems });
     expect(rows.some(({ by }) => by === 'tuned')).toBe(false);
     const { graph } = traced();
-    const problem = problemKey(graph.nodes.find(({ op }) => op.name === 'conv2d')!);
-    store.records.set(problem, { problem, winner: 'direct', ms: { direct: 1 }, refused: {} });
-    const known = await compileAndRun({ tuning: new Tuner(device, { store, onDone }) });
-    expect(known.rows.filter(({ by }) => by === 'tuned').map(({ variant }) => variant)).toEqual([
-      'direct',
-      'direct',
-    ]);
+    const node = graph.nodes.find(({ op }) => op.name === 'conv2d')!;
+    const problem = problemKey(node);
+    const rule = candidates(node, device.traits).fits[0]!.name;
+    const tuned = async (ms: TuneRecord['ms']) => {
+      store.records.set(problem, { problem, winner: 'direct', ms, refused: {} });
+      const known = await compileAndRun({ tuning: new Tuner(device, { store, onDone }) });
+      return known.rows.filter(({ by }) => by === 'tuned').map(({ variant }) => variant);
+    };
+    expect(await tuned({ [rule]: 2, direct: 1 })).toEqual(['direct', 'direct']);
+    // Measured where there was no such variant: in an earlier version, or without subgroup matrices.
+    expect(await tuned({ direct: 1 })).toEqual([]);
   });
 
   test('measures a long program within its time', async () => {
