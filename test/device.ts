@@ -17,7 +17,8 @@ export function testDevice(): Promise<Device> {
 /** A device that claims to bind no more than so many bytes: what is larger is computed in rows. */
 export async function narrowDevice(maxBindingBytes: number): Promise<Device> {
   const device = await openDevice();
-  return Object.assign(device, { traits: { ...device.traits, maxBindingBytes } });
+  device.assume({ maxBindingBytes });
+  return device;
 }
 
 export interface Operand {

@@ -34,11 +34,11 @@ export interface ReadBack {
 
 export class Device {
   readonly gpu: GPUDevice;
-  readonly traits: DeviceTraits;
   /** The adapter's own description, e.g. of the driver; for reports and cache keys. */
   readonly description: string;
   readonly #wait: <T>(promise: Promise<T>) => Promise<T>;
   readonly #staging: Staging;
+  #traits: DeviceTraits;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #failure: Error | undefined;
   #closed = false;
@@ -46,7 +46,7 @@ export class Device {
   constructor(gpu: GPUDevice, info: GPUAdapterInfo, options: DeviceOptions) {
     this.gpu = gpu;
     this.#staging = new Staging(gpu);
-    this.traits = readTraits(gpu, info, options);
+    this.#traits = readTraits(gpu, info, options);
     this.description = [info.vendor, info.architecture, info.device, info.description]
       .filter(Boolean)
       .join(' ');
@@ -57,6 +57,18 @@ export class Device {
     void gpu.lost.then((lost) => {
       if (!this.#closed) this.#failure = new DeviceLostError(`the GPU device was lost: ${lost.message}`);
     });
+  }
+
+  get traits(): DeviceTraits {
+    return this.#traits;
+  }
+
+  /**
+   * Plans made from here on take these for the traits of the device, such as those that were measured when a run began:
+   * another number of workgroups would be another order of sums.
+   */
+  assume(traits: Partial<DeviceTraits>): void {
+    this.#traits = { ...this.#traits, ...traits };
   }
 
   /** Zero-initialised storage. `label` names its contents in the error that says that memory ran out. */

@@ -75,6 +75,8 @@ const contentSchema = z.strictObject({
   adapter: z.string(),
   /** The kernel variants that computed it, by problem; others round otherwise. Absent in saves of before they were chosen. */
   kernels: z.record(z.string(), z.string()).optional(),
+  /** `DeviceTraits.residentGroups` of the adapter, by which kernels cut their sums. Absent in saves of before it was measured. */
+  residentGroups: z.int().positive().optional(),
   /** The most that any stage so far took on the device; absent in a run without stages, whose trainer knows it. */
   peakBytes: z.int().min(0).optional(),
   files: filesSchema,

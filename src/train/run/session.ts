@@ -97,6 +97,7 @@ export class Session {
       throw new RangeError(`${run.path} was saved in stage ${begun?.progress.stage} of ${stages.length}`);
     }
     const kept = begun?.adapter === device.description ? (begun.kernels ?? {}) : undefined;
+    if (kept && begun?.residentGroups) device.assume({ residentGroups: begun.residentGroups });
     const tuning = kept ? earlierVariants(kept) : options.tuning;
     const session = new Session(prepared, options, fixed, {
       stage,
@@ -286,6 +287,7 @@ export class Session {
         data: digest,
         adapter: device.description,
         kernels: this.kernels,
+        residentGroups: device.traits.residentGroups,
         ...(stages.length > 1 && { peakBytes: this.peakBytes }),
       },
       this.#trainer.state.contents,

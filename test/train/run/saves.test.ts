@@ -75,6 +75,28 @@ describe('checkpoint.minutes', () => {
   });
 });
 
+test('resumed where another number of workgroups was measured, it keeps to the first', async ({ skip }) => {
+  const device = await testDevice();
+  skip(
+    device.traits.adapter === 'swiftshader',
+    "SwiftShader's compiler takes minutes for the kernels of GPUs",
+  );
+  const recipe = tinyRecipe('schedule.epochs=2');
+  const { kind, residentGroups } = device.traits;
+  try {
+    device.assume({ kind: 'gpu', residentGroups: 64 });
+    const whole = await train(recipe, { data });
+    const run = new RunDirectory(join(await temporaryFolder(), 'run'));
+    await expect(train(recipe, { data, run, listen: powerCutAt(6) })).rejects.toThrow('power cut');
+    expect((await run.saved.about())?.residentGroups).toBe(64);
+    device.assume({ residentGroups: 4 });
+    const { run: resumed } = await train(recipe, { data, run: new RunDirectory(run.path), resume: true });
+    expect(await bytesOf(resumed)).toEqual(await bytesOf(whole.run));
+  } finally {
+    device.assume({ kind, residentGroups });
+  }
+});
+
 describe('checkpoint.keep', () => {
   const keeping = tinyRecipe('checkpoint.keep=2', 'schedule.epochs=5', 'checkpoint.every=2');
 
