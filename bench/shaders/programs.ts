@@ -26,6 +26,7 @@ type PlanMaker = (target: PlanTarget) => readonly Plan[];
 const CLASSES = 14;
 const CHANNELS = 3;
 
+const CONVNEXT_F16: Work = { arch: 'convnext_tiny', image: 224, batch: 32, precision: 'f16' };
 const RESNET50_F16: Work = { arch: 'resnet50', image: 224, batch: 32, precision: 'f16' };
 
 export const PROGRAMS: Readonly<Record<string, JudgedWork>> = {
@@ -35,9 +36,8 @@ export const PROGRAMS: Readonly<Record<string, JudgedWork>> = {
   'resnet50-f16': { plan: training(RESNET50_F16) },
   'resnet50-f16-matrices': { plan: training(RESNET50_F16), matrices: true },
   convnext_tiny: { plan: training({ arch: 'convnext_tiny', image: 224, batch: 32 }) },
-  'convnext_tiny-f16': {
-    plan: training({ arch: 'convnext_tiny', image: 224, batch: 32, precision: 'f16' }),
-  },
+  'convnext_tiny-f16': { plan: training(CONVNEXT_F16) },
+  'convnext_tiny-f16-matrices': { plan: training(CONVNEXT_F16), matrices: true },
   'vit-large-inference': { plan: clipInference('ViT-L-14', 8) },
   'convnextv2_base-inference': { plan: inference({ arch: 'convnextv2_base', image: 512, batch: 8 }) },
 };
