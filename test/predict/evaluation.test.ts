@@ -59,7 +59,9 @@ describe('an evaluation', () => {
 
   test('tells why classes have no interval', () => {
     const text = formatEvaluation(evaluatePredictions(predicted(2, ['a']), [labelled(2)], { resamples: 5 }));
-    expect(text).toContain('no interval: a (one patient alone has positives)');
+    expect(text).toContain(
+      'no interval: AP of a, macro, micro, weighted, macro head (1) (one patient alone has positives)',
+    );
     expect(text).toMatch(/^class +group +known +positives +AP +AUROC +sens\. @ spec\. 0\.9 /m);
   });
 

@@ -15,6 +15,20 @@ export function formatEvaluation(evaluation: Evaluation): string {
   const { specificities, level } = measured;
   const f1 = measured.macro.fittedF1 ?? measured.macro.f1;
   const fitted = measured.thresholds !== null;
+  const ranking: Column[] = [
+    ['AP', ({ ap }) => ap],
+    ['AUROC', ({ auroc }) => auroc],
+    ...specificities.map(
+      (specificity, s): Column => [`sens. @ spec. ${specificity}`, ({ sensitivity }) => sensitivity[s]],
+    ),
+  ];
+  const atTheirWord: Column[] = [
+    ['F1 @ 0.5', (measures) => measures.f1],
+    ...(fitted ? [['F1 @ fitted', ({ fittedF1 }) => fittedF1] satisfies Column] : []),
+    ['Brier', ({ brier }) => brier],
+    ['ECE, equal width', ({ ece }) => ece],
+    ['ECE, equal mass', ({ eceMass }) => eceMass],
+  ];
   const lines = [
     `${counted(images, 'image')} of ${counted(evaluation.patients, 'patient')}; groups by ${evaluation.groupedBy}.`,
     '',
@@ -23,29 +37,17 @@ export function formatEvaluation(evaluation: Evaluation): string {
     `macro F1     ${withInterval(f1)} at ${fitted ? 'the given thresholds' : '0.5'}, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
     '',
     `How well images are ranked: value, ${percent(level, 0)} interval over ${measured.drawn}.`,
-    ...measureTable(measured, [
-      ['AP', ({ ap }) => ap],
-      ['AUROC', ({ auroc }) => auroc],
-      ...specificities.map(
-        (specificity, s): Column => [`sens. @ spec. ${specificity}`, ({ sensitivity }) => sensitivity[s]],
-      ),
-    ]),
+    ...measureTable(measured, ranking),
     '',
     'How far scores can be taken at their word:',
-    ...measureTable(measured, [
-      ['F1 @ 0.5', (measures) => measures.f1],
-      ...(fitted ? [['F1 @ fitted', ({ fittedF1 }) => fittedF1] satisfies Column] : []),
-      ['Brier', ({ brier }) => brier],
-      ['ECE, equal width', ({ ece }) => ece],
-      ['ECE, equal mass', ({ eceMass }) => eceMass],
-    ]),
+    ...measureTable(measured, atTheirWord),
     ...measured.subgroups.flatMap(subgroupTable),
     '',
   ];
   for (const { name, metrics, reason } of leftOut) {
     lines.push(`left out: ${name} of ${metrics.join(', ')} (${reason})`);
   }
-  lines.push(...missingIntervals(measured));
+  lines.push(...missingIntervals(measured, [...ranking, ...atTheirWord]));
   if (unreadable.length > 0) lines.push(`unreadable, in no metric: ${someOf(unreadable)}`);
   return lines.join('\n').trimEnd();
 }
@@ -61,15 +63,6 @@ type Column = readonly [title: string, of: (measures: Measures<Interval>) => Int
 /** A line a class, then the averages. */
 function measureTable(measured: MeasuredScores, columns: readonly Column[]): string[] {
   const cells = (measures: Measures<Interval>) => columns.map(([, of]) => compact(of(measures)));
-  const averages: [string, Measures<Interval>][] = [
-    ['macro', measured.macro],
-    ['micro', measured.micro],
-    ['weighted', measured.weighted],
-    ...Object.entries(measured.groups).map(([name, means]): [string, Measures<Interval>] => [
-      `macro ${name} (${means.classes.length})`,
-      means,
-    ]),
-  ];
   const rows = [
     ...measured.perClass.map((row) => [
       row.name,
@@ -78,27 +71,35 @@ function measureTable(measured: MeasuredScores, columns: readonly Column[]): str
       count(row.positives),
       ...cells(row),
     ]),
-    ...averages.map(([name, means]) => [name, '', '', '', ...cells(means)]),
+    ...averagesOf(measured).map(([name, means]) => [name, '', '', '', ...cells(means)]),
   ];
   const titles = ['class', 'group', 'known', 'positives', ...columns.map(([title]) => title)];
   return paddedTable([titles, ...rows], { right: (column) => column === 2 || column === 3, widths: [0, 6] });
 }
 
+function averagesOf(measured: MeasuredScores): [name: string, Measures<Interval>][] {
+  return [
+    ['macro', measured.macro],
+    ['micro', measured.micro],
+    ['weighted', measured.weighted],
+    ...Object.entries(measured.groups).map(([name, means]): [string, Measures<Interval>] => [
+      `macro ${name} (${means.classes.length})`,
+      means,
+    ]),
+  ];
+}
+
 /** The macro means of each value of a column, and how far they are from the largest subgroup's. */
 function subgroupTable({ name, subgroups, unknown }: MeasuredColumn): string[] {
   const largest = subgroups.find(({ measures }) => measures !== null)?.value ?? NOTHING;
-  const row = ({ value, images, patients, whyMissing, measures, gap }: MeasuredSubgroup) => [
+  const row = ({ value, images, patients, measures, gap }: MeasuredSubgroup) => [
     value,
     count(images),
     count(patients),
-    ...(measures === null
-      ? [whyMissing ?? '']
-      : [
-          compact(measures.macro.ap),
-          compact(measures.macro.auroc),
-          compactGap(gap?.macro.ap),
-          compactGap(gap?.macro.auroc),
-        ]),
+    compact(measures?.macro.ap),
+    compact(measures?.macro.auroc),
+    compactGap(gap?.macro.ap),
+    compactGap(gap?.macro.auroc),
   ];
   return [
     '',
@@ -107,19 +108,27 @@ function subgroupTable({ name, subgroups, unknown }: MeasuredColumn): string[] {
       [[name, 'images', 'patients', 'mAP', 'AUROC', 'mAP gap', 'AUROC gap'], ...subgroups.map(row)],
       { right: (column) => column === 1 || column === 2 },
     ),
+    ...subgroups.flatMap(({ value, whyMissing }) =>
+      whyMissing === null ? [] : [`not measured: ${value} (${whyMissing})`],
+    ),
   ];
 }
 
-/** Why numbers have no interval, each reason with its classes. Classes without the metric are named elsewhere. */
-function missingIntervals({ perClass }: MeasuredScores): string[] {
-  const byReason = new Map<string, Set<string>>();
-  for (const { name, ap, auroc } of perClass) {
-    for (const { estimate, whyMissing } of [ap, auroc]) {
+/** Why numbers have no interval, a line a metric and reason. Classes without the metric are named elsewhere. */
+function missingIntervals(measured: MeasuredScores, columns: readonly Column[]): string[] {
+  const rows = [
+    ...measured.perClass.map((row): [string, Measures<Interval>] => [row.name, row]),
+    ...averagesOf(measured),
+  ];
+  return columns.flatMap(([title, of]) => {
+    const byReason = new Map<string, string[]>();
+    for (const [name, measures] of rows) {
+      const { estimate = Number.NaN, whyMissing = null } = of(measures) ?? {};
       if (whyMissing === null || Number.isNaN(estimate)) continue;
-      byReason.set(whyMissing, (byReason.get(whyMissing) ?? new Set()).add(name));
+      byReason.set(whyMissing, [...(byReason.get(whyMissing) ?? []), name]);
     }
-  }
-  return Array.from(byReason, ([reason, names]) => `no interval: ${someOf([...names])} (${reason})`);
+    return Array.from(byReason, ([reason, names]) => `no interval: ${title} of ${someOf(names)} (${reason})`);
+  });
 }
 
 /** `0.312 .288–.337`, narrow enough for several side by side. */
