@@ -80,6 +80,17 @@ describe('the card of a run', () => {
     ]);
   });
 
+  test('test images are measured at the thresholds that are best on validation', () => {
+    const { measured, summary } = run.primary!;
+    expect(measured.thresholds).toEqual(
+      run.validation!.summary.perClass.map(({ bestThreshold }) =>
+        Number.isNaN(bestThreshold) ? 0.5 : bestThreshold,
+      ),
+    );
+    expect(measured.macro.f1.estimate).toBeCloseTo(summary.macro.f1, 12);
+    expect(measured.macro.fittedF1!.estimate).not.toBe(measured.macro.f1.estimate);
+  });
+
   test('the headline has both means with their intervals', () => {
     const [rows] = tables(card.section(''));
     const { mAP, auroc } = run.primary!.intervals;

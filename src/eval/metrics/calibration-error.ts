@@ -69,13 +69,16 @@ export function reliability(
 
 /** Expected calibration error of examples already counted by level. */
 export function tallyCalibrationError(counted: Tally, options: CalibrationOptions): number {
-  const total = counted.positiveTotal + counted.negativeTotal;
+  const { positivesBelow, scoresBelow, positiveTotal, negativeTotal } = counted;
+  const total = positiveTotal + negativeTotal;
   if (total === 0) return Number.NaN;
   let error = 0;
-  for (const { count, positiveRate, meanScore } of tallyReliability(counted, options)) {
-    if (count > 0) error += (count / total) * Math.abs(positiveRate - meanScore);
-  }
-  return error;
+  eachBin(counted, options, (from, to) => {
+    const positives = (positivesBelow[to] as number) - (positivesBelow[from] as number);
+    const scores = (scoresBelow[to] as number) - (scoresBelow[from] as number);
+    error += Math.abs(positives - scores);
+  });
+  return error / total;
 }
 
 /** Brier score of examples already counted by level. */
@@ -90,22 +93,38 @@ export function areProbabilities({ levels }: Pick<Tally, 'levels'>): boolean {
 }
 
 function tallyReliability(counted: Tally, options: CalibrationOptions): ReliabilityBin[] {
-  const { bins = DEFAULT_BINS, binning = 'width' } = options;
-  const { levels, below, positivesBelow, scoresBelow } = counted;
+  const { below, positivesBelow, scoresBelow } = counted;
+  const bins: ReliabilityBin[] = [];
+  let low = options.binning === 'mass' ? scoreAt(counted, 0) : 0;
+  eachBin(counted, options, (from, to, high) => {
+    const inBin = (sums: Uint32Array | Float64Array) => (sums[to] as number) - (sums[from] as number);
+    const [count, positives, scores] = [inBin(below), inBin(positivesBelow), inBin(scoresBelow)];
+    bins.push({ low, high, count, meanScore: scores / count, positiveRate: positives / count });
+    low = high;
+  });
+  return bins;
+}
+
+/** Calls `visit` for each bin with its first level, the one after its last, and its upper edge. */
+function eachBin(
+  counted: Tally,
+  { bins = DEFAULT_BINS, binning = 'width' }: CalibrationOptions,
+  visit: (from: number, to: number, high: number) => void,
+): void {
   if (!Number.isInteger(bins) || bins < 1) {
     throw new MetricError(`${bins} calibration bins: expected a positive integer.`);
   }
   requireProbabilities(counted);
-  const edges = binning === 'width' ? equalWidths(bins) : equalMasses(counted, bins);
+  const { levels } = counted;
   let from = 0;
-  return Array.from({ length: bins }, (_, b) => {
-    const [low, high] = [edges[b] as number, edges[b + 1] as number];
-    const to = b === bins - 1 ? levels.length : Math.max(from, firstAbove(levels, high));
-    const inBin = (sums: Uint32Array | Float64Array) => (sums[to] as number) - (sums[from] as number);
-    const [count, positives, scores] = [inBin(below), inBin(positivesBelow), inBin(scoresBelow)];
+  for (let b = 1; b <= bins; b++) {
+    // the steps of numpy's linspace, which ends at 1 itself
+    const share = b === bins ? 1 : b * (1 / bins);
+    const high = binning === 'width' ? share : scoreQuantile(counted, share);
+    const to = b === bins ? levels.length : Math.max(from, firstAbove(levels, high));
+    visit(from, to, high);
     from = to;
-    return { low, high, count, meanScore: scores / count, positiveRate: positives / count };
-  });
+  }
 }
 
 function requireProbabilities(counted: Tally): void {
@@ -117,25 +136,20 @@ function requireProbabilities(counted: Tally): void {
   );
 }
 
-/** [bins + 1] */
-function equalWidths(bins: number): number[] {
-  const width = 1 / bins;
-  return Array.from({ length: bins + 1 }, (_, edge) => (edge === bins ? 1 : edge * width));
+/**
+ * Quantile of the scores with linear interpolation. The steps are those of numpy's `percentile`, down to the order of its
+ * roundings: a score that lies on an edge must fall on the same side.
+ */
+function scoreQuantile(counted: Tally, share: number): number {
+  const last = counted.positiveTotal + counted.negativeTotal - 1;
+  const position = ((share * 100) / 100) * last;
+  const place = Math.floor(position);
+  const t = position - place;
+  const [a, b] = [scoreAt(counted, place), scoreAt(counted, Math.min(place + 1, last))];
+  return t >= 0.5 ? b - (b - a) * (1 - t) : a + (b - a) * t;
 }
 
-/**
- * [bins + 1] quantiles of the scores with linear interpolation. The steps are those of numpy's `percentile`, down to the
- * order of its roundings: a score that lies on an edge must fall on the same side.
- */
-function equalMasses({ levels, below, positiveTotal, negativeTotal }: Tally, bins: number): number[] {
-  const total = positiveTotal + negativeTotal;
-  // the level of the example at a place, counting from 0 by ascending score
-  const scoreAt = (place: number) => levels[firstAtLeast(below, place + 1) - 1] ?? Number.NaN;
-  return equalWidths(bins).map((share) => {
-    const position = ((share * 100) / 100) * (total - 1);
-    const place = Math.floor(position);
-    const t = position - place;
-    const [a, b] = [scoreAt(place), scoreAt(Math.min(place + 1, total - 1))];
-    return t >= 0.5 ? b - (b - a) * (1 - t) : a + (b - a) * t;
-  });
+/** The score of the example at a place, counting from 0 by ascending score; NaN where there is none. */
+function scoreAt({ levels, below }: Tally, place: number): number {
+  return levels[firstAtLeast(below, place + 1) - 1] ?? Number.NaN;
 }

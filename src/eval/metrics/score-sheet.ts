@@ -3,6 +3,7 @@ import {
   classMetric,
   type MatrixShape,
   type Metric,
+  type MetricSettings,
   meanOfDefined,
   rankClasses,
   sensitivityMetric,
@@ -80,7 +81,8 @@ export class ScoreSheet {
   /** Each image once. */
   readonly counts: readonly Tally[];
   readonly #metrics: readonly Metric[];
-  readonly #settings: SheetSettings;
+  /** For each ranking. */
+  readonly #settings: readonly MetricSettings[];
   readonly #scratch: Tally[] = [];
 
   /**
@@ -103,7 +105,12 @@ export class ScoreSheet {
     const perClass = rankClasses(scores, targets, options);
     this.rankings = pooled ? [...perClass, rankScores(scores, targets, { perRow: classes })] : perClass;
     this.counts = this.rankings.map((ranking) => tally(ranking));
-    this.#settings = options;
+    const { threshold = 0.5, bins } = options;
+    this.#settings = this.rankings.map((_, c) => ({
+      threshold,
+      fitted: thresholds?.[c],
+      ...(bins !== undefined && { bins }),
+    }));
     const metrics: Metric[] = [];
     measuresOf(options, (metric) => metrics.push(metric));
     this.#metrics = metrics;
@@ -114,37 +121,38 @@ export class ScoreSheet {
    * @returns [metrics + 1, rankings]: the last row has the number of positives; NaN where a class can't have a metric
    */
   measure(weights?: Uint32Array): Float64Array {
-    const { classes, rankings } = this;
-    const { threshold = 0.5, thresholds, bins } = this.#settings;
-    const width = rankings.length;
-    const metrics = this.#metrics;
-    const values = new Float64Array((metrics.length + 1) * width);
-    const called = metrics.map(() => ({ hits: 0, all: 0 }));
-    let positives = 0;
-    for (const [c, ranking] of rankings.entries()) {
+    const width = this.rankings.length;
+    const values = new Float64Array((this.#metrics.length + 1) * width);
+    for (const [c, ranking] of this.rankings.entries()) {
       const counted = tally(ranking, weights, this.#scratch[c]);
       this.#scratch[c] = counted;
-      const fitted = thresholds?.[c];
-      const settings = { threshold, fitted, ...(bins !== undefined && { bins }) };
-      for (const [m, metric] of metrics.entries()) {
-        const at = metric === 'f1' ? threshold : metric === 'fittedF1' ? fitted : undefined;
-        const sums = called[m] as { hits: number; all: number };
-        if (c === classes && (metric === 'f1' || metric === 'fittedF1')) {
-          // thresholds differ by class, so that hits are added up rather than looked up in the pool
-          values[m * width + c] = positives === 0 ? Number.NaN : (2 * sums.hits) / (sums.all + positives);
-          continue;
-        }
+      const settings = this.#settings[c] as MetricSettings;
+      for (const [m, metric] of this.#metrics.entries()) {
         values[m * width + c] = classMetric(metric, counted, settings);
-        if (at !== undefined && c < classes) {
-          const { hits, called: all } = tallyCalled(counted, at);
-          sums.hits += hits;
-          sums.all += all;
-        }
       }
-      values[metrics.length * width + c] = counted.positiveTotal;
-      if (c < classes) positives += counted.positiveTotal;
+      values[this.#metrics.length * width + c] = counted.positiveTotal;
+    }
+    if (width > this.classes) {
+      for (const metric of ['f1', 'fittedF1'] as const) {
+        const row = this.#metrics.indexOf(metric);
+        if (row >= 0) values[row * width + this.classes] = this.#pooledF1(metric);
+      }
     }
     return values;
+  }
+
+  /** Thresholds differ by class, so that hits are added up rather than looked up in the pool. */
+  #pooledF1(metric: 'f1' | 'fittedF1'): number {
+    let [hits, called, positives] = [0, 0, 0];
+    for (let c = 0; c < this.classes; c++) {
+      const counted = this.#scratch[c] as Tally;
+      const { threshold = 0.5, fitted = threshold } = this.#settings[c] as MetricSettings;
+      const here = tallyCalled(counted, metric === 'f1' ? threshold : fitted);
+      hits += here.hits;
+      called += here.called;
+      positives += counted.positiveTotal;
+    }
+    return positives === 0 ? Number.NaN : (2 * hits) / (called + positives);
   }
 
   /** One class's value. */

@@ -179,12 +179,20 @@ export function tally(ranking: Ranking, weights?: Uint32Array, reuse?: Tally): T
 
 /** The first index of an ascending array whose value is at least `value`; its length where there is none. */
 export function firstAtLeast(ascending: Float64Array | Uint32Array, value: number): number {
-  return firstIndex(ascending.length, (at) => (ascending[at] as number) >= value);
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] as number) >= value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
-/** The first index of an ascending array whose value is more than `value`; its length where there is none. */
-export function firstAbove(ascending: Float64Array | Uint32Array, value: number): number {
-  return firstIndex(ascending.length, (at) => (ascending[at] as number) > value);
+/** The first level that is more than `value`; the number of levels where there is none. */
+export function firstAbove(levels: Float64Array, value: number): number {
+  const at = firstAtLeast(levels, value);
+  // no two levels are equal
+  return levels[at] === value ? at + 1 : at;
 }
 
 /** The first index for which `holds`, which holds for all that follow it, too; `length` where there is none. */
