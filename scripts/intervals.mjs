@@ -6,11 +6,13 @@
 import { writeFileSync } from 'node:fs';
 import { Random } from '#src/engine/random.js';
 import { meanOfDefined, measureClasses } from '#src/eval/metrics/class-metrics.js';
+import { aurocComponents, aurocCovariance, intervalOfComponents } from '#src/eval/metrics/delong.js';
 import { bcaInterval, percentileInterval } from '#src/eval/metrics/interval.js';
-import { normalCdf } from '#src/eval/metrics/normal.js';
-import { leavingOut, overDraws } from '#src/eval/metrics/patient-draws.js';
+import { normalCdf, normalQuantile } from '#src/eval/metrics/normal.js';
+import { leavingOut, numberPatients, overDraws } from '#src/eval/metrics/patient-draws.js';
 import { rankScores } from '#src/eval/metrics/tally.js';
 import { decimals, percent } from '#src/text/numbers.js';
+import { speed } from './intervals/speed.mjs';
 
 const LEVEL = 0.95;
 const DRAWS = 1000;
@@ -59,6 +61,18 @@ function both(n, seed, measure, statistic) {
   };
 }
 
+/** DeLong's intervals of one area, with equal arms and on the logit scale. */
+function delong(ranking) {
+  const components = aurocComponents(ranking, numberPatients({ n: IMAGES }));
+  const reach = normalQuantile((1 + LEVEL) / 2) * Math.sqrt(aurocCovariance(components, components));
+  const none = { low: Number.NaN, high: Number.NaN };
+  const { auroc } = components;
+  return {
+    DeLong: reach > 0 ? { low: auroc - reach, high: Math.min(1, auroc + reach) } : none,
+    'DeLong, logit': intervalOfComponents(components, LEVEL),
+  };
+}
+
 /** Counts where the truth lies. */
 class Count {
   trials = 0;
@@ -91,6 +105,7 @@ class Count {
 }
 
 const METHODS = /** @type {const} */ (['percentile', 'BCa']);
+const DELONG = /** @type {const} */ (['DeLong', 'DeLong, logit']);
 
 function classTable() {
   const skill = 1.5;
@@ -98,15 +113,19 @@ function classTable() {
     ['mAP', 'auroc'].flatMap((metric) => {
       const truth =
         metric === 'auroc' ? normalCdf(skill / Math.SQRT2) : trueAveragePrecision(positives / IMAGES, skill);
-      const counts = { percentile: new Count(), BCa: new Count() };
+      const methods = metric === 'auroc' ? [...METHODS, ...DELONG] : METHODS;
+      const counts = Object.fromEntries(methods.map((method) => [method, new Count()]));
       for (let trial = 0; trial < CLASS_TRIALS; trial++) {
         const rankings = [ranked(new Random(trial, 'class', positives), IMAGES, positives, skill)];
         const measure = (weights) => measureClasses([metric], rankings, {}, weights);
-        const intervals = both(IMAGES, trial, measure, ([value]) => value);
-        for (const method of METHODS) counts[method].add(intervals[method], truth);
+        const intervals = {
+          ...both(IMAGES, trial, measure, ([value]) => value),
+          ...(metric === 'auroc' && delong(rankings[0])),
+        };
+        for (const method of methods) counts[method].add(intervals[method], truth);
       }
       const name = metric === 'mAP' ? 'AP' : 'AUROC';
-      return METHODS.map((method) => [
+      return methods.map((method) => [
         String(positives),
         name,
         decimals(truth),
@@ -185,8 +204,9 @@ writeFileSync(
   new URL('../docs/intervals.md', import.meta.url),
   `# How far to trust the intervals
 
-Intervals of a single run are BCa bootstrap intervals (Efron 1987) over patients: \`evaluate\`, \`report\` and the model card
-print them. They replace percentile intervals, whose estimate often lay at the edge of its own interval: a draw of patients
+Intervals of a single run are BCa bootstrap intervals (Efron 1987) over patients; that of one class's AUROC is DeLong's (1988)
+on the scale of the logit, with patients as clusters where they have several images (Obuchowski 1997). \`evaluate\`, \`report\` and
+the model card print them. BCa replaces percentile intervals, whose estimate often lay at the edge of its own interval: a draw of patients
 with replacement repeats some positives, and leaves rare classes out of the mean, so that most draws score higher than the
 data. BCa measures that shift and takes it back. Its acceleration comes from a jackknife over patients: each patient is left
 out once, or each of 200 random groups of patients where there are more than 200 patients.
@@ -201,7 +221,8 @@ ${CLASS_TRIALS} trials, positives 1.5 deviations above negatives. The chance of 
 
 ${table(['positives', 'metric', 'true value', 'interval', ...RESULTS], classTable())}
 
-A class whose positives all come from one patient has no interval, and neither has one that every draw scores alike (such as
+DeLong's interval needs no draws. With equal arms it reaches beyond 1 where positives are few, and is cut there; on the logit
+scale it stays inside by itself, and it is the one that is used. A class whose positives all come from one patient has no interval, and neither has one that every draw scores alike (such as
 an AUROC of 1). Where there is none, the reason is given in its place.
 
 ## Macro mean of the average precision
@@ -215,8 +236,13 @@ ${table(['classes', 'true value', 'interval', ...RESULTS], meanTable())}
 
 ${PAIR_TRIALS} trials, ${PAIR_IMAGES} patients, four classes, two models that are equally good: an interval that does not hold 0 is a false
 alarm, and 5 % would be right. The percentile interval is the better one here, since draws move both models alike. So
-\`compare\` and the comparison of runs in \`report\` keep it.
+\`compare\`, \`evaluate\` of two and the comparison of runs in \`report\` keep it.
 
 ${table(['positives', 'interval', ...RESULTS], pairTable())}
+
+## Time
+
+${speed()} Scores are sorted once; a draw only counts again, in one walk over the sorted images. \`node scripts/intervals/speed.mjs\`
+measures it anew.
 `,
 );
