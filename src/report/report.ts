@@ -55,12 +55,13 @@ export async function writeReport(
     return { path, runs: [await outlineRun(first)], detailed: [run], notes: [] };
   }
   const path = options.out ?? 'report.html';
-  const notes: string[] = [];
   const runs: RunOutline[] = [];
+  const others: string[] = [];
   for (const each of paths) {
     if (await holdsRun(each)) runs.push(await outlineRun(each));
-    else notes.push(`${each} holds no run: left out.`);
+    else others.push(each);
   }
+  const notes = others.length > 0 ? [`left out, as no run is in ${someOf(others)}.`] : [];
   if (runs.length === 0) throw new ReportError(`none of the ${paths.length} folders named holds a run.`);
   const detailed: ExaminedRun[] = [];
   if (runs.length <= details) {
@@ -77,6 +78,14 @@ export async function writeReport(
   await writeAtomically(path, await renderPage(detailed, { pictures, lookAt, resamples, overview: runs }));
   return { path, runs, detailed, notes };
 }
+
+/** The first names, and how many more there are. */
+function someOf(names: readonly string[]): string {
+  const more = names.length > TOLD ? ` and ${names.length - TOLD} more` : '';
+  return `${names.slice(0, TOLD).join(', ')}${more}`;
+}
+
+const TOLD = 5;
 
 /** The run, or why a file of it can't be understood. */
 async function understoodRun(path: string, options: ExamineOptions): Promise<ExaminedRun | { why: string }> {

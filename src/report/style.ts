@@ -187,6 +187,7 @@ pre.recipe{columns:19rem;column-gap:2rem}
 .sortable button{all:unset;display:block;width:100%;cursor:pointer;font:inherit;text-align:inherit}
 .sortable button:focus-visible{outline:2px solid var(--series);outline-offset:2px}
 .sortable [aria-sort=descending] button::after{content:" ▼"}.sortable [aria-sort=ascending] button::after{content:" ▲"}
+td.setting{white-space:normal;overflow-wrap:anywhere;max-width:14rem}
 svg.spark{width:6.5rem;min-width:6.5rem}
 svg .loss{stroke-dasharray:3 2}
 .state-running{color:var(--good)}.state-failed{color:var(--alarm)}.state-interrupted{color:var(--muted)}

@@ -1,3 +1,4 @@
+import { NOTHING } from './numbers.js';
 import { columnWidths, styledTable } from './padded-table.js';
 import { shorten, shortenInMiddle } from './shorten.js';
 import { type Line, plainText, type Text } from './styled.js';
@@ -11,7 +12,8 @@ import { type Line, plainText, type Text } from './styled.js';
  * 3. columns are left out, in the order of their `leave`; texts and pictures get back the room that this makes,
  * 4. texts are shortened further, to 8 characters.
  *
- * A table that is wider even then is left so: there is nothing in it to do without.
+ * A column that may be left out is, wherever none of its cells says anything. A table that is too wide even then stays so: there
+ * is nothing in it to do without.
  */
 
 export interface FittedColumn<Row> {
@@ -43,7 +45,9 @@ export function fittedTable<Row>(
   rows: readonly Row[],
   width = Number.POSITIVE_INFINITY,
 ): Line[] {
-  const measured = columns.map((column) => measure(column, rows));
+  const measured = columns
+    .filter((column) => saysSomething(column, rows))
+    .map((column) => measure(column, rows));
   const chosen = choose(measured, width);
   const titles = chosen.map(({ column: { title, content }, width: own }) =>
     typeof content === 'function' ? shorten(title, Math.max(own, 1)) : content.title(own),
@@ -67,6 +71,11 @@ interface Measured<Row> {
 interface Chosen<Row> {
   readonly column: FittedColumn<Row>;
   readonly width: number;
+}
+
+function saysSomething<Row>({ leave, content }: FittedColumn<Row>, rows: readonly Row[]): boolean {
+  if (leave === undefined || typeof content !== 'function') return true;
+  return rows.some((row) => !['', NOTHING].includes(plainText(content(row))));
 }
 
 function measure<Row>(column: FittedColumn<Row>, rows: readonly Row[]): Measured<Row> {
@@ -95,17 +104,21 @@ function choose<Row>(measured: readonly Measured<Row>[], width: number): Chosen<
   return narrow(shorter, width) ?? shorter.map(({ column, least }) => ({ column, width: least }));
 }
 
-/** Drawings give way first, then texts; undefined where that is not enough. */
+/** Drawings give way first, then texts, the widest before others; undefined where that is not enough. */
 function narrow<Row>(measured: readonly Measured<Row>[], width: number): Chosen<Row>[] | undefined {
-  const gaps = GAP.length * Math.max(0, measured.length - 1);
-  let excess = gaps + measured.reduce((sum, { natural }) => sum + natural, 0) - width;
   const widths = measured.map(({ natural }) => natural);
+  const gaps = GAP.length * Math.max(0, measured.length - 1);
+  let excess = gaps + widths.reduce((sum, natural) => sum + natural, 0) - width;
   for (const drawn of [true, false]) {
-    for (const [c, { column, natural, least }] of measured.entries()) {
-      if (excess <= 0 || drawn !== (typeof column.content !== 'function')) continue;
-      const less = Math.min(excess, natural - least);
-      widths[c] = natural - less;
-      excess -= less;
+    while (excess > 0) {
+      const narrower = measured.flatMap(({ column, least }, c) => {
+        const own = widths[c] ?? 0;
+        return drawn === (typeof column.content !== 'function') && own > least ? [{ c, own }] : [];
+      });
+      const [widest] = narrower.sort((a, b) => b.own - a.own);
+      if (widest === undefined) break;
+      widths[widest.c] = widest.own - 1;
+      excess--;
     }
   }
   if (excess > 0) return undefined;

@@ -52,7 +52,7 @@ test('several runs: the best first, and a note of what is none', async () => {
   const { printed, code } = await command(worse, data, better, '--out', out, '--details', '0');
   expect(code).toBe(0);
   const [note, , first, second] = printed.split('\n');
-  expect(note).toBe(`note: ${data} holds no run: left out.`);
+  expect(note).toBe(`note: left out, as no run is in ${data}.`);
   expect([first, second].map((line) => /\w+(?= +finished)/.exec(line ?? '')?.[0])).toEqual([
     'better',
     'worse',

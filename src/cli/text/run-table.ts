@@ -18,7 +18,7 @@ export function formatRuns(runs: readonly RunOutline[], terminal: Terminal): (Li
     ...terminalTable(columnsFor(terminal), runs, terminal),
     '',
     ...reasons,
-    `${counted(runs.length, 'run')}, ${formatByteSize(bytes)}; mAP of the best epoch on validation, intervals over patients`,
+    `${counted(runs.length, 'run')}, ${formatByteSize(bytes)}; mAP: validation, best epoch`,
   ];
 }
 

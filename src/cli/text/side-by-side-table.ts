@@ -3,6 +3,7 @@ import type { ComparedRun, SideBySide } from '../../report/runs/side-by-side.js'
 import type { FittedColumn } from '../../text/fitted-table.js';
 import { decimals, NOTHING, signed } from '../../text/numbers.js';
 import type { Line, Text } from '../../text/styled.js';
+import { wrap } from '../../text/wrap.js';
 import { metricColumns } from './bar-table.js';
 import { type Terminal, terminalTable } from './terminal.js';
 
@@ -11,6 +12,13 @@ export function formatSideBySide({ runs, settings }: SideBySide, terminal: Termi
   const letters = runs.map((_, i) => letterOf(i));
   const parts = new Set(runs.map(({ scores }) => scores?.part ?? 'nothing'));
   const without = runs.slice(1).filter(({ difference }) => difference === null);
+  const notes = [
+    `Scored on ${[...parts].join(' and ')}. Differences from A are on the same images and the same draws of patients; a star: their 95 % interval is without zero, which says nothing of the luck of a seed.`,
+    ...without.map(
+      ({ path }) =>
+        `${path}: no difference is given, as its images, labels or classes are not those of A, or are not at hand.`,
+    ),
+  ];
   return [
     ...runs.map(({ path }, i) => `${letterOf(i)}  ${path}`),
     '',
@@ -33,23 +41,21 @@ export function formatSideBySide({ runs, settings }: SideBySide, terminal: Termi
         )),
     '',
     ...terminalTable(
-      scoreColumns(runs, terminal),
+      scoreColumns(terminal),
       runs.map((compared, i) => ({ ...compared, letter: letterOf(i) })),
       terminal,
     ),
     '',
-    `Scored on ${[...parts].join(' and ')}. Differences from A are on the same images and the same draws of patients;`,
-    'a star: the 95 % interval is without zero. That says nothing of the luck of a seed (see compare).',
-    ...without.map(
-      ({ path }) =>
-        `${path}: no difference is given, as its images, labels or classes are not those of A, or are not at hand.`,
-    ),
+    ...notes.flatMap((note) => wrap(note, Math.min(terminal.width, WIDEST_PROSE))),
   ];
 }
 
+/** Longer lines are hard to read. */
+const WIDEST_PROSE = 100;
+
 type Row = ComparedRun & { readonly letter: string };
 
-function scoreColumns(runs: readonly ComparedRun[], terminal: Terminal): FittedColumn<Row>[] {
+function scoreColumns(terminal: Terminal): FittedColumn<Row>[] {
   return [
     { title: '', content: ({ letter }) => letter },
     ...metricColumns<Row>(
@@ -68,20 +74,16 @@ function scoreColumns(runs: readonly ComparedRun[], terminal: Terminal): FittedC
       leave: 6,
       content: ({ difference }) => changeEnds(difference?.mAP),
     },
-    ...(runs.some(({ difference }) => difference?.tail) ? TAIL_COLUMNS : []),
+    { title: 'tail mAP − A', right: true, leave: 4, content: ({ difference }) => change(difference?.tail) },
+    {
+      title: '95 % interval',
+      right: true,
+      leave: 2,
+      content: ({ difference }) => changeEnds(difference?.tail),
+    },
     { title: 'AUROC', right: true, leave: 1, content: ({ scores }) => decimals(scores?.auroc) },
   ];
 }
-
-const TAIL_COLUMNS: readonly FittedColumn<Row>[] = [
-  { title: 'tail mAP − A', right: true, leave: 4, content: ({ difference }) => change(difference?.tail) },
-  {
-    title: '95 % interval',
-    right: true,
-    leave: 2,
-    content: ({ difference }) => changeEnds(difference?.tail),
-  },
-];
 
 function change(interval: Interval | null | undefined): Text {
   if (!interval) return '';

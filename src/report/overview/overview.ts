@@ -42,16 +42,16 @@ export function overview(given: readonly RunOutline[], { address }: OverviewOpti
     const place = run.recipe === null ? -1 : recipes.indexOf(run.recipe);
     const values = settings.map((setting) => ({
       value: setting.values[place] ?? null,
-      style: isNumeric(setting) && 'n',
+      style: isNumeric(setting) ? 'n' : 'setting',
     }));
     return row(run, { name: names[i] ?? run.name, address: address(run), values, extent });
   });
   return html`<section id="overview"><h2>${counted(runs.length, 'run')}</h2>
 <p class="lead">${summary(runs)}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="All runs"><table class="sortable">
-<thead><tr><th scope="col">Run</th><th scope="col">State</th><td>By epoch</td><th scope="col" class="n" aria-sort="descending">Validation mAP</th><th scope="col" class="n">Test mAP</th><th scope="col" class="n">Test AUROC</th><th scope="col" class="n">Epochs</th><th scope="col" class="n">Best epoch</th><th scope="col" class="n">Time</th><th scope="col" class="n">Size</th><th scope="col">Written (UTC)</th>${settings.map((setting) => html`<th scope="col" class="${isNumeric(setting) ? 'n' : 'setting'}">${breakable(setting.setting)}</th>`)}</tr></thead>
+<thead><tr><th scope="col">Run</th><th scope="col" class="n" aria-sort="descending">Validation mAP</th><th scope="col" class="n">Test mAP</th><th scope="col" data-unsorted>By epoch</th><th scope="col">State</th><th scope="col" class="n">Epochs</th>${settings.map((setting) => html`<th scope="col" class="${isNumeric(setting) ? 'n' : 'setting'}">${breakable(setting.setting)}</th>`)}<th scope="col" class="n">Test AUROC</th><th scope="col" class="n">Time</th><th scope="col" class="n">Size</th><th scope="col">Written (UTC)</th></tr></thead>
 <tbody>${rows}</tbody></table></div>
-<p class="fine">The best validation first. Means over classes, with 95 % intervals over patients where the run recorded them. Validation chose the best epoch, so its mAP is somewhat too good. By epoch: validation mAP, all on one scale; the loss, dashed, where nothing was validated.${settings.length > 0 && ' On the right: the settings in which the recipes differ.'}</p>
+<p class="fine">The best validation first. Means over classes, with 95 % intervals over patients where the run recorded them. Validation chose the best epoch, so its mAP is somewhat too good. By epoch: validation mAP, all on one scale; the loss, dashed, where nothing was validated.${settings.length > 0 && ' After the epochs: the settings in which the recipes differ.'}</p>
 ${more.length > 0 && html`<p class="fine">${counted(more.length, 'further setting')} differ: ${more.join(', ')}.</p>`}
 ${failed.length > 0 && html`<ul class="fine">${failed.map(({ path, name, why }) => html`<li>${name}: ${withoutFolders([path])(why ?? '')}</li>`)}</ul>`}
 </section>`;
@@ -77,14 +77,15 @@ interface RowOptions {
   readonly name: string;
   readonly address: string | null;
   /** Of the settings that differ. */
-  readonly values: readonly { readonly value: string | null; readonly style: string | false }[];
+  readonly values: readonly { readonly value: string | null; readonly style: string }[];
   readonly extent: Extent;
 }
 
 function row(run: RunOutline, { name, address, values, extent }: RowOptions): Html {
   const { state, validation, test, epochs, bestEpoch, seconds, bytes, when } = run;
   const title = address === null ? name : html`<a href="${address}">${name}</a>`;
-  return html`<tr><th scope="row">${title}</th><td class="state-${state}" data-sort="${RUN_STATES.indexOf(state)}">${state}</td><td>${curve(run, extent)}</td>${score(validation)}${score(test)}${numberCell(test?.auroc, decimals(test?.auroc))}${numberCell(epochs.done, RUN_COLUMNS.epochs.text(run))}${numberCell(bestEpoch, bestEpoch === null ? NOTHING : String(bestEpoch))}${numberCell(seconds || null, RUN_COLUMNS.time.text(run))}${numberCell(bytes, RUN_COLUMNS.size.text(run))}<td>${new Date(when).toISOString().slice(0, 16).replace('T', ' ')}</td>${values.map(({ value, style }) => html`<td class="${style}">${value ?? NOTHING}</td>`)}</tr>
+  const best = bestEpoch !== null && html`<span class="below">best ${bestEpoch}</span>`;
+  return html`<tr><th scope="row">${title}</th>${score(validation)}${score(test)}<td>${curve(run, extent)}</td><td class="state-${state}" data-sort="${RUN_STATES.indexOf(state)}">${state}</td>${numberCell(epochs.done, [RUN_COLUMNS.epochs.text(run), best])}${values.map(({ value, style }) => html`<td class="${style}">${value ?? NOTHING}</td>`)}${numberCell(test?.auroc, decimals(test?.auroc))}${numberCell(seconds || null, RUN_COLUMNS.time.text(run))}${numberCell(bytes, RUN_COLUMNS.size.text(run))}<td>${new Date(when).toISOString().slice(0, 16).replace('T', ' ')}</td></tr>
 `;
 }
 

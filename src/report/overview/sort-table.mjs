@@ -19,7 +19,7 @@ function makeSortable(table) {
   // equal rows keep the order of the page, whatever was sorted before
   const rows = [...(body?.rows ?? [])];
   for (const [column, title] of titles.entries()) {
-    if (title.tagName !== 'TH') continue;
+    if (title.dataset.unsorted !== undefined) continue;
     const button = document.createElement('button');
     button.type = 'button';
     button.append(...title.childNodes);

@@ -31,8 +31,7 @@ export function differingSettings(recipes: readonly Recipe[]): DifferingSetting[
     });
   }
   const settings = recipes.map(recipeSettings);
-  const names = new Set(settings.flatMap((each) => [...each.keys()]));
-  return [...names].flatMap((setting): DifferingSetting[] => {
+  return bySection(settings.flatMap((each) => [...each.keys()])).flatMap((setting): DifferingSetting[] => {
     const values = settings.map((each) => each.get(setting) ?? null);
     if (values.every((value) => value === values[0])) return [];
     const texts = values.map((value) => (value === null ? null : plain(value)));
@@ -40,6 +39,17 @@ export function differingSettings(recipes: readonly Recipe[]): DifferingSetting[
     const shown = texts.map((text, i) => (text !== null && paths.has(text) ? (ends[i] ?? text) : text));
     return [{ setting, values: shown }];
   });
+}
+
+/** Each name once; those of a section side by side, in the order in which sections and names come first. */
+function bySection(names: readonly string[]): string[] {
+  const distinct = [...new Set(names)];
+  const sections = [...new Set(distinct.map(sectionOf))];
+  return distinct.sort((a, b) => sections.indexOf(sectionOf(a)) - sections.indexOf(sectionOf(b)));
+}
+
+function sectionOf(name: string): string {
+  return name.split('.')[0] ?? name;
 }
 
 /** JSON as YAML writes it: text without quotes. */
