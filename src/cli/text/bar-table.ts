@@ -32,27 +32,41 @@ const BAR: Pick<Drawing<never>, 'narrowest' | 'widest' | 'title'> = {
   title: (width) => padCell('0', width - 1) + 1,
 };
 
-/** Bar, number, interval. A bar is as long as the value is large, from 0 to 1. */
+/** Bar, number, interval. */
 export function metricColumns<Row>(
-  { title, measured, style, leaveInterval, leaveBar }: MetricColumns<Row>,
-  { bars }: Pick<Terminal, 'bars'>,
+  metric: MetricColumns<Row>,
+  terminal: Pick<Terminal, 'bars'>,
 ): FittedColumn<Row>[] {
+  const { title, measured, leaveInterval } = metric;
   return [
+    barColumn(metric, terminal),
+    { title, right: true, content: (row) => decimals(measured(row).value) },
     {
-      title: `${title}, drawn`,
-      ...(leaveBar !== undefined && { leave: leaveBar }),
-      content: {
-        ...BAR,
-        draw(row, width) {
-          const { value, interval } = measured(row);
-          const { low = Number.NaN, high = Number.NaN } = interval ?? {};
-          return { text: bar({ value: value ?? Number.NaN, low, high }, width, bars), style: style?.(row) };
-        },
+      title: '95 % interval',
+      right: true,
+      leave: leaveInterval,
+      content: (row) => ends(measured(row)),
+    },
+  ];
+}
+
+/** A bar is as long as the value is large, from 0 to 1. */
+export function barColumn<Row>(
+  { title, measured, style, leaveBar }: Omit<MetricColumns<Row>, 'leaveInterval'>,
+  { bars }: Pick<Terminal, 'bars'>,
+): FittedColumn<Row> {
+  return {
+    title: `${title}, drawn`,
+    ...(leaveBar !== undefined && { leave: leaveBar }),
+    content: {
+      ...BAR,
+      draw(row, width) {
+        const { value, interval } = measured(row);
+        const { low = Number.NaN, high = Number.NaN } = interval ?? {};
+        return { text: bar({ value: value ?? Number.NaN, low, high }, width, bars), style: style?.(row) };
       },
     },
-    { title, right: true, content: (row) => decimals(measured(row).value) },
-    { title: '95 % interval', right: true, leave: leaveInterval, content: (row) => ends(measured(row)) },
-  ];
+  };
 }
 
 function ends({ value, interval }: Measured): string {
