@@ -130,11 +130,12 @@ button:hover:enabled{border-color:var(--ink)}
 button:disabled{color:var(--muted);cursor:default}
 progress{width:100%;height:.6rem;accent-color:var(--series);margin:0 0 1rem}
 svg.share{display:inline-block;width:80px;height:8px;vertical-align:.05em}
-.watched{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(10.5rem,100%),1fr));gap:1.25rem 1rem}
+.watched{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(15rem,50% - .5rem),1fr));gap:1.25rem 1rem}
 .watched figure{min-width:0;overflow-wrap:anywhere}
 .watched img{display:block;width:100%;height:auto;border-radius:4px;background:#000}
 .watched li{display:grid;grid-template-columns:minmax(0,1fr) 2.3rem 2.6rem;column-gap:.2rem}
 .watched .case li .n{float:none}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(min(10.5rem,50% - .375rem),1fr))}
 .tile .figure{font-size:1.75rem;white-space:nowrap}
 .notes{list-style:none;margin:0;padding:0;font-size:.85rem}
 .notes time{color:var(--muted);font-variant-numeric:tabular-nums;margin-right:.5em}

@@ -59,8 +59,10 @@ function tiles(state: RunState, onDevice: OnDevice): Html {
   const mean = lines.epochs.at(-1);
   return html`<div class="tiles">
 ${tile('Done', share(state, onDevice), [`step ${count(step)} of ${count(steps)}`, `epoch ${epoch} of ${epochs}`])}
-${tile('Time left', going ? formatSeconds(meter.secondsLeft(step, steps)) : NOTHING, ['at the pace so far, validations included'])}
-${tile('Images a second', going ? decimals(meter.imagesPerSecond, meter.imagesPerSecond < 10 ? 1 : 0) : NOTHING, [`${stage.recipe.batchSize * stage.recipe.accumulate} a step`])}
+${tile('Time left', going ? formatSeconds(meter.secondsLeft(step, steps)) : NOTHING, [
+  going && `${decimals(meter.imagesPerSecond, meter.imagesPerSecond < 10 ? 1 : 0)} images a second`,
+  'at the pace so far, validations included',
+])}
 ${tile('Training loss', decimals(loss ?? lines.steps.at(-1)?.loss, 4), [mean && `mean of epoch ${mean.epoch}: ${decimals(mean.loss, 4)}`])}
 ${validationTile('Validation mAP', 'mAP', validated, lines.epochs, `guess ${decimals(validated?.validation?.prevalenceGuess)}`)}
 ${validationTile('Validation AUROC', 'auroc', validated, lines.epochs, 'chance 0.5')}
