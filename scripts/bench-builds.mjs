@@ -49,7 +49,8 @@ for (const workload of mine.workloads) {
   }
   const [old = [], now = []] = sides.map(({ times }) => times);
   const ratios = old.map((ms, i) => ms / (now[i] ?? Number.NaN)).sort((a, b) => a - b);
-  const at = /** @param {number} share */ (share) => (ratios[Math.floor(share * (rounds - 1))] ?? 0).toFixed(2);
+  const at = /** @param {number} share */ (share) =>
+    (ratios[Math.floor(share * (rounds - 1))] ?? 0).toFixed(2);
   say(
     `${name.padEnd(45)}${median(old).padStart(9)}${median(now).padStart(9)}   ${at(0.5)} (${at(0.25)}–${at(0.75)})`,
   );
