@@ -95,14 +95,9 @@ export function compareScores(
       return { first: one, second: two, difference, p: Number.NaN, corrected: Number.NaN };
     }
     const differences = draws.map((values) => statistic(values[1]) - statistic(values[0]));
-    const p = bootstrapP(differences);
-    return {
-      first: one,
-      second: two,
-      difference: percentileInterval(two - one, differences, level),
-      p,
-      corrected: p,
-    };
+    const difference = percentileInterval(two - one, differences, level);
+    const p = difference.whyMissing === null ? bootstrapP(differences) : Number.NaN;
+    return { first: one, second: two, difference, p, corrected: p };
   };
   const average = (
     of: (metric: Metric) => Statistic,
