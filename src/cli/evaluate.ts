@@ -10,7 +10,7 @@ import type { PartName } from '../predict/evaluation-data.js';
 import { EvaluationError } from '../predict/labelled-scores.js';
 import { type Predictions, requireFreeFile } from '../predict/predictions.js';
 import { chooseTau, classifierRows, tauNormalise } from '../predict/tau-normalise.js';
-import { readThresholds, writeThresholds } from '../predict/thresholds.js';
+import { readThresholds, fitThresholds as thresholdsOf, writeThresholds } from '../predict/thresholds.js';
 import { type EvaluationSubject, openEvaluation } from '../report/evaluation-subject.js';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
@@ -133,6 +133,8 @@ async function evaluate(subject: string, other: string | undefined, flags: Evalu
       say(`without a threshold of their own, at 0.5: ${thresholds.unfitted.join(', ')}`);
     }
     const options = { thresholds: thresholds?.values, resamples };
+    // validation's scores would have to be changed alike
+    const plain = flags.tauNorm === undefined && flags.logitAdjust === undefined;
     const print = async (result: object, text: string) => {
       const json = `${JSON.stringify(result, null, 2)}\n`;
       process.stdout.write(flags.json === true ? json : `${text}\n`);
@@ -147,7 +149,13 @@ async function evaluate(subject: string, other: string | undefined, flags: Evalu
       );
       return;
     }
-    const evaluation = evaluatePredictions(predictions, parts, { trainingPrevalence, ...options });
+    const evaluation = evaluatePredictions(predictions, parts, {
+      trainingPrevalence,
+      fitted: plain
+        ? first.validation && thresholdsOf(first.validation.predictions, first.validation.parts)
+        : undefined,
+      ...options,
+    });
     if (fitThresholds !== undefined) {
       await writeThresholds(fitThresholds, evaluation.perClass);
       say(`thresholds of best F1 on the ${part} part in ${fitThresholds}`);

@@ -26,6 +26,8 @@ export interface EvaluateOptions {
   readonly trainingPrevalence?: readonly (number | null)[] | undefined;
   /** [classes] scores from which on a class counts as present, for F1; default 0.5. */
   readonly thresholds?: readonly number[] | undefined;
+  /** [classes] scores for `fittedF1` where no thresholds are given: the best of other images, beside F1 at 0.5. */
+  readonly fitted?: readonly number[] | undefined;
   /** At which sensitivities are measured; default 0.9 and 0.95. */
   readonly specificities?: readonly number[] | undefined;
   /** Draws of the bootstrap; default 1000. */
@@ -46,18 +48,19 @@ export function evaluatePredictions(
   const { unreadable, ...joined } = joinLabels(predictions, parts);
   const { n, scores, targets, patients, subgroups } = joined;
   if (n === 0) throw new EvaluationError('no labelled image has scores: there is nothing to measure.');
-  const { thresholds, specificities, resamples = 1000 } = options;
+  const { thresholds, fitted, specificities, resamples = 1000 } = options;
   const { groups, groupedBy } = groupClasses(joined, classes, options.trainingPrevalence);
-  const shape = { n, classes: classes.length, classNames: classes, groups, thresholds };
+  const shape = { n, classes: classes.length, classNames: classes, groups };
   const measured = measureScores(scores, targets, {
     ...shape,
+    thresholds: thresholds ?? fitted,
     patients,
     specificities,
     subgroups,
     resamples,
   });
   return {
-    ...summarize(scores, targets, shape),
+    ...summarize(scores, targets, { ...shape, thresholds }),
     thresholds: thresholds ?? null,
     images: n,
     unreadable,

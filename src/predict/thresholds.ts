@@ -1,9 +1,11 @@
 import { readSheet, TableError } from '../data/tables/csv-sheet.js';
 import { cellText, csvText } from '../data/tables/csv-text.js';
-import type { ClassSummary } from '../eval/metrics/summarize.js';
+import type { DataPart } from '../data/tables/data-source.js';
+import { type ClassSummary, summarize } from '../eval/metrics/summarize.js';
 import { unknownName } from '../recipe/known-names.js';
 import { writeAtomically } from '../storage/atomic-file.js';
-import { EvaluationError } from './labelled-scores.js';
+import { EvaluationError, joinLabels } from './labelled-scores.js';
+import type { Predictions } from './predictions.js';
 
 /**
  * thresholds.csv: for each class the score from which on it counts as present, with the highest F1 on the images that
@@ -24,6 +26,16 @@ export async function writeThresholds(path: string, perClass: readonly ClassSumm
     String(positives),
   ]);
   await writeAtomically(path, csvText([COLUMNS, ...rows]));
+}
+
+/** [classes] thresholds of best F1 on these images; the default where a class has no positives among them. */
+export function fitThresholds(predictions: Predictions, parts: readonly DataPart[]): number[] {
+  const { n, scores, targets } = joinLabels(predictions, parts);
+  const { classes: classNames } = predictions;
+  const { perClass } = summarize(scores, targets, { n, classes: classNames.length, classNames });
+  return perClass.map(({ bestThreshold }) =>
+    Number.isNaN(bestThreshold) ? DEFAULT_THRESHOLD : bestThreshold,
+  );
 }
 
 export interface ClassThresholds {

@@ -33,6 +33,8 @@ export interface EvaluationSubject {
   readonly predictions: Predictions;
   readonly parts: readonly DataPart[];
   readonly part: PartName;
+  /** The validation part of the same scores, to fit thresholds on; where another part is measured, and labels are known. */
+  readonly validation?: Pick<EvaluationSubject, 'predictions' | 'parts'>;
   /** Of the model's training, where it is known. */
   readonly trainingPrevalence?: readonly (number | null)[];
   /** What made the predictions, where it is known. */
@@ -138,13 +140,25 @@ function selectSplit(
   parts: readonly DataPart[],
   part: PartName | undefined,
   path: string,
-): Pick<EvaluationSubject, 'predictions' | 'parts' | 'part'> {
+): Pick<EvaluationSubject, 'predictions' | 'parts' | 'part' | 'validation'> {
   const splits = new Set(rows.map(({ split }) => split));
   const chosen = part ?? (splits.has('test') ? 'test' : splits.has('validation') ? 'validation' : 'all');
   const selected = chosen === 'all' ? rows : rows.filter(({ split }) => split === chosen);
   if (selected.length === 0) {
     throw new EvaluationError(`${path} has no rows of the ${chosen} part; it has ${[...splits].join(', ')}.`);
   }
-  const predictions = { classes, rows: selected };
-  return { predictions, parts: labelledRows(predictions, parts, path), part: chosen };
+  const labelled = (chosenRows: Predictions['rows']) => {
+    const predictions = { classes, rows: chosenRows };
+    return { predictions, parts: labelledRows(predictions, parts, path) };
+  };
+  if (chosen !== 'test') return { ...labelled(selected), part: chosen };
+  const known = new Set(
+    parts.flatMap(({ table, indices }) => Array.from(indices, (i) => table.rows[i]?.image)),
+  );
+  const held = rows.filter(({ split, image }) => split === 'validation' && known.has(image));
+  return {
+    ...labelled(selected),
+    part: chosen,
+    ...(held.some(({ probabilities }) => probabilities !== null) && { validation: labelled(held) }),
+  };
 }

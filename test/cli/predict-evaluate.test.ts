@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../src/models/safetensors/safetensors.js';
-import { readPredictions } from '../../src/predict/predictions.js';
+import { formatPredictions, readPredictions } from '../../src/predict/predictions.js';
 import { encodeCheckpoint, readCheckpoint } from '../../src/weights/checkpoint.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
@@ -291,6 +291,21 @@ describe('evaluate', () => {
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ subject: run, part: 'validation', images: 6 });
     expect(stderr).toMatch(/tau 1/);
+  });
+
+  test('a test part has F1 at the thresholds that are best on validation', async () => {
+    const own = await readPredictions(join(run, 'predictions.csv'));
+    const rows = own.rows.map((row, i) => ({ ...row, split: i % 2 ? 'test' : 'validation' }));
+    const at = await temporaryFolder({ 'p.csv': formatPredictions({ classes: own.classes, rows }) });
+    const words = [join(at, 'p.csv'), '--data', join(data, 'train.csv'), '--resamples', '20', '--json'];
+    const { code, stdout, stderr } = await evaluate(...words);
+    expect(code, stderr).toBe(0);
+    const { part, thresholds, measured } = JSON.parse(stdout);
+    expect([part, thresholds]).toEqual(['test', null]);
+    const validation = JSON.parse((await evaluate(...words, '--part', 'validation')).stdout);
+    const best = validation.perClass.map((row: { bestThreshold: number | null }) => row.bestThreshold ?? 0.5);
+    expect(measured.thresholds).toEqual(best);
+    expect(validation.measured.macro.fittedF1).toBe(null);
   });
 
   test('two subjects are held against each other', async () => {

@@ -13,8 +13,7 @@ import { paddedTable } from '../../text/padded-table.js';
 export function formatEvaluation(evaluation: Evaluation): string {
   const { measured, macro, images, leftOut, unreadable } = evaluation;
   const { specificities, level } = measured;
-  const f1 = measured.macro.fittedF1 ?? measured.macro.f1;
-  const fitted = measured.thresholds !== null;
+  const fitted = measured.macro.fittedF1;
   const ranking: Column[] = [
     ['AP', ({ ap }) => ap],
     ['AUROC', ({ auroc }) => auroc],
@@ -34,7 +33,12 @@ export function formatEvaluation(evaluation: Evaluation): string {
     '',
     `macro mAP    ${withInterval(measured.macro.ap)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
     `macro AUROC  ${withInterval(measured.macro.auroc)}`,
-    `macro F1     ${withInterval(f1)} at ${fitted ? 'the given thresholds' : '0.5'}, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
+    ...(fitted
+      ? [
+          `macro F1     ${withInterval(fitted)} at ${evaluation.thresholds ? 'the given thresholds' : 'the thresholds that are best on validation'}`,
+        ]
+      : []),
+    `macro F1     ${withInterval(measured.macro.f1)} at 0.5, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
     '',
     `How well images are ranked: value, ${percent(level, 0)} interval over ${measured.drawn}.`,
     ...measureTable(measured, ranking),
