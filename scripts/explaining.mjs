@@ -5,14 +5,17 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { encodeRgbPng } from '#src/data/images/encode-png.js';
+import { dirname, join } from 'node:path';
+import { encodeGreyPng, encodeRgbPng } from '#src/data/images/encode-png.js';
+import { csvText } from '#src/data/tables/csv-text.js';
 import { readTable } from '#src/data/tables/table.js';
+import { Random } from '#src/engine/random.js';
 import { explainImages } from '#src/explain/explain-images.js';
 import { drawOverlay } from '#src/explain/pictures/overlay.js';
 import { readShownPicture } from '#src/explain/pictures/shown-picture.js';
 import { maskFolder } from '#src/explain/pointing/mask.js';
 import { measurePointing, pointAt } from '#src/explain/pointing/pointing.js';
+import { drawPhantomWithMasks } from '#src/phantom/draw.js';
 import { openDevice } from '#src/platform/node/open-device.js';
 import { decimals, percent, ratio } from '#src/text/numbers.js';
 import { readCheckpoint } from '#src/weights/checkpoint.js';
@@ -20,10 +23,25 @@ import { readCheckpoint } from '#src/weights/checkpoint.js';
 const RECIPE = 'recipes/focal-phantoms.yaml';
 const PAGE = 'docs/explaining.md';
 const PICTURE = 'docs/explaining.png';
+/** Of which drawing alone tells, but for the last two, which push the heart aside where they are large. */
+const FOCAL = [
+  'Mass',
+  'Nodule',
+  'alveolar pattern',
+  'calcified densities',
+  'pneumoperitoneo',
+  'Adenopathy',
+  'pleural effusion',
+  'Pneumothorax',
+];
+const IMAGES = { train: 1600, test: 300 };
+const SHARE = 0.15;
+const SIZE = 96;
+const SEED = 3;
 /** From this AUROC on a finding counts as learned. */
-const LEARNED = 0.8;
-/** Findings of the picture, from the left, and its rows. */
-const SHOWN = ['Mass', 'pleural effusion', 'alveolar pattern', 'Support Devices'];
+const LEARNED = 0.9;
+/** Findings of the picture, from the left. */
+const SHOWN = ['Mass', 'alveolar pattern', 'Adenopathy', 'pleural effusion'];
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error('name a folder for data and runs.');
@@ -31,9 +49,7 @@ mkdirSync(folder, { recursive: true });
 const data = join(folder, 'data');
 const run = join(folder, 'run');
 
-tailray(join(data, 'dataset.json'), 'synth', [
-  ...['--out', data, '--count', '2000', '--size', '112', '--seed', '11', '--imbalance', '3', '--masks'],
-]);
+if (!existsSync(join(data, 'test.csv'))) drawData();
 tailray(join(run, 'summary.json'), 'train', ['--recipe', RECIPE, '--data', data, '--out', run]);
 const evaluation = join(folder, 'evaluation.json');
 tailray(evaluation, 'evaluate', [run, '--part', 'test', '--resamples', '200', '--json', evaluation]);
@@ -63,6 +79,35 @@ const aurocOf = new Map(
 );
 writePage();
 await writePicture();
+
+/**
+ * Phantoms with any of the findings, each by itself as likely as the others, so that none tells of another: pictures, masks, and a
+ * table of each part.
+ */
+function drawData() {
+  const parts = { train: [], test: [] };
+  for (let i = 0; i < IMAGES.train + IMAGES.test; i++) {
+    const random = new Random(SEED, 'explaining', i);
+    const findings = FOCAL.filter(() => random.chance(SHARE));
+    const image = `${String(i).padStart(5, '0')}.png`;
+    const { pixels, masks } = drawPhantomWithMasks({ seed: random.uint32(), size: SIZE, findings });
+    save(join(data, 'images', image), encodeGreyPng(pixels, SIZE, SIZE));
+    for (const [finding, inside] of masks) {
+      const black = inside.map((value) => 255 * value);
+      save(join(data, 'masks', finding, image), encodeGreyPng(black, SIZE, SIZE));
+    }
+    const labels = FOCAL.map((name) => String(Number(findings.includes(name))));
+    parts[i < IMAGES.train ? 'train' : 'test'].push([image, `p${i}`, ...labels]);
+  }
+  for (const [part, rows] of Object.entries(parts)) {
+    save(join(data, `${part}.csv`), csvText([['ImageID', 'PatientID', ...FOCAL], ...rows]));
+  }
+}
+
+function save(path, content) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
 
 /** Runs a command unless its result is there. */
 function tailray(result, command, words) {
