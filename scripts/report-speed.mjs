@@ -45,7 +45,10 @@ async function measure() {
   });
   const run = await writeRun(join(folder, 'run'), { data, halving: 3 });
   const start = performance.now();
-  const { path } = await writeReport([run], { resamples: 50, lookAt: async () => madeUpMaps });
+  const { path } = await writeReport([run], {
+    resamples: 50,
+    explain: async () => ({ lookAt: madeUpMaps, pointing: async () => null }),
+  });
   const written = (performance.now() - start) / 1000;
   const bytes = statSync(path).size;
   const { rows } = await readPredictions(join(run, 'predictions.csv'));

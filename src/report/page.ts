@@ -5,7 +5,7 @@ import type { ExaminedRun } from './examine-run.js';
 import { type Html, html } from './html.js';
 import { overview, sortScript } from './overview/overview.js';
 import type { RunOutline } from './runs/run-outline.js';
-import type { LookAt } from './samples/looked.js';
+import { type ExplainRun, orReason } from './samples/run-maps.js';
 import { classCurves } from './sections/class-curves.js';
 import { classTable } from './sections/class-table.js';
 import { comparison } from './sections/comparison.js';
@@ -13,6 +13,7 @@ import { confusion } from './sections/confusion.js';
 import { curves } from './sections/curves.js';
 import { dataSection } from './sections/data.js';
 import { headline } from './sections/headline.js';
+import { pointing } from './sections/pointing.js';
 import { provenance } from './sections/provenance.js';
 import { samples } from './sections/samples.js';
 import { scoreHistograms } from './sections/score-histograms.js';
@@ -25,8 +26,8 @@ import { viewerDialog, viewerScript } from './viewer/dialog.js';
 export interface PageOptions {
   /** Leave the sample images out. */
   readonly pictures: boolean;
-  /** Where the model of a run looked; absent or null where there are no maps. */
-  readonly lookAt?: ((run: ExaminedRun) => Promise<LookAt | null>) | undefined;
+  /** Where the model of a run looked; absent: no maps are wanted. */
+  readonly explain?: ExplainRun | undefined;
   /** Bootstrap draws for differences between runs. */
   readonly resamples?: number | undefined;
   /** Runs in a table above all, those in detail among them. */
@@ -62,12 +63,14 @@ ${options.pictures && viewerDialog()}`;
 async function article(
   run: ExaminedRun,
   id: string,
-  { pictures, lookAt, budget }: PageOptions & { budget: number },
+  { pictures, explain, budget }: PageOptions & { budget: number },
 ): Promise<Html> {
-  const look = pictures ? ((await lookAt?.(run)) ?? null) : null;
+  const maps = pictures && explain ? await explain(run) : null;
+  const pointed = maps && 'pointing' in maps ? await orReason(run, () => maps.pointing()) : null;
   const sections = [
     classTable(run),
-    pictures ? await samples(run, { id, budget, lookAt: look }) : null,
+    pictures ? await samples(run, { id, budget, maps }) : null,
+    pointed && !('reason' in pointed) ? pointing(run, pointed) : null,
     scoreHistograms(run),
     classCurves(run),
     confusion(run),

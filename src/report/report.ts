@@ -6,7 +6,7 @@ import { ReportError } from './report-error.js';
 import { holdsRun } from './runs/find-runs.js';
 import { outlineRun, type RunOutline } from './runs/run-outline.js';
 import { requireDistinct } from './runs/side-by-side.js';
-import type { LookAt } from './samples/looked.js';
+import type { ExplainRun } from './samples/run-maps.js';
 
 /** From run directories to one HTML file that needs nothing else to be read. */
 
@@ -15,8 +15,8 @@ export interface ReportOptions extends ExamineOptions {
   readonly out?: string | undefined;
   /** Put sample images into the file; default true. */
   readonly pictures?: boolean | undefined;
-  /** Where the model of a run looked, for maps over its pictures; absent or null: there are none. */
-  readonly lookAt?: ((run: ExaminedRun) => Promise<LookAt | null>) | undefined;
+  /** Where the model of a run looked, for maps over its pictures (`explainRuns`); absent: there are none. */
+  readonly explain?: ExplainRun | undefined;
   /** Of more runs than these, the overview alone is written; default 8. */
   readonly details?: number | undefined;
 }
@@ -44,14 +44,14 @@ export async function writeReport(
   paths: readonly string[],
   options: ReportOptions = {},
 ): Promise<WrittenReport> {
-  const { pictures = true, lookAt, resamples, details = MOST_DETAILS } = options;
+  const { pictures = true, explain, resamples, details = MOST_DETAILS } = options;
   const [first] = paths;
   if (first === undefined) throw new ReportError('name at least one run directory.');
   requireDistinct(paths);
   if (paths.length === 1) {
     const path = options.out ?? join(first, 'report.html');
     const run = await examineRun(first, options);
-    await writeAtomically(path, await renderPage([run], { pictures, lookAt, resamples }));
+    await writeAtomically(path, await renderPage([run], { pictures, explain, resamples }));
     return { path, runs: [await outlineRun(first)], detailed: [run], notes: [] };
   }
   const path = options.out ?? 'report.html';
@@ -75,7 +75,7 @@ export async function writeReport(
       `${runs.length} runs are more than ${details}: the report is an overview, without details of each.`,
     );
   }
-  await writeAtomically(path, await renderPage(detailed, { pictures, lookAt, resamples, overview: runs }));
+  await writeAtomically(path, await renderPage(detailed, { pictures, explain, resamples, overview: runs }));
   return { path, runs, detailed, notes };
 }
 

@@ -24,7 +24,10 @@ beforeAll(async () => {
     nameOf: (i) => `<img src=x onerror=alert(${i})>`,
   });
   const run = await writeRun(join(folder, 'a-run'), { data });
-  const { path } = await writeReport([run], { resamples: 20, lookAt: async () => lookLeft });
+  const { path } = await writeReport([run], {
+    resamples: 20,
+    explain: async () => ({ lookAt: lookLeft, pointing: async () => null }),
+  });
   address = pathToFileURL(path).href;
   browser = await startBrowser();
 });

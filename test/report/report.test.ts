@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { AdapterError } from '../../src/engine/errors.js';
 import { examineRun } from '../../src/report/examine-run.js';
 import { writeReport } from '../../src/report/report.js';
 import { ReportError } from '../../src/report/report-error.js';
+import { explainRuns } from '../../src/report/samples/run-maps.js';
 import { SavedState } from '../../src/train/run/saved-state.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { NEVER, writeDataset, writeRun } from './made-up-run.js';
@@ -233,6 +235,18 @@ describe('what is missing is said', () => {
       /test can't be measured: predictions\.csv: 1 of \d+ predicted images, such as \d+\.png, are not in/,
     );
     expect(page).toContain('Macro mAP, validation');
+  });
+
+  test('maps that cannot be had, with the reason', async () => {
+    const { run } = await makeRun();
+    const noAdapter = explainRuns(() => Promise.reject(new AdapterError('there is no adapter here.')));
+    expect(text(await report(run, { explain: noAdapter }))).toContain(
+      'There are no maps of where the model looked: there is no adapter here.',
+    );
+    await rm(join(run, 'best.safetensors'));
+    expect(text(await report(run, { explain: noAdapter }))).toMatch(
+      /There are no maps of where the model looked: best\.safetensors/,
+    );
   });
 
   test('pictures that are gone', async () => {

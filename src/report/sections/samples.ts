@@ -5,8 +5,9 @@ import { type Html, html } from '../html.js';
 import { type CaseFigure, caseFigure, type PagePictures, pictureStore } from '../samples/case-figure.js';
 import { classCases, OUTCOMES, type Outcome } from '../samples/class-cases.js';
 import { extremeCases, type SampleCase, sampleCase } from '../samples/extreme-cases.js';
-import type { LookAt } from '../samples/looked.js';
-import { readPictures } from '../samples/pictures.js';
+import type { Looked } from '../samples/looked.js';
+import { type Picture, readPictures } from '../samples/pictures.js';
+import { orReason, type RunMaps, type WithoutMaps } from '../samples/run-maps.js';
 import { thresholdOf } from '../thresholds.js';
 import type { Section } from './section.js';
 
@@ -17,8 +18,8 @@ export interface SamplesOptions {
   readonly id: string;
   /** Characters that pictures may take in the page. */
   readonly budget: number;
-  /** Null where there are no maps. */
-  readonly lookAt: LookAt | null;
+  /** Of where the model looked; null where nobody asked for them. */
+  readonly maps: RunMaps | WithoutMaps | null;
 }
 
 /** Of all classes together, in each row. */
@@ -46,12 +47,10 @@ export async function samples(run: ExaminedRun, options: SamplesOptions): Promis
     all.map(({ sample }) => sample.image),
     { root: data.source.imageRoot, preprocessing: record.final.preprocessing, budget: options.budget },
   );
-  const maps = await options.lookAt?.(
-    all.map(({ sample, fact }) => ({ image: sample.image, column: fact.index })),
-  );
+  const maps = await lookedAt(run, all, pictures, options.maps);
   const page: PagePictures = { pictures, prefix: `${options.id}-picture` };
   const figure = (shown: Shown) =>
-    caseFigure({ ...shown, looked: maps?.[all.indexOf(shown)] ?? null }, classes, page);
+    caseFigure({ ...shown, looked: ('reason' in maps ? null : maps.get(shown)) ?? null }, classes, page);
   const row = (shown: readonly Shown[]) =>
     shown.length === 0
       ? html`<p class="muted">There is no such image.</p>`
@@ -64,7 +63,7 @@ ${row(best)}
 ${row(worst)}
 <nav class="jump" aria-label="Images of a class"><ul>${byClass.map(({ fact }, i) => html`<li><a href="#${options.id}-class-${i + 1}">${fact.name}</a></li>`)}</ul></nav>
 ${byClass.map(({ fact, shown }, i) => classBlock(run, fact, shown, { id: `${options.id}-class-${i + 1}`, figure }))}
-<p class="fine">Found is an image whose score for the class reaches its threshold: the one that gives the best F1 on validation, or where validation has none, on these images. Each patient is shown at most once in a row. Pictures are windowed as for the network${maps === undefined ? '' : MAPS}, and are part of this file: pass it on only as the data’s terms allow.</p>`;
+<p class="fine">Found is an image whose score for the class reaches its threshold: the one that gives the best F1 on validation, or where validation has none, on these images. Each patient is shown at most once in a row. Pictures are windowed as for the network, and are part of this file: pass it on only as the data’s terms allow. ${'reason' in maps ? maps.reason !== '' && `There are no maps of where the model looked: ${maps.reason}` : maps.size > 0 && MAPS}</p>`;
   return { key: 'images', title: 'Images', content };
 }
 
@@ -72,7 +71,24 @@ const KEY =
   'Below each are the highest scores and those of labelled findings: ✓ labelled, ✗ absent but above a labelled one, · absent and below, ? unknown; # is the rank of a finding further down.';
 
 const MAPS =
-  '. Where the model looked: pale yellow most, violet little, clear not at all; R and L are the shares on either side of the patient on a frontal view, whose right is on the image’s left. A map says what moved the score, not that the model saw a finding there';
+  'Where the model looked: pale yellow most, violet little, clear not at all; R and L are the shares on either side of the patient on a frontal view, whose right is on the image’s left. A map says what moved the score, not that the model saw a finding there.';
+
+/** Maps of the images whose pictures can be read; a reason that is empty where nobody asked for maps. */
+async function lookedAt(
+  run: ExaminedRun,
+  all: readonly Shown[],
+  pictures: ReadonlyMap<string, Picture | null>,
+  maps: SamplesOptions['maps'],
+): Promise<Map<Shown, Looked | null> | WithoutMaps> {
+  if (maps === null) return { reason: '' };
+  if ('reason' in maps) return maps;
+  const readable = all.filter(({ sample }) => pictures.get(sample.image));
+  if (readable.length === 0) return new Map();
+  const looked = await orReason(run, () =>
+    maps.lookAt(readable.map(({ sample, fact }) => ({ image: sample.image, column: fact.index }))),
+  );
+  return 'reason' in looked ? looked : new Map(readable.map((shown, i) => [shown, looked[i] ?? null]));
+}
 
 function shownOfClass(run: ExaminedRun, primary: PrimaryPart, fact: ClassFact): Record<Outcome, Shown[]> {
   const most = run.classes.length > MANY_CLASSES ? 1 : 2;
