@@ -217,8 +217,14 @@ function timeAxis({ steps, epochs }: Recorded, stages: readonly RecordedStage[])
   const knots = [{ step: 0, epoch: 0 }, ...epochs];
   const last = Math.max(1, steps.at(-1)?.step ?? 0, epochs.at(-1)?.step ?? 0);
   const at = (step: number) => {
-    const end = knots.findIndex((knot, i) => i > 0 && knot.step >= step);
-    const [from, to] = end < 0 ? knots.slice(-2) : knots.slice(end - 1, end + 1);
+    // halved until the first knot is found that is not before the step: there may be thousands of both
+    let [low, high] = [1, knots.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((knots[middle]?.step ?? 0) >= step) high = middle;
+      else low = middle + 1;
+    }
+    const [from, to] = [knots[low - 1], knots[low]];
     // before the end of the first epoch nothing is known
     if (!from || !to) return step;
     return from.epoch + ((step - from.step) / (to.step - from.step)) * (to.epoch - from.epoch);
