@@ -15,6 +15,7 @@ import { type EvaluationSubject, openEvaluation } from '../report/evaluation-sub
 import { writeAtomically } from '../storage/atomic-file.js';
 import { cacheFolder } from '../storage/cache-folder.js';
 import { decimals } from '../text/numbers.js';
+import type { Line } from '../text/styled.js';
 import { command, runCommand } from './command.js';
 import { addCacheOptions, type CacheFlags, pictureCache } from './options/cache-option.js';
 import {
@@ -29,6 +30,7 @@ import {
 import { shareOrAuto } from './options/number-option.js';
 import { formatCompared } from './text/compared-table.js';
 import { formatEvaluation } from './text/evaluation-table.js';
+import { terminalOf, writeLines } from './text/terminal.js';
 import { ProgressLine } from './training-display.js';
 
 interface EvaluateFlags extends CacheFlags {
@@ -135,18 +137,18 @@ async function evaluate(subject: string, other: string | undefined, flags: Evalu
     const options = { thresholds: thresholds?.values, resamples };
     // validation's scores would have to be changed alike
     const plain = flags.tauNorm === undefined && flags.logitAdjust === undefined;
-    const print = async (result: object, text: string) => {
+    const print = async (result: object, lines: readonly (Line | string)[]) => {
       const json = `${JSON.stringify(result, null, 2)}\n`;
-      process.stdout.write(flags.json === true ? json : `${text}\n`);
+      if (flags.json === true) process.stdout.write(json);
+      else writeLines(lines);
       if (typeof flags.json === 'string') await writeAtomically(flags.json, json);
     };
     if (other !== undefined) {
       const second = await openSubject(other);
       const compared = compareEvaluations(first, second, options);
-      await print(
-        { first: subject, second: other, parts: [part, second.part], ...compared },
+      await print({ first: subject, second: other, parts: [part, second.part], ...compared }, [
         formatCompared(compared, `${subject}, part: ${part}`, `${other}, part: ${second.part}`),
-      );
+      ]);
       return;
     }
     const evaluation = evaluatePredictions(predictions, parts, {
@@ -160,10 +162,10 @@ async function evaluate(subject: string, other: string | undefined, flags: Evalu
       await writeThresholds(fitThresholds, evaluation.perClass);
       say(`thresholds of best F1 on the ${part} part in ${fitThresholds}`);
     }
-    await print(
-      { subject, part, ...evaluation },
-      `${subject}, part: ${part}\n${formatEvaluation(evaluation)}`,
-    );
+    await print({ subject, part, ...evaluation }, [
+      `${subject}, part: ${part}`,
+      ...formatEvaluation(evaluation, terminalOf()),
+    ]);
   } finally {
     progress.stop();
     device?.close();

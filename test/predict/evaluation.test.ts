@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { formatEvaluation } from '../../src/cli/text/evaluation-table.js';
+import { formatLines, terminalOf } from '../../src/cli/text/terminal.js';
 import type { DataPart } from '../../src/data/tables/data-source.js';
 import { averagePrecision } from '../../src/eval/metrics/precision-recall.js';
-import { evaluatePredictions } from '../../src/predict/evaluation.js';
+import { type Evaluation, evaluatePredictions } from '../../src/predict/evaluation.js';
 import { EvaluationError } from '../../src/predict/labelled-scores.js';
 
 /** Images i0…, two of each patient; class a is known everywhere, b unknown for the first, c nowhere positive. */
@@ -38,6 +39,12 @@ function predicted(count: number, classes = ['a', 'b', 'c']) {
   return { classes, rows };
 }
 
+/** As a pipe gets it. */
+function shown(evaluation: Evaluation): string {
+  const terminal = terminalOf({ isTTY: false, columns: 0 }, { LANG: 'C.UTF-8' });
+  return formatLines(formatEvaluation(evaluation, terminal), terminal);
+}
+
 describe('an evaluation', () => {
   test('says how subgroups of the table do', () => {
     const part = labelled(120);
@@ -50,7 +57,7 @@ describe('an evaluation', () => {
       ['female', 58],
       ['male', 56],
     ]);
-    const text = formatEvaluation(evaluation);
+    const text = shown(evaluation);
     expect(text).toMatch(
       /By sex: macro means, and gaps from "female" .*; not known of 4 images\.\nsex +images/,
     );
@@ -58,18 +65,18 @@ describe('an evaluation', () => {
   });
 
   test('tells why classes have no interval', () => {
-    const text = formatEvaluation(evaluatePredictions(predicted(2, ['a']), [labelled(2)], { resamples: 5 }));
+    const text = shown(evaluatePredictions(predicted(2, ['a']), [labelled(2)], { resamples: 5 }));
     expect(text).toContain(
       'no interval: AP of a, macro, micro, weighted, macro head (1) (one patient alone has positives)',
     );
-    expect(text).toMatch(/^class +group +known +positives +AP +AUROC +sens\. @ spec\. 0\.9 /m);
+    expect(text).toMatch(/^class +group +known +positives +0 +1 +AP +AUROC +sens\. @ spec\. 0\.9 /m);
   });
 
   test('says why a mean has no interval', () => {
     const { classes, rows } = predicted(2, ['c', 'a']);
     const evaluation = evaluatePredictions({ classes, rows }, [labelled(2)], { resamples: 20 });
     expect(evaluation.measured.macro.ap.whyMissing).toBe('one patient alone has positives');
-    expect(formatEvaluation(evaluation)).toContain(
+    expect(shown(evaluation)).toContain(
       `macro mAP    ${evaluation.macro.mAP.toFixed(4)} (no interval over patients: one patient alone has positives)`,
     );
   });
@@ -103,7 +110,7 @@ describe('an evaluation', () => {
     const evaluation = evaluatePredictions({ classes, rows: holes }, [labelled(40)], { resamples: 5 });
     expect(evaluation.unreadable).toEqual(['i5']);
     expect(evaluation.images).toBe(39);
-    expect(formatEvaluation(evaluation)).toMatch(/unreadable, in no metric: i5/);
+    expect(shown(evaluation)).toMatch(/unreadable, in no metric: i5/);
   });
 
   test('a class without labels is left out; labels for none are an error', () => {
@@ -124,7 +131,7 @@ describe('an evaluation', () => {
     const options = { resamples: 5, trainingPrevalence: [0.5, 0.05, null] };
     const trained = evaluatePredictions(predicted(20), [labelled(20)], options);
     expect(trained.perClass.map(({ group }) => group)).toEqual(['head', 'medium', 'tail']);
-    expect(formatEvaluation(trained)).toMatch(/groups by training prevalence/);
+    expect(shown(trained)).toMatch(/groups by training prevalence/);
     const alone = evaluatePredictions(predicted(20), [labelled(20)], { resamples: 5 });
     expect(alone.perClass.map(({ group }) => group)).toEqual(['head', 'head', 'tail']);
   });

@@ -4,13 +4,15 @@ import type { Measures } from '../../eval/metrics/score-sheet.js';
 import type { MeasuredColumn, MeasuredSubgroup } from '../../eval/metrics/subgroups.js';
 import type { Evaluation } from '../../predict/evaluation.js';
 import { count, counted, decimals, NOTHING, percent, signed } from '../../text/numbers.js';
-import { paddedTable } from '../../text/padded-table.js';
+import type { Line } from '../../text/styled.js';
+import { averagesOf, type Column, compact, measureTable } from './measure-table.js';
+import { type Terminal, terminalTable } from './terminal.js';
 
 /**
  * An evaluation as text for a terminal: the means first, then a line a class and average in two tables (how well it ranks, and
  * how well its scores can be taken at their word), subgroups, and all that is left out.
  */
-export function formatEvaluation(evaluation: Evaluation): string {
+export function formatEvaluation(evaluation: Evaluation, terminal: Terminal): (Line | string)[] {
   const { measured, macro, images, leftOut, unreadable } = evaluation;
   const { specificities, level } = measured;
   const fitted = measured.macro.fittedF1;
@@ -28,7 +30,7 @@ export function formatEvaluation(evaluation: Evaluation): string {
     ['ECE, equal width', ({ ece }) => ece],
     ['ECE, equal mass', ({ eceMass }) => eceMass],
   ];
-  const lines = [
+  const lines: (Line | string)[] = [
     `${counted(images, 'image')} of ${counted(evaluation.patients, 'patient')}; groups by ${evaluation.groupedBy}.`,
     '',
     `macro mAP    ${withInterval(measured.macro.ap)}; a guess by prevalence has ${number(macro.prevalenceGuess)}`,
@@ -41,11 +43,11 @@ export function formatEvaluation(evaluation: Evaluation): string {
     `macro F1     ${withInterval(measured.macro.f1)} at 0.5, ${number(macro.bestF1)} at each class's best threshold (flattering)`,
     '',
     `How well images are ranked: value, ${percent(level, 0)} interval over ${measured.drawn}.`,
-    ...measureTable(measured, ranking),
+    ...measureTable(measured, ranking, { terminal, drawn: true }),
     '',
     'How far scores can be taken at their word:',
-    ...measureTable(measured, atTheirWord),
-    ...measured.subgroups.flatMap(subgroupTable),
+    ...measureTable(measured, atTheirWord, { terminal, drawn: false }),
+    ...measured.subgroups.flatMap((column) => subgroupTable(column, terminal)),
     '',
   ];
   for (const { name, metrics, reason } of leftOut) {
@@ -53,7 +55,7 @@ export function formatEvaluation(evaluation: Evaluation): string {
   }
   lines.push(...missingIntervals(measured, [...ranking, ...atTheirWord]));
   if (unreadable.length > 0) lines.push(`unreadable, in no metric: ${someOf(unreadable)}`);
-  return lines.join('\n').trimEnd();
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }
 
 /** The first ten names, and how many more there are. */
@@ -62,55 +64,27 @@ export function someOf(names: readonly string[]): string {
   return `${names.slice(0, 10).join(', ')}${more}`;
 }
 
-type Column = readonly [title: string, of: (measures: Measures<Interval>) => Interval | null | undefined];
-
-/** A line a class, then the averages. */
-function measureTable(measured: MeasuredScores, columns: readonly Column[]): string[] {
-  const cells = (measures: Measures<Interval>) => columns.map(([, of]) => compact(of(measures)));
-  const rows = [
-    ...measured.perClass.map((row) => [
-      row.name,
-      row.group ?? '',
-      count(row.known),
-      count(row.positives),
-      ...cells(row),
-    ]),
-    ...averagesOf(measured).map(([name, means]) => [name, '', '', '', ...cells(means)]),
-  ];
-  const titles = ['class', 'group', 'known', 'positives', ...columns.map(([title]) => title)];
-  return paddedTable([titles, ...rows], { right: (column) => column === 2 || column === 3, widths: [0, 6] });
-}
-
-function averagesOf(measured: MeasuredScores): [name: string, Measures<Interval>][] {
-  return [
-    ['macro', measured.macro],
-    ['micro', measured.micro],
-    ['weighted', measured.weighted],
-    ...Object.entries(measured.groups).map(([name, means]): [string, Measures<Interval>] => [
-      `macro ${name} (${means.classes.length})`,
-      means,
-    ]),
-  ];
-}
-
-/** The macro means of each value of a column, and how far they are from the largest subgroup's. */
-function subgroupTable({ name, subgroups, unknown }: MeasuredColumn): string[] {
+/**
+ * The macro means of each value of a column, and how far they are from the largest subgroup's. On a narrow terminal the
+ * columns with the lowest numbers go first.
+ */
+function subgroupTable({ name, subgroups, unknown }: MeasuredColumn, terminal: Terminal): (Line | string)[] {
   const largest = subgroups.find(({ measures }) => measures !== null)?.value ?? NOTHING;
-  const row = ({ value, images, patients, measures, gap }: MeasuredSubgroup) => [
-    value,
-    count(images),
-    count(patients),
-    compact(measures?.macro.ap),
-    compact(measures?.macro.auroc),
-    compactGap(gap?.macro.ap),
-    compactGap(gap?.macro.auroc),
-  ];
   return [
     '',
     `By ${name}: macro means, and gaps from "${largest}" over the classes that both have${unknown > 0 ? `; not known of ${counted(unknown, 'image')}` : ''}.`,
-    ...paddedTable(
-      [[name, 'images', 'patients', 'mAP', 'AUROC', 'mAP gap', 'AUROC gap'], ...subgroups.map(row)],
-      { right: (column) => column === 1 || column === 2 },
+    ...terminalTable<MeasuredSubgroup>(
+      [
+        { title: name, least: 12, content: ({ value }) => value },
+        { title: 'images', right: true, leave: 4, content: ({ images }) => count(images) },
+        { title: 'patients', right: true, leave: 1, content: ({ patients }) => count(patients) },
+        { title: 'mAP', content: ({ measures }) => compact(measures?.macro.ap) },
+        { title: 'AUROC', leave: 3, content: ({ measures }) => compact(measures?.macro.auroc) },
+        { title: 'mAP gap', leave: 5, content: ({ gap }) => compactGap(gap?.macro.ap) },
+        { title: 'AUROC gap', leave: 2, content: ({ gap }) => compactGap(gap?.macro.auroc) },
+      ],
+      subgroups,
+      terminal,
     ),
     ...subgroups.flatMap(({ value, whyMissing }) =>
       whyMissing === null ? [] : [`not measured: ${value} (${whyMissing})`],
@@ -135,24 +109,12 @@ function missingIntervals(measured: MeasuredScores, columns: readonly Column[]):
   });
 }
 
-/** `0.312 .288–.337`, narrow enough for several side by side. */
-function compact(interval: Interval | null | undefined): string {
-  if (!interval || Number.isNaN(interval.estimate)) return NOTHING;
-  const { estimate, low, high, whyMissing } = interval;
-  return `${decimals(estimate)} ${whyMissing === null ? `${pointed(low)}–${pointed(high)}` : NOTHING}`;
-}
-
 /** A star stands where zero lies outside of the interval. */
 function compactGap(interval: Interval | undefined): string {
   if (interval === undefined || Number.isNaN(interval.estimate)) return NOTHING;
   const { estimate, low, high, whyMissing } = interval;
   if (whyMissing !== null) return `${signed(estimate)} ${NOTHING}`;
   return `${signed(estimate)} ${signed(low)} to ${signed(high)}${low > 0 || high < 0 ? ' *' : ''}`;
-}
-
-/** Without the zero before the point. */
-function pointed(value: number): string {
-  return decimals(value).replace(/^0\./, '.');
 }
 
 function withInterval({ estimate, low, high, level, whyMissing }: Interval): string {

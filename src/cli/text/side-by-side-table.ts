@@ -3,7 +3,6 @@ import type { ComparedRun, SideBySide } from '../../report/runs/side-by-side.js'
 import type { FittedColumn } from '../../text/fitted-table.js';
 import { decimals, NOTHING, signed } from '../../text/numbers.js';
 import type { Line, Text } from '../../text/styled.js';
-import { wrap } from '../../text/wrap.js';
 import { metricColumns } from './bar-table.js';
 import { type Terminal, terminalTable } from './terminal.js';
 
@@ -46,12 +45,9 @@ export function formatSideBySide({ runs, settings }: SideBySide, terminal: Termi
       terminal,
     ),
     '',
-    ...notes.flatMap((note) => wrap(note, Math.min(terminal.width, WIDEST_PROSE))),
+    ...notes,
   ];
 }
-
-/** Longer lines are hard to read. */
-const WIDEST_PROSE = 100;
 
 type Row = ComparedRun & { readonly letter: string };
 

@@ -2,6 +2,7 @@ import { visibleText } from '../../storage/visible-text.js';
 import { ASCII, type BarLetters, BLOCKS } from '../../text/bar.js';
 import { type FittedColumn, fittedTable } from '../../text/fitted-table.js';
 import { type Line, plainText, type Style, type Text } from '../../text/styled.js';
+import { wrap } from '../../text/wrap.js';
 
 /** A terminal, or a pipe or file in its place: how wide it is, and whether it shows colours and more letters than ASCII. */
 export interface Terminal {
@@ -81,13 +82,16 @@ export function writeLines(
   write(text);
 }
 
-/** The characters that are sent, with a line break after each line. */
+/** The characters that are sent, with a line break after each line. A text that is too long is broken between words. */
 export function formatLines(lines: readonly (Line | string)[], terminal: Terminal): string {
+  const { width } = terminal;
   return lines
-    .map(
-      (line) =>
-        `${(typeof line === 'string' ? [line] : line).map((piece) => format(piece, terminal)).join('')}\n`,
-    )
+    .flatMap((line): Line[] => {
+      if (typeof line !== 'string') return [line];
+      // one that has lines of its own was laid out already
+      return line.includes('\n') ? [[line]] : wrap(visibleText(line), width).map((part) => [part]);
+    })
+    .map((line) => `${line.map((piece) => format(piece, terminal)).join('')}\n`)
     .join('');
 }
 

@@ -95,6 +95,15 @@ describe('classes on a terminal', () => {
     expect(text).toContain('0.550-0.700');
   });
 
+  test('come with sentences that are broken between words', () => {
+    const terminal = { ...terminalOf(PIPE, UTF8), width: 20 };
+    const text = formatLines(
+      ['macro mAP    0.1823 (95 % interval)', ['a table is left as it is, whatever'], 'a\nb'],
+      terminal,
+    );
+    expect(text).toBe('macro mAP    0.1823\n(95 % interval)\na table is left as it is, whatever\na\nb\n');
+  });
+
   test('have no control character but the colours that are asked for', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are the point
     const controls = /[\u0000-\u0009\u000b-\u001f]/;
