@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../dashboard/asking.js';
+import { runFiles } from '../../src/train/run-files.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands, type RunOptions } from './commands.js';
@@ -70,6 +71,8 @@ describe('train', () => {
       'recipe.yaml',
       'summary.json',
     ]);
+    expect((await runFiles(out)).foreign).toEqual([]);
+    expect(stdout).toMatch(/^classes {4}on validation, .* 95 % intervals over patients\nclass +group +positives +0 +1 +AP /m);
 
     const again = await train(['--recipe', recipe, '--data', data, '--out', out]);
     expect(again.code).toBe(2);
