@@ -2,7 +2,7 @@
 export const COMMANDS = {
   synth: {
     group: 'Data:',
-    summary: 'Draw labelled chest phantoms: SIMULATED, never for clinical use.',
+    summary: 'Draw labelled chest phantoms. SIMULATED: not for clinical use.',
   },
   inspect: {
     group: 'Data:',
