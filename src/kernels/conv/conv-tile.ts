@@ -25,13 +25,23 @@ const KERNELS: readonly TileKernel[] = [...tileFamily, ...matrixTiles, tileSubgr
 
 export const { forward, inputGradient, weightGradient } = directionsBy(KERNELS);
 
-/** Output 1 is the gradient of a bias: the sums of dy's columns. */
-export const weightBiasGradient: readonly Variant<ConvGeometry>[] = KERNELS.flatMap(
-  (kernel): readonly Variant<ConvGeometry>[] =>
-    kernel.columnSums
-      ? variants(weightBiasProduct, [kernel])
-      : variants(weightGradientProduct, [kernel]).map((variant) => thenColumnSums(variant, 1)),
-);
+export const weightBiasGradient = weightBiasGradientBy(KERNELS);
+
+/** Output 1 is the gradient of a bias: the sums of dy's columns. Kernels that cannot add them up are followed by a sum. */
+export function weightBiasGradientBy(kernels: readonly TileKernel[]): readonly Variant<ConvGeometry>[] {
+  const alone = variants(weightGradientProduct, kernels);
+  const joined = variants(weightBiasProduct, kernels);
+  return kernels.map((kernel, i) => {
+    const followed = thenColumnSums(at(alone, i), 1);
+    return {
+      ...followed,
+      build(problem, traits) {
+        const product = weightBiasProduct(problem, kernel.shape(traits).slice);
+        return (kernel.sumsColumns?.(product) ? at(joined, i) : followed).build(problem, traits);
+      },
+    };
+  });
+}
 
 /** The variants of each direction, one a kernel. */
 export function directionsBy(kernels: readonly TileKernel[]) {

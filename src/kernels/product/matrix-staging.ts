@@ -16,6 +16,7 @@ import { four, type TileOperand } from './tile-operand.js';
  *     struct LeftBlock { … }
  *     fn leftFetch(outers: LeftSpots, at: vec4u, way: Way) -> LeftBlock
  *     fn leftQuads(block: LeftBlock) -> array<Quad, 4>  // outer by outer; zeros beyond an end
+ *     fn leftSums(block: LeftBlock) -> vec4f   // of its four outers, where its runs lie along them (`runsAcross`)
  */
 export interface Staging {
   /** The element type of the operand's binding. */
@@ -45,10 +46,15 @@ export function stagingOf(operand: TileOperand, held: Held): Staging {
 }
 
 function readingOf(operand: TileOperand, held: Held): Staging {
-  const { along, vector, dtype, walk } = operand;
+  const { along, dtype, walk } = operand;
   if (dtype === held && along && walk.run % (held === 'f16' ? 8 : 4) === 0) return alongRuns(operand, held);
-  if (dtype === held && !along && vector) return acrossRuns(operand, held);
+  if (runsAcross(operand, held)) return acrossRuns(operand, held);
   return singly(operand, held);
+}
+
+/** Whether memory runs along the outers in fours, of the type that small matrices have. */
+export function runsAcross({ along, vector, dtype }: TileOperand, held: Held): boolean {
+  return dtype === held && !along && vector;
 }
 
 /** Memory runs along k in multiples of a word. */
@@ -83,6 +89,8 @@ function acrossRuns(operand: TileOperand, held: Held): Staging {
   const pair = (k: number, j: number) => `bitcast<u32>(vec2h(${element(k, j)}, ${element(k + 1, j)}))`;
   const quad = (j: number) =>
     held === 'f16' ? `vec2u(${pair(0, j)}, ${pair(2, j)})` : `vec4u(${four((k) => `run${k}[${j}]`)})`;
+  const values = (k: number) =>
+    held === 'f16' ? `vec4f(bitcast<vec4h>(block.runs[${k}]))` : `bitcast<vec4f>(block.runs[${k}])`;
   const code = `
 alias ${Spots} = ${Spot};
 fn ${name}SpotsOf(first: u32) -> ${Spots} { return ${name}SpotOf(first); }
@@ -95,6 +103,9 @@ ${lines([0, 1, 2, 3], (k) => `  let i${k} = ${name}Place(outer, at${k}, way);`)}
 fn ${name}Quads(block: ${Block}) -> array<${Run}, 4> {
 ${lines([0, 1, 2, 3], (k) => `  let run${k} = select(${Run}(), block.runs[${k}], block.found[${k}]);`)}
   return array(${four(quad)});
+}
+fn ${name}Sums(block: ${Block}) -> vec4f {
+  return ${[0, 1, 2, 3].map((k) => `select(vec4f(), ${values(k)}, block.found[${k}])`).join(' + ')};
 }`;
   return { type: Run, code, outers: 4, quads: 1 };
 }

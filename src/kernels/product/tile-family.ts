@@ -41,7 +41,7 @@ function member(parameters: TileParameters): TileKernel {
       return maxWorkgroupBytes < bytes ? `needs ${bytes} bytes of workgroup memory` : undefined;
     },
     shape: ({ adapter }) => ({ ...shape, unrolled: adapter === 'gpu' }),
-    columnSums: true,
+    sumsColumns: () => true,
     code: (product, { unrolled = false }) => workgroupTileCode(product, parameters, unrolled),
   };
 }

@@ -22,8 +22,8 @@ export interface TileKernel {
   /** Why it cannot compute a product on this device; undefined if it can. */
   unfit(product: TileProduct, traits: DeviceTraits): string | undefined;
   shape(traits: DeviceTraits): TileShape;
-  /** It can compute products with column sums. */
-  readonly columnSums?: true;
+  /** Whether it can compute the column sums of a product's right operand beside the product. */
+  sumsColumns?(product: TileProduct): boolean;
   /**
    * WGSL with the entry point, which begins with `openingCode`; calls the operands' functions and `store`, and `storeSums`
    * where the product has column sums.

@@ -1,7 +1,7 @@
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import type { DeviceTraits, MatrixShape } from '../../engine/graph/tensor.js';
 import { type MatrixCode, type MatrixGrid, subgroupMatrices } from './matrix-code.js';
-import { BLOCK, type Held, quadType, stagingOf } from './matrix-staging.js';
+import { BLOCK, type Held, quadType, runsAcross, stagingOf } from './matrix-staging.js';
 import { WALK } from './matrix-walk.js';
 import { STAGING } from './tile-family.js';
 import { openingCode, type TileKernel, type TileShape } from './tile-kernel.js';
@@ -76,6 +76,7 @@ function matrixTile(size: MatrixTileSize, held: Held, codeOf: (grid: MatrixGrid)
       };
     },
     reading: (operand) => stagingOf(operand, held),
+    sumsColumns: ({ right }) => runsAcross(right, held),
     code: (product, own) => tileCode(product, own, codeOf),
   };
 }
@@ -142,7 +143,7 @@ function matrixGrid(matrix: MatrixShape, size: MatrixTileSize): MatrixGrid & Lay
 }
 
 function tileCode(
-  { left, right }: TileProduct,
+  { left, right, columnSums = false }: TileProduct,
   shape: TileShape,
   codeOf: (grid: MatrixGrid) => MatrixCode,
 ): string {
@@ -155,8 +156,9 @@ function tileCode(
   const small = codeOf(grid);
   const staging = [
     ...roundsOf(left, shape, { outers: rows, first: 'firstRow', place: 0 }),
-    ...roundsOf(right, shape, { outers: columns, first: 'firstColumn', place: rows * PITCH }),
+    ...roundsOf(right, shape, { outers: columns, first: 'firstColumn', place: rows * PITCH, columnSums }),
   ];
+  const sideways = columns / 4;
   const perRow = across / together;
   const fours = (n * together) / 4;
   const place = `sums + r * ${putPitch}u + c * ${4 / quadFloats}u`;
@@ -191,6 +193,20 @@ ${lines(staging, (round) => round.stage)}
 ${lines(staging, (round) => round.fetch)}
 ${small.multiply}
   }
+#if ${columnSums}
+  // The lanes that have staged the same columns put their sums where the last slice was.
+  workgroupBarrier();
+${lines(staging, (round) => round.keepSums)}
+  workgroupBarrier();
+  if (group.y == 0u && index < ${sideways}u) {
+    var total = vec4f();
+    for (var quad = 0u; quad < ${DEEP}u; quad++) {
+      let sumPlace = (quad * ${sideways}u + index) * ${4 / quadFloats}u;
+      total += bitcast<vec4f>(${operands === 'f16' ? 'vec4u(staged[sumPlace], staged[sumPlace + 1u])' : 'staged[sumPlace]'});
+    }
+    storeSums(group.z, firstColumn + index * 4u, total);
+  }
+#endif
   // In a loop, since as many copies of the store would take a driver longer to compile than all the rest.
   let sums = subgroup * ${m * putPitch}u;
   for (var turn = 0u; turn < ${down * perRow}u; turn++) {
@@ -214,16 +230,26 @@ interface StagingRound {
   readonly declare: string;
   readonly fetch: string;
   readonly stage: string;
+  /** Behind the last slice: the lane's column sums to workgroup memory. */
+  readonly keepSums: string;
 }
 
 /** The blocks of an operand's slice, dealt out to the lanes in as many rounds as it takes. */
 function roundsOf(
   operand: TileOperand,
   { lanes, slice, matrix }: TileShape,
-  { outers, first, place }: { outers: number; first: string; place: number },
+  {
+    outers,
+    first,
+    place,
+    columnSums = false,
+  }: { outers: number; first: string; place: number; columnSums?: boolean },
 ): StagingRound[] {
   const { name, along } = operand;
-  const block = stagingOf(operand, matrix?.operands ?? 'f16');
+  const held = matrix?.operands ?? 'f16';
+  const block = stagingOf(operand, held);
+  // Of the small matrices' type, a sum of four columns takes so many quads.
+  const sumQuads = held === 'f16' ? 2 : 1;
   const jobs = (outers * slice) / BLOCK;
   // Lanes that load together take neighbours in memory.
   const deep = DEEP / block.quads;
@@ -241,17 +267,24 @@ function roundsOf(
   let ${own('Place')} = ${place}u + ${own('Outer')} * ${PITCH}u + ${own('Quad')};
   let ${own('Outers')} = ${name}SpotsOf(${first} + ${own('Outer')});
   var ${own('At')} = ${name}Start(begin + ${own('Quad')} * 4u, ${name}Turn);`,
-      declare: `  var ${own('Block')}: ${Block};`,
+      declare: `  var ${own('Block')}: ${Block};${columnSums ? `\n  var ${own('Sums')} = vec4f();` : ''}`,
       fetch: `    ${left < lanes ? `if (index < ${left}u) { ${fetched} }` : fetched}
     ${own('At')} = ${name}Next(${own('At')}, ${name}Step, ${name}Turn);`,
       // Not in a function, where Dawn could not know that no place is beyond the memory.
       stage: `    ${left < lanes ? `if (index < ${left}u) ` : ''}{
       let quads = ${name}Quads(${own('Block')});
+${columnSums ? `      ${own('Sums')} += ${name}Sums(${own('Block')});` : ''}
 ${lines([0, 1, 2, 3], (q) => {
   const at = Math.floor(q / block.quads) * PITCH + (q % block.quads);
   return `      staged[${own('Place')} + ${at}u] = quads[${q}];`;
 })}
     }`,
+      keepSums: columnSums
+        ? `  ${left < lanes ? `if (index < ${left}u) ` : ''}{
+    let sumPlace = (${own('Quad')} * ${side}u + ${own('Outer')} / 4u) * ${sumQuads}u;
+${lines(count(sumQuads), (i) => `    staged[sumPlace + ${i}u] = bitcast<${quadType(held)}>(${sumQuads === 1 ? own('Sums') : `${own('Sums')}.${i === 0 ? 'xy' : 'zw'}`});`)}
+  }`
+        : '',
     };
   });
 }

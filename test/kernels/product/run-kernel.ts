@@ -20,13 +20,13 @@ export async function runKernel(
   device: Device,
   kernel: Kernel,
   inputs: readonly KernelInput[],
-  output: TensorSpec,
-): Promise<Float32Array> {
+  outputs: readonly TensorSpec[],
+): Promise<Float32Array[]> {
   const { gpu } = device;
   const sizes = await DimsBuffer.create(device, Math.max(256, DimsBuffer.bytesFor([kernel])));
   const buffers = {
     input: await Promise.all(inputs.map((spec, i) => device.createBuffer(`input ${i}`, byteLength(spec)))),
-    output: [await device.createBuffer('output', byteLength(output))],
+    output: await Promise.all(outputs.map((spec, i) => device.createBuffer(`output ${i}`, byteLength(spec)))),
     scratch: await Promise.all(
       kernel.scratch.map((scratch, i) => {
         if (scratch.kind !== 'buffer') throw new Error('only buffers');
@@ -58,12 +58,16 @@ export async function runKernel(
   }
   pass.end();
   gpu.queue.submit([encoder.finish()]);
-  const bytes = await device.read(at(buffers.output, 0), 0, byteLength(output));
+  const results: Float32Array[] = [];
+  for (const [i, { shape, dtype }] of outputs.entries()) {
+    const bytes = await device.read(at(buffers.output, i), 0, byteLength({ shape, dtype }));
+    const count = elementCount(shape);
+    results.push(
+      dtype === 'f16' ? unpacked(new Uint16Array(bytes, 0, count)) : new Float32Array(bytes, 0, count),
+    );
+  }
   for (const buffer of [...Object.values(buffers).flat(), sizes.buffer]) buffer.destroy();
-  const count = elementCount(output.shape);
-  return output.dtype === 'f16'
-    ? unpacked(new Uint16Array(bytes, 0, count))
-    : new Float32Array(bytes, 0, count);
+  return results;
 }
 
 /** Nearest f16, ties to even, as f32; 0 for what would be subnormal. */

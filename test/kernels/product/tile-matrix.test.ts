@@ -11,7 +11,7 @@ import {
 import { Random } from '../../../src/engine/random.js';
 import { type Epilogue, type FinishingVariant, NO_EPILOGUE } from '../../../src/kernels/common/epilogue.js';
 import { type ConvGeometry, convGeometry } from '../../../src/kernels/conv/conv-geometry.js';
-import { directionsBy } from '../../../src/kernels/conv/conv-tile.js';
+import { directionsBy, weightBiasGradientBy } from '../../../src/kernels/conv/conv-tile.js';
 import { tiled } from '../../../src/kernels/product/bmm.js';
 import type { BmmGeometry } from '../../../src/kernels/product/bmm-geometry.js';
 import { matrixTilesOf } from '../../../src/kernels/product/tile-matrix.js';
@@ -50,6 +50,10 @@ interface Run {
   readonly stored?: readonly [DType, DType, DType];
   readonly residentGroups?: number;
   readonly finished?: boolean;
+}
+
+interface SumsRun extends Pick<Run, 'tile' | 'matrix' | 'residentGroups'> {
+  readonly stored?: readonly [DType, DType];
 }
 
 /** Bias and ReLU. */
@@ -95,7 +99,7 @@ async function check<A>(kind: Case<A>, run: Run = {}): Promise<number> {
   const kernel = variant.build(problem, traits, finished ? biasAndRelu(columns) : NO_EPILOGUE);
   const biases = Float32Array.from({ length: columns }, () => random.normal());
   const extra = finished ? [{ shape: [columns], dtype: 'f32' as const, values: biases }] : [];
-  const actual = await runKernel(device, kernel, [...inputs, ...extra], output);
+  const [actual] = await runKernel(device, kernel, [...inputs, ...extra], [output]);
   // An operand in f32 is rounded on its way into small matrices of f16.
   const rounded = inputs.map(({ values }) =>
     Float64Array.from(values, (value) => (held === 'f16' ? toHalf(value) : value)),
@@ -105,7 +109,7 @@ async function check<A>(kind: Case<A>, run: Run = {}): Promise<number> {
   });
   // The result's own rounding, where it is stored as f16.
   expectClose(
-    actual,
+    actual!,
     expected,
     output.dtype === 'f16' ? 2 ** -11 : 1e-5,
     JSON.stringify({ run, ...kind.operands }),
@@ -240,6 +244,61 @@ describe.runIf(device.traits.f16)('f16 with sums in f32, by the emulation', () =
     [false, true],
   ])('bmm, transposed: %s, %s', async (transposeA, transposeB) => {
     await check(bmm({ batch: 3, m: 68, k: 40, n: 72, transposeA, transposeB }));
+  });
+});
+
+/** The column sums of dy, which come out beside the weight gradient. */
+describe.runIf(device.traits.f16)('bias gradients, by the emulation', () => {
+  const variants = weightBiasGradientBy(tiles);
+
+  async function checkSums(
+    { operands, result, attributes }: Case<ConvGeometry>,
+    { tile = 'matrix64x64', stored = ['f16', 'f16'], matrix = MATRICES.AMD, residentGroups }: SumsRun = {},
+  ): Promise<number> {
+    const traits = traitsWith(matrix, residentGroups);
+    const random = new Random(1, 'bias', ...operands.flat());
+    const columns = at(result, -1);
+    const inputs = operands.map((shape, i) => ({
+      shape,
+      dtype: stored[i]!,
+      values: Float32Array.from({ length: elementCount(shape) }, () => toHalf(random.normal())),
+    }));
+    const outputs = [result, [columns]].map((shape) => ({ shape, dtype: 'f32' }) as const);
+    const problem: Problem<ConvGeometry> = { inputs, outputs, attributes };
+    const variant = variants.find(({ name }) => name === `${tile}${matrix.operands}`)!;
+    expect(variant.unfit(problem, traits)).toBeUndefined();
+    const kernel = variant.build(problem, traits);
+    const [weights, sums] = await runKernel(device, kernel, inputs, outputs);
+    const expected = new Float64Array(columns);
+    for (const [i, value] of inputs[1]!.values.entries()) expected[i % columns]! += value;
+    expectClose(sums!, expected, 1e-5, JSON.stringify({ tile, operands }));
+    const { weightGradient } = directions;
+    const alone = weightGradient.find(({ name }) => name === variant.name)!;
+    const own = alone.build({ ...problem, outputs: outputs.slice(0, 1) }, traits);
+    const [same] = await runKernel(device, own, inputs, outputs.slice(0, 1));
+    expect(weights).toEqual(same);
+    return kernel.steps.length - own.steps.length;
+  }
+
+  test.each(['matrix128x128', 'matrix64x128', 'matrix64x64'])('%s over several tiles', async (tile) => {
+    const more = await checkSums(conv('weightGradient', [1, 12, 11, 72], [1, 1, 136]), { tile });
+    expect(more).toBe(0);
+  });
+
+  test('a depth in shares', async () => {
+    const more = await checkSums(conv('weightGradient', [2, 20, 14, 8], [1, 1, 20]), { residentGroups: 64 });
+    expect(more).toBe(0);
+  });
+
+  test('where dy has no fours, or is stored as f32, a sum follows', async () => {
+    expect(await checkSums(conv('weightGradient', [1, 9, 9, 16], [1, 1, 19]))).toBeGreaterThan(0);
+    const stored = ['f16', 'f32'] as const;
+    expect(await checkSums(conv('weightGradient', [1, 9, 9, 16], [1, 1, 20]), { stored })).toBeGreaterThan(0);
+  });
+
+  test('small matrices of f32', async () => {
+    const run = { stored: ['f32', 'f32'], matrix: APPLE_F32 } as const;
+    expect(await checkSums(conv('weightGradient', [1, 12, 11, 8], [1, 1, 72]), run)).toBe(0);
   });
 });
 
