@@ -39,7 +39,7 @@ export interface TileOperand {
 
 /**
  * An operand's places in another form, for kernels that go through memory step by step and have no time for products and
- * quotients on the way (tile-walk.ts): an element lies where its outer's offset and k's offset add up. The numbers are WGSL
+ * quotients on the way (matrix-walk.ts): an element lies where its outer's offset and k's offset add up. The numbers are WGSL
  * expressions of sizes.
  */
 export interface Walk {
