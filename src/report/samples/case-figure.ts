@@ -81,7 +81,7 @@ function drawing(
 /** The highest scores, and those of labelled findings further down. */
 function predictions({ present, ranked, targets, scores }: SampleCase, names: readonly string[]): Html[] {
   const shown = ranked.slice(0, SHOWN);
-  const missed = present.filter((column) => !shown.includes(column));
+  const missed = ranked.filter((column) => present.includes(column) && !shown.includes(column));
   const lowest = Math.max(...present.map((column) => ranked.indexOf(column)));
   return [...shown, ...missed].map((column) => {
     const target = targets[column];
