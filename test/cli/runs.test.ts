@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -49,6 +49,9 @@ async function runs(...words: string[]): Promise<{ out: string; err: string; cod
 
 describe('runs list', () => {
   test('is a table, sorted and chosen as asked', async () => {
+    const summary = JSON.parse(await readFile(join(b, 'summary.json'), 'utf8'));
+    const intervals = { validation: { mAP: { low: 0.1, high: 0.95 }, auroc: null }, test: null };
+    await writeFile(join(b, 'summary.json'), JSON.stringify({ ...summary, intervals }));
     const { out, code } = await runs(join(folder, 'runs'), '--sort', 'mAP');
     expect(code).toBe(0);
     const [titles, first, second] = out.split('\n');
@@ -56,9 +59,9 @@ describe('runs list', () => {
       /^run +state +0 +1 +mAP +95 % interval +test mAP +loss +model +epochs +time +size +when$/,
     );
     expect(first).toMatch(
-      /^\/runs\/second +finished +█+\S* +0\.\d{3} +– +0\.\d{3} +asl +resnet10 .* 5\/5 +1 min 3 s +\d+\.\d [KM]iB +20\d\d-/,
+      /^\/runs\/second +finished +█+├\S* +0\.\d{3} +0\.100–0\.950 +0\.\d{3} +asl +resnet10 .* 5\/5 +1 min 3 s +\d+\.\d [KM]iB +20\d\d-/,
     );
-    expect(second).toMatch(/^\/runs\/first /);
+    expect(second).toMatch(/^\/runs\/first +finished +█\S* +0\.\d{3} +– +0\.\d{3} +bce /);
     expect(out).toContain('2 runs, ');
     vi.resetModules();
     expect((await runs('list', join(folder, 'runs'), '--where', 'loss=asl')).out).not.toContain('first');
