@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeAtomically } from '../storage/atomic-file.js';
 import { parseJson } from '../storage/parse-json.js';
+import { NAMES } from '../train/run/run-directory.js';
 
 /**
  * What a run keeps of its live page, so that browsers find it again when it is resumed: a file in its folder. It holds no
@@ -28,5 +29,5 @@ export function writeRemembered(runFolder: string, remembered: Remembered): Prom
 }
 
 function pathIn(runFolder: string): string {
-  return join(runFolder, '.dashboard.json');
+  return join(runFolder, NAMES.dashboard);
 }

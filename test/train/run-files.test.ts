@@ -17,6 +17,7 @@ const OWN = [
   'model-card.md',
   'prompts.yaml',
   'texts.safetensors',
+  '.dashboard.json',
   'loss.ts',
   'kept/epoch-004.safetensors',
   'kept/epoch-012.safetensors.partial',

@@ -28,6 +28,7 @@ export const NAMES = {
   card: 'model-card.md',
   prompts: 'prompts.yaml',
   texts: 'texts.safetensors',
+  dashboard: '.dashboard.json',
 } as const;
 
 export const LOCK = '.lock';
