@@ -2,8 +2,8 @@ import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ask } from '../dashboard/asking.js';
 import { runFiles } from '../../src/train/run-files.js';
+import { ask } from '../dashboard/asking.js';
 import { temporaryFolder } from '../data/temporary-folder.js';
 import { TINY_RECIPE, writeTinyDataset } from '../train/run/tiny-run.js';
 import { buildCommands, type Commands, type RunOptions } from './commands.js';
@@ -72,7 +72,9 @@ describe('train', () => {
       'summary.json',
     ]);
     expect((await runFiles(out)).foreign).toEqual([]);
-    expect(stdout).toMatch(/^classes {4}on validation, .* 95 % intervals over patients\nclass +group +positives +0 +1 +AP /m);
+    expect(stdout).toMatch(
+      /^classes {4}on validation, .* 95 % intervals over patients\nclass +group +positives +0 +1 +AP /m,
+    );
 
     const again = await train(['--recipe', recipe, '--data', data, '--out', out]);
     expect(again.code).toBe(2);
@@ -147,7 +149,9 @@ describe('train', () => {
     });
     expect(code, stderr).toBe(0);
     expect(await opened).toBe(303);
-    expect(stdout).toMatch(/^dashboard {2}http.*\(works once\)\ndashboard {2}opened\. For another browser: http/);
+    expect(stdout).toMatch(
+      /^dashboard {2}http.*\(works once\)\ndashboard {2}opened\. For another browser: http/,
+    );
     for (const [given, message] of [
       [['--dashboard', '65536'], /A port is a number up to 65535/],
       [['--dashboard', '--lr-find'], /--dashboard shows a training, and --lr-find trains no run/],
