@@ -111,7 +111,7 @@ test('prints and writes a page that needs nothing else, the same each time', asy
   expect(printed).toContain(`written    ${page}`);
   const text = await readFile(page, 'utf8');
   expect(text).toContain("default-src 'none'");
-  expect(text).not.toMatch(/(?:src|href)="(?!data:)/);
+  expect(text).not.toMatch(/(?:src|href)="(?!data:|#)/);
   for (const heading of [
     'Findings, worst first',
     'The long tail, class by class',
@@ -124,7 +124,7 @@ test('prints and writes a page that needs nothing else, the same each time', asy
     expect(text).toContain(`<h3>${heading}</h3>`);
   }
   // two pictures of each group of copies
-  expect(text.match(/<img src="data:image\/png/g)).toHaveLength(4);
+  expect(text.match(/<img src="data:image\/jpeg/g)).toHaveLength(4);
   vi.resetModules();
   await command(folder, '--sampler', 'class-aware', '--html', page);
   expect(await readFile(page, 'utf8')).toBe(text);
