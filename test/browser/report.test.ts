@@ -186,8 +186,10 @@ describe('the report in a browser', () => {
       await state().toMatchObject({ place: `1 of ${total}`, slope: 2, intercept: -0.5 });
       await page.keyboard.press('Escape');
       await state().toMatchObject({ open: false });
-      await page.waitForFunction(() => document.activeElement?.matches('button.enlarge'));
-      expect(await buttons.first().evaluate((button) => button === document.activeElement)).toBe(true);
+      // the browser gives the focus back to the image that was opened first, and then the dialog to the last one
+      await expect
+        .poll(() => buttons.first().evaluate((button) => button === document.activeElement))
+        .toBe(true);
     });
   });
 

@@ -22,7 +22,7 @@ const root = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
 /** Bytes that the packed package must stay below. */
-const MOST_BYTES = 1_200_000;
+const MOST_BYTES = 1_300_000;
 
 let commands: Commands;
 let project: string;
