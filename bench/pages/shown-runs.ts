@@ -8,12 +8,17 @@ export interface ShownRun {
   readonly works?: readonly string[];
 }
 
-const LAVAPIPE = '2026-11-24-llvmpipe-mesa-25.0.7-2';
+const LAVAPIPE = '2026-11-29-llvmpipe-mesa-25.0.7-2';
 
 export const SHOWN_RUNS = {
-  lavapipe: [{ folder: `${LAVAPIPE}-later`, works: ['resnet', 'convnext'] }, { folder: LAVAPIPE }],
-  attention: [{ folder: '2026-11-29-llvmpipe-mesa-25.0.7-2-attention' }],
-  swiftshader: [{ folder: '2026-11-24-swiftshader-driver-5.0.0' }],
+  lavapipe: [
+    { folder: `${LAVAPIPE}-networks` },
+    { folder: `${LAVAPIPE}-resnet50-step` },
+    { folder: `${LAVAPIPE}-inference` },
+    { folder: LAVAPIPE },
+  ],
+  attention: [{ folder: `${LAVAPIPE}-attention` }],
+  swiftshader: [{ folder: '2026-11-29-swiftshader-driver-5.0.0' }],
   /** None was at hand. */
   gpu: [],
 } as const satisfies Readonly<Record<string, readonly ShownRun[]>>;
