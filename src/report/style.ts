@@ -194,7 +194,7 @@ svg .loss{stroke-dasharray:3 2}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule)}
 @media print{@page{margin:14mm}body{padding:0;max-width:none;font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 section{margin-top:1.5rem}figure,tr,.tile,.class-row,.callout{break-inside:avoid}h2,h3,h4{break-after:avoid}
-.scroll{overflow:visible}tfoot{display:table-row-group}table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}tbody th{position:static}
+.scroll{overflow:visible}tfoot{display:table-row-group}table{font-size:6.5pt}table .below,table .chip{font-size:.9em}th,td{padding:.15rem .2rem;white-space:normal}thead th.n{min-width:0}tbody th{position:static}
 .tiles{grid-template-columns:repeat(4,1fr)}.grid2{grid-template-columns:1fr 1fr}.grid3{grid-template-columns:repeat(3,1fr)}
 .samples{grid-template-columns:repeat(6,1fr)}.samples.three,.outcomes{grid-template-columns:repeat(3,1fr)}.histograms{grid-template-columns:repeat(4,1fr)}
 .jump,.skip,.viewer,.numbers{display:none}.class-images,.case{break-inside:avoid}.plot>.scroll>svg{min-width:0}}

@@ -256,4 +256,12 @@ describe('the report in a browser', () => {
       expect(beyond).toBe(0);
     });
   });
+
+  test('fits the paper when printed', async () => {
+    // A4 without the margins of the page
+    await opened({ width: 688, height: 973 }, async (page) => {
+      await page.emulateMedia({ media: 'print' });
+      expect(await overhang(page)).toBe(0);
+    });
+  });
 });
