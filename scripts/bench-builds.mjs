@@ -33,6 +33,8 @@ const say = /** @param {string} line */ (line) => void process.stdout.write(`${l
 globalThis.console = new Console(process.stderr);
 
 const { repeatsFor } = await moduleOf('.', 'bench/rounds.js');
+const { spread } = await moduleOf('.', 'bench/statistics.js');
+const { fullName: nameOf } = await moduleOf('.', 'bench/selection.js');
 const mine = await openBuild('.');
 const theirs = await openBuild(other);
 const wanted = values.work.split(',').filter((name) => name !== '');
@@ -71,11 +73,6 @@ async function openBuild(clone) {
   return { host: { version: '', device }, workloads: /** @type {any[]} */ (WORKLOADS) };
 }
 
-/** @param {{ name: string, direction: string }} workload */
-function nameOf({ name, direction }) {
-  return `${name}/${direction}`;
-}
-
 /** @param {any} workload @param {any} host */
 async function enter(workload, host) {
   const entrant = await workload.entries.tailray(host);
@@ -95,5 +92,5 @@ async function timeRound({ entrant, repeats, times }) {
 
 /** @param {number[]} times */
 function median(times) {
-  return (times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN).toPrecision(3);
+  return spread(times).median.toPrecision(3);
 }

@@ -5,7 +5,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { writeReport } from '../../src/report/report.js';
 import { writeDataset, writeRun } from '../report/made-up-run.js';
-import { NO_BROWSER, overhang, seriousIssues, startBrowser, type VisitOptions, visit } from './browser.js';
+import { NO_BROWSER, overhang, seriousIssues, startBrowser, type VisitOptions } from './browser.js';
+import { quietly } from './quietly.js';
 
 /** The overview of several runs as a reader has it: from a file, in a browser. */
 
@@ -33,16 +34,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function opened<T>(options: VisitOptions, use: (page: Page) => Promise<T>): Promise<T> {
-  const { page, requests, complaints } = await visit(browser, address, options);
-  try {
-    return await use(page);
-  } finally {
-    await page.context().close();
-    expect(requests).toEqual([]);
-    expect(complaints).toEqual([]);
-  }
-}
+const opened = <T>(options: VisitOptions, use: (page: Page) => Promise<T>) =>
+  quietly(browser, address, options, use);
 
 /** The runs by their last letter, in the order of the rows; and by which column. */
 const state = (page: Page) =>

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { writeReport } from '../../src/report/report.js';
 import type { LookAt } from '../../src/report/samples/looked.js';
 import { writeDataset, writeRun } from '../report/made-up-run.js';
-import { NO_BROWSER, overhang, seriousIssues, startBrowser, type VisitOptions, visit } from './browser.js';
+import { NO_BROWSER, overhang, seriousIssues, startBrowser, type VisitOptions } from './browser.js';
+import { quietly } from './quietly.js';
 
 /** The report as a reader has it: from a file, in a browser. */
 
@@ -46,16 +47,8 @@ const lookLeft: LookAt = async (requests) =>
     method: 'made-up map',
   }));
 
-async function opened<T>(options: VisitOptions, use: (page: Page) => Promise<T>): Promise<T> {
-  const { page, requests, complaints } = await visit(browser, address, options);
-  try {
-    return await use(page);
-  } finally {
-    await page.context().close();
-    expect(requests).toEqual([]);
-    expect(complaints).toEqual([]);
-  }
-}
+const opened = <T>(options: VisitOptions, use: (page: Page) => Promise<T>) =>
+  quietly(browser, address, options, use);
 
 const dialogState = (page: Page) =>
   page.evaluate(() => {
